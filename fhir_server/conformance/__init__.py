@@ -1,0 +1,1 @@
+"""What the loaded definitions say: types, search parameters, compartments, validation, capability."""

@@ -1,0 +1,150 @@
+"""What can go wrong, named by what happened.
+
+Each error knows its HTTP status and FHIR issue code (https://hl7.org/fhir/R4/valueset-issue-type.html);
+`fhir_server.rest.rendering` is the one place that turns it into an OperationOutcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from fhir_server.fhir.outcome import Issue
+
+
+class FhirError(Exception):
+    """An answer that is no success; the message is for the person at the other end."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "exception"
+
+    def __init__(self, message: str, *, expression: str | None = None) -> None:
+        super().__init__(message)
+        self.expression = expression
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """The issues of the OperationOutcome that tells of it."""
+        return (Issue("error", self.code, str(self), self.expression),)
+
+
+class BadRequest(FhirError):
+    """The request cannot be understood."""
+
+    status = 400
+    code = "invalid"
+
+
+class BadSyntax(BadRequest):
+    """The body is not the JSON or XML of a resource."""
+
+    code = "structure"
+
+
+class NotSupported(BadRequest):
+    """The request is understood, and not served here."""
+
+    code = "not-supported"
+
+
+class InvalidResource(FhirError):
+    """The resource breaks a rule of the specification; `issues` names each."""
+
+    status = 422
+    code = "invalid"
+
+    def __init__(self, issues: Iterable[Issue]) -> None:
+        self._issues = tuple(issues)
+        super().__init__("; ".join(each.diagnostics for each in self._issues[:3]))
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """Every rule that was broken, with its place."""
+        return self._issues
+
+
+class Forbidden(FhirError):
+    """The caller may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(FhirError):
+    """No such resource, or none that this caller may see."""
+
+    status = 404
+    code = "not-found"
+
+
+class Gone(FhirError):
+    """The resource was deleted."""
+
+    status = 410
+    code = "deleted"
+
+
+class MethodNotAllowed(FhirError):
+    """The address exists, and does not take this method."""
+
+    status = 405
+    code = "not-supported"
+
+    def __init__(self, message: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
+class NotAcceptable(FhirError):
+    """None of the formats that the client accepts is written here."""
+
+    status = 406
+    code = "not-supported"
+
+
+class VersionConflict(FhirError):
+    """Someone else wrote in the meantime, and the retries did not help."""
+
+    status = 409
+    code = "conflict"
+
+
+class PreconditionFailed(FhirError):
+    """If-Match or the criteria of a conditional interaction do not hold."""
+
+    status = 412
+    code = "conflict"
+
+
+class MultipleMatches(PreconditionFailed):
+    """The criteria of a conditional interaction match more than one resource."""
+
+    code = "multiple-matches"
+
+
+class TooLarge(FhirError):
+    """The body is larger than this server takes."""
+
+    status = 413
+    code = "too-long"
+
+
+class UnsupportedMediaType(FhirError):
+    """The body is in a format that is not read here."""
+
+    status = 415
+    code = "not-supported"
+
+
+class TooCostly(FhirError):
+    """The answer would need more work than one request may cause."""
+
+    status = 403
+    code = "too-costly"
+
+
+class Unavailable(FhirError):
+    """The server cannot do this now; the same request may succeed later."""
+
+    status = 503
+    code = "transient"

@@ -1,0 +1,34 @@
+"""OperationOutcome: https://hl7.org/fhir/R4/operationoutcome.html."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fhir_server.fhir.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One thing to tell: how bad, which kind, what, and where (a FHIRPath expression)."""
+
+    severity: str
+    code: str
+    diagnostics: str
+    expression: str | None = None
+
+
+def operation_outcome(issues: Iterable[Issue]) -> Resource:
+    """Return the issues as a resource."""
+    return {"resourceType": "OperationOutcome", "issue": [_as_element(each) for each in issues]}
+
+
+def _as_element(issue: Issue) -> Resource:
+    element: Resource = {
+        "severity": issue.severity,
+        "code": issue.code,
+        "diagnostics": issue.diagnostics,
+    }
+    if issue.expression:
+        element["expression"] = [issue.expression]
+    return element

@@ -1,0 +1,150 @@
+"""What a search asks, as a closed set of predicates over one index record.
+
+Parameter types parse their values into these; `matching` evaluates them (the oracle); each store translates
+just these. All of them concern one resource type, whose name is no part of a term here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Bound: TypeAlias = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class HasTerm:
+    """The record has this term."""
+
+    term: str
+
+
+@dataclass(frozen=True, slots=True)
+class HasAnyTerm:
+    """The record has one of these terms; none of none."""
+
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HasTermBetween:
+    """The record has a term t with low <= t < high: a prefix."""
+
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
+class HasTermContaining:
+    """The record has a term that begins with `prefix` and has `text` somewhere after it."""
+
+    prefix: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A condition on one end of a range: `low >= 5`."""
+
+    end: Literal["low", "high"]
+    operator: Literal["<", "<=", ">", ">="]
+    value: Bound
+
+
+@dataclass(frozen=True, slots=True)
+class HasRange:
+    """One and the same range on this axis keeps all the limits."""
+
+    axis: str
+    limits: tuple[Limit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IsPresent:
+    """The resource has the element of this search parameter."""
+
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class HasId:
+    """The resource has one of these logical ids."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The moment of the current version, in microseconds, keeps the limits (of either end)."""
+
+    limits: tuple[Limit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The predicate does not hold."""
+
+    predicate: Predicate
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Each predicate holds; of none: always."""
+
+    predicates: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one predicate holds; of none: never."""
+
+    predicates: tuple[Predicate, ...]
+
+
+Predicate: TypeAlias = (
+    HasTerm
+    | HasAnyTerm
+    | HasTermBetween
+    | HasTermContaining
+    | HasRange
+    | IsPresent
+    | HasId
+    | Updated
+    | Not
+    | AllOf
+    | AnyOf
+)
+
+EVERYTHING = AllOf(())
+NOTHING = AnyOf(())
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One key of the order; `parameter` is a search parameter's code, of type `kind`."""
+
+    parameter: str
+    kind: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """One `_include` or `_revinclude`: the parameter of `source` that refers; `*` for all of them."""
+
+    source: str
+    parameter: str
+    target: str | None = None
+    iterate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a store is asked for: resources of these types (None: of every type), in this order.
+
+    Without sort keys the newest primary date comes first, then the latest created.
+    """
+
+    types: frozenset[str] | None
+    predicate: Predicate = EVERYTHING
+    sort: tuple[SortKey, ...] = ()

@@ -1,0 +1,143 @@
+"""The index record: all that search knows of a resource, and the grammar of its terms.
+
+One pure function (`fhir_server.search.indexing.extract`) makes it; every store, the oracle and later
+subscriptions and exports use the same record. A term begins with the code of its search parameter:
+
+    code=8480-6␟SYSTEM      a coding: code first, then its system (`SYSTEM` shortened by `system_key`)
+    code~SYSTEM             some code of that system
+    subject>Patient/1       a reference; an absolute or canonical one as it stands
+    subject#123␟SYSTEM      the identifier of a Reference
+    family^smith            a string, folded as `fold` does
+    family!Smith            the same string as it stands, for `:exact`
+    url@http://…            a URI
+    code:CODING$CODING      a composite of two tokens
+
+Numbers, dates and quantities are ranges on an axis named by parameter (and unit):
+dates in microseconds since 1970, numbers as text that sorts as the numbers do.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from decimal import Decimal
+from hashlib import blake2b
+
+import msgspec
+
+SEPARATOR = "\x1f"
+LONGEST_VALUE = 180
+"""Characters of a term's value that are kept; a longer one ends with a digest of the whole."""
+
+
+class Range(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """A closed interval on an axis; `low` and `high` are both int, or both sortable text."""
+
+    axis: str
+    low: int | str
+    high: int | str
+
+
+class IndexRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What a resource can be found by.
+
+    `primary` is the lower bound of its primary clinical date in microseconds, or `NO_DATE`;
+    `present` the codes of the search parameters whose element it has (for `:missing`);
+    `compartments` the ids of the patients whose compartment it belongs to;
+    `mentions` the ids of all patients that it refers to anywhere, those included.
+    """
+
+    id: str
+    terms: tuple[str, ...]
+    ranges: tuple[Range, ...]
+    present: tuple[str, ...]
+    primary: int
+    compartments: tuple[str, ...]
+    mentions: tuple[str, ...]
+
+
+NO_DATE = -(2**62)
+"""Sorts after every real date where the newest come first."""
+
+
+def system_key(system: str) -> str:
+    """Return a short key for a code system: 12 hex digits, or nothing for no system."""
+    return blake2b(system.encode(), digest_size=6).hexdigest() if system else ""
+
+
+def shortened(value: str) -> str:
+    """Return the value, or its beginning and a digest where it is too long for an index."""
+    if len(value) <= LONGEST_VALUE:
+        return value
+    return value[:LONGEST_VALUE] + SEPARATOR + blake2b(value.encode(), digest_size=16).hexdigest()
+
+
+def fold(text: str) -> str:
+    """Return text without case, accents and punctuation, its white space made one blank."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    kept = (
+        " " if unicodedata.category(each)[0] in "PZ" or each.isspace() else each
+        for each in decomposed
+        if not unicodedata.combining(each)
+    )
+    return " ".join("".join(kept).split())
+
+
+def token_term(parameter: str, system: str, code: str) -> str:
+    """Return the term of a coding."""
+    return f"{parameter}={shortened(code)}{SEPARATOR}{system_key(system)}"
+
+
+def system_term(parameter: str, system: str) -> str:
+    """Return the term of any code of a system."""
+    return f"{parameter}~{system_key(system)}"
+
+
+def reference_term(parameter: str, reference: str) -> str:
+    """Return the term of a reference: `Patient/1`, an absolute URL, or a canonical."""
+    return f"{parameter}>{shortened(reference)}"
+
+
+def identifier_term(parameter: str, system: str, value: str) -> str:
+    """Return the term of the identifier of a Reference."""
+    return f"{parameter}#{shortened(value)}{SEPARATOR}{system_key(system)}"
+
+
+def string_term(parameter: str, text: str) -> str:
+    """Return the term of a folded string."""
+    return f"{parameter}^{shortened(fold(text))}"
+
+
+def exact_term(parameter: str, text: str) -> str:
+    """Return the term of a string as it stands."""
+    return f"{parameter}!{shortened(text)}"
+
+
+def uri_term(parameter: str, uri: str) -> str:
+    """Return the term of a URI."""
+    return f"{parameter}@{shortened(uri)}"
+
+
+def prefix_end(prefix: str) -> str:
+    """Return the first text after all that begin with the prefix."""
+    return prefix + "\U0010ffff"
+
+
+_EXPONENT_ZERO = 50_000
+_NINES = str.maketrans("0123456789", "9876543210")
+
+LOWEST = "0"
+HIGHEST = "9"
+"""Sortable text below and above every number: the ends of an open range."""
+
+
+def sortable(number: Decimal) -> str:
+    """Return text that sorts as the numbers do, equal for equal numbers (1.0 and 1.00)."""
+    if number == 0:
+        return "5"
+    sign, digits, _ = number.as_tuple()
+    significant = "".join(map(str, digits)).strip("0") or "0"
+    exponent = f"{number.adjusted() + _EXPONENT_ZERO:05d}"
+    if sign:
+        # The complement, and an end above every digit, so that the longer of two comes first.
+        return "3" + (exponent + significant).translate(_NINES) + "~"
+    return "7" + exponent + significant

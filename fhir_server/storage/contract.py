@@ -1,0 +1,225 @@
+"""What every store promises. `tests/storage/test_contract.py` holds each backend to it.
+
+Each write is atomic and durable when the call returns. A precondition is a part of the write: reading
+first and then writing would leave a gap for another writer. Every read takes a Visibility.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from fhir_server.fhir.resource import Key, Stored
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.expression import Plan
+from fhir_server.search.record import IndexRecord
+
+Position: TypeAlias = tuple[int | str | None, ...]
+"""Where a page ended: the sort keys of its last row, its primary date and its surrogate id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A resource to be written, all but what only the write can know.
+
+    `meta` and `rest` are JSON members without the braces: `meta` those of `meta` but for versionId and
+    lastUpdated, `rest` those of the resource but for resourceType, id and meta.
+    """
+
+    key: Key
+    meta: bytes
+    rest: bytes
+    record: IndexRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """These and no other visible resources match; else the write is refused."""
+
+    sight: Visibility
+    plan: Plan
+    matches: frozenset[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a version of a resource.
+
+    `expected` is the version that must be the current one (0: none, or deleted); None: whatever it is.
+    Content equal to the current version's makes no new version, and gives `Unchanged`.
+    """
+
+    draft: Draft
+    method: str = "PUT"
+    expected: int | None = None
+    expectation: Expectation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Make a deletion the current version; of an absent or deleted resource: `Unchanged`."""
+
+    key: Key
+    expected: int | None = None
+    expectation: Expectation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """Write nothing, and refuse the others unless the expectation holds."""
+
+    expectation: Expectation
+
+
+WriteOp: TypeAlias = Put | Delete | Expect
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The version that was made; `created` tells that no current version was there before."""
+
+    stored: Stored
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Nothing was to be done; `stored` is the current version, None where there never was one."""
+
+    stored: Stored | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A precondition did not hold, and nothing was written.
+
+    `current` is the current version's number (0: none, or deleted) where `expected` failed; else None, and
+    `matches` are the first matches of the plan, two at most. Both None: another operation of the
+    same atomic write was refused.
+    """
+
+    current: int | None = None
+    matches: tuple[Key, ...] | None = None
+
+
+WriteResult: TypeAlias = Written | Unchanged | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One found resource, with its index record."""
+
+    stored: Stored
+    record: IndexRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows in order; `next` is where the following page starts, None at the end."""
+
+    rows: tuple[Row, ...]
+    next: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Versions, the newest first; `next` is where the following page starts, None at the end."""
+
+    versions: tuple[Stored, ...]
+    next: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryScope:
+    """The history of one resource, of one type, or (neither given) of the system.
+
+    `since` and `until` bound the moments in microseconds: since <= moment <= until.
+    """
+
+    type: str | None = None
+    id: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many resources match; not `exact`: at least that many."""
+
+    number: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the change feed; `token` orders the feed and resumes it."""
+
+    token: int
+    key: Key
+    version: int
+    moment: int
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A range of surrogate ids, low <= rid < high, of one type or of all."""
+
+    type: str | None
+    low: int
+    high: int
+
+
+class Store(Protocol):
+    """Versioned resources with an index. Hidden and absent give the same answer."""
+
+    async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
+        """Return the current (or the named) version; None if absent or hidden.
+
+        A deletion is returned as such, so that the caller can answer Gone.
+        """
+        ...
+
+    async def read_many(self, sight: Visibility, keys: Sequence[Key]) -> Sequence[Row]:
+        """Return the current, not deleted, visible ones of these resources, in any order."""
+        ...
+
+    async def search(
+        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+    ) -> Page:
+        """Return the next visible matches; raise TooCostly if the plan's budget runs out."""
+        ...
+
+    async def count(self, sight: Visibility, plan: Plan) -> Count:
+        """Return the number of visible matches; inexact if the budget runs out."""
+        ...
+
+    async def history(
+        self, sight: Visibility, scope: HistoryScope, after: Position | None, limit: int
+    ) -> HistoryPage:
+        """Return versions, the newest first, deletions among them."""
+        ...
+
+    async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
+        """Do the operations in order; the only writer.
+
+        Atomic: all of them or none. Else each by itself, in one durable step for all.
+        """
+        ...
+
+    async def now(self) -> int:
+        """Return the moment of the latest committed write: reads as of it are repeatable."""
+        ...
+
+    def scan(self, sight: Visibility, part: Part, as_of: int) -> AsyncIterator[Stored]:
+        """Yield what was current at a moment, deletions left out, in the order of surrogate ids."""
+        ...
+
+    def changes(self, after: int) -> AsyncIterator[Change]:
+        """Yield the entries of the change feed after a token, then end."""
+        ...
+
+    async def secret(self, name: str) -> bytes:
+        """Return 32 random bytes that belong to this store, made when first asked for."""
+        ...

@@ -1,0 +1,1 @@
+"""What several tests need: data, builders, running servers."""
