@@ -33,7 +33,7 @@ class SearchParameter(msgspec.Struct, frozen=True):
     components: tuple[Component, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Definitions:
     """The definitions in one folder. Nothing is read before it is asked for."""
 

@@ -1,0 +1,138 @@
+"""What this server can do, told from the same lists that serve the requests.
+
+https://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from fhir_server.conformance.definitions import Definitions, SearchParameter
+from fhir_server.fhir.resource import Resource
+
+_PROFILE = "http://hl7.org/fhir/StructureDefinition/"
+_CONDITIONAL = (
+    ("create", {"conditionalCreate": True}),
+    ("read", {"conditionalRead": "full-support"}),
+    ("update", {"conditionalUpdate": True}),
+    ("delete", {"conditionalDelete": "single"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """The codes of the interactions that are served on each type, and on the whole system."""
+
+    each_type: tuple[str, ...]
+    system: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """Which software this is, since when (an instant), and where."""
+
+    version: str
+    date: str
+    base_url: str
+
+
+def capability_statement(
+    definitions: Definitions,
+    *,
+    types: Collection[str],
+    interactions: Interactions,
+    software: Software,
+    cross_origin: bool,
+) -> Resource:
+    """Return the CapabilityStatement of a server that serves these types and interactions."""
+    names = sorted(types)
+    includes = _includes(definitions, names)
+    revincludes = _revincludes(definitions, names)
+    return {
+        "resourceType": "CapabilityStatement",
+        "name": "FhirServer",
+        "title": "An open FHIR R4 server",
+        "status": "active",
+        "date": software.date,
+        "kind": "instance",
+        "software": {"name": "fhir-server", "version": software.version},
+        "implementation": {"description": "A FHIR R4 node", "url": software.base_url},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        "patchFormat": [
+            "application/json-patch+json",
+            "application/fhir+json",
+            "application/fhir+xml",
+        ],
+        "rest": [
+            {
+                "mode": "server",
+                "security": {"cors": cross_origin},
+                "resource": [
+                    _of_type(
+                        definitions, name, interactions, includes[name], revincludes.get(name, [])
+                    )
+                    for name in names
+                ],
+                "interaction": [{"code": each} for each in interactions.system],
+            }
+        ],
+    }
+
+
+def _of_type(
+    definitions: Definitions,
+    name: str,
+    interactions: Interactions,
+    includes: Sequence[str],
+    revincludes: Sequence[str],
+) -> Resource:
+    """Return what is served on one type; an empty list is left out, as JSON in FHIR demands."""
+    told: Resource = {
+        "type": name,
+        "profile": _PROFILE + name,
+        "interaction": [{"code": each} for each in interactions.each_type],
+        "versioning": "versioned-update",
+        "readHistory": "vread" in interactions.each_type,
+        "updateCreate": "update" in interactions.each_type,
+    }
+    for code, claim in _CONDITIONAL:
+        if code in interactions.each_type:
+            told |= claim
+    told["referencePolicy"] = ["literal", "logical"]
+    if "search-type" in interactions.each_type:
+        told["searchInclude"] = ["*", *includes]
+        told["searchRevInclude"] = list(revincludes)
+        told["searchParam"] = [
+            {"name": each.code, "definition": each.url, "type": each.type}
+            for each in served_parameters(definitions, name)
+        ]
+    return {key: value for key, value in told.items() if value not in ([], None)}
+
+
+def served_parameters(definitions: Definitions, resource_type: str) -> Sequence[SearchParameter]:
+    """Return the search parameters of a type that this server answers, in order."""
+    known = definitions.search_parameters(resource_type)
+    return [each for _, each in sorted(known.items()) if each.expression and each.type != "special"]
+
+
+def _includes(definitions: Definitions, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    return {
+        name: [f"{name}:{each.code}" for each in _references(definitions, name)] for name in names
+    }
+
+
+def _revincludes(definitions: Definitions, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Return by target type what refers to it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        for parameter in _references(definitions, name):
+            for target in parameter.targets or names:
+                found[target].append(f"{name}:{parameter.code}")
+    return found
+
+
+def _references(definitions: Definitions, name: str) -> Sequence[SearchParameter]:
+    return [each for each in served_parameters(definitions, name) if each.type == "reference"]

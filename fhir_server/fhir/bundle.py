@@ -1,0 +1,125 @@
+"""Bundles as bytes: stored resources are spliced in as they are, nothing is written anew.
+
+https://hl7.org/fhir/R4/bundle.html. Entries are msgspec structs, not dataclasses: a page makes a thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import msgspec
+
+BundleKind = Literal["searchset", "history", "transaction-response", "batch-response"]
+SearchMode = Literal["match", "include", "outcome"]
+
+_text = msgspec.json.Encoder().encode
+_SEARCH = {mode: b'"search":{"mode":"%b"}' % mode.encode() for mode in get_args(SearchMode)}
+
+
+class Link(msgspec.Struct, frozen=True):
+    """Where a related page is: `self`, `next`, `previous`, `first`, `last`."""
+
+    relation: str
+    url: str
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What was asked: of each version in a history."""
+
+    method: str
+    url: str
+
+
+class Response(msgspec.Struct, frozen=True):
+    """What came of an entry; `status` is the HTTP code with or without its phrase.
+
+    `last_modified` is an instant, `outcome` the bytes of an OperationOutcome.
+    """
+
+    status: str
+    location: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    outcome: bytes | None = None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry; `resource` is the bytes of a resource, as stored."""
+
+    full_url: str | None = None
+    resource: bytes | None = None
+    mode: SearchMode | None = None
+    request: Request | None = None
+    response: Response | None = None
+
+
+def bundle_bytes(  # noqa: PLR0913  the elements of a Bundle
+    kind: BundleKind,
+    *,
+    id: str,  # noqa: A002  FHIR's own word
+    last_updated: str,
+    entries: Iterable[Entry],
+    total: int | None = None,
+    links: Iterable[Link] = (),
+) -> bytes:
+    """Return a Bundle; `last_updated` is an instant, and what is None or empty is left out."""
+    parts = [
+        b'{"resourceType":"Bundle","id":%b,"meta":{"lastUpdated":%b},"type":"%b"'
+        % (_text(id), _text(last_updated), kind.encode())
+    ]
+    if total is not None:
+        parts.append(b',"total":%d' % total)
+    linked = b",".join([_link(each) for each in links])
+    if linked:
+        parts.append(b',"link":[%b]' % linked)
+    _append_entries(parts, entries)
+    parts.append(b"}")
+    return b"".join(parts)
+
+
+def _link(link: Link) -> bytes:
+    return b'{"relation":%b,"url":%b}' % (_text(link.relation), _text(link.url))
+
+
+def _append_entries(parts: list[bytes], entries: Iterable[Entry]) -> None:
+    """Add the entries piece by piece, so that a resource is copied once: by the join of all."""
+    before = b',"entry":[{'
+    for entry in entries:
+        parts.append(before)
+        before = b"},{"
+        comma = b""
+        if entry.full_url is not None:
+            parts += (b'"fullUrl":', _text(entry.full_url))
+            comma = b","
+        if entry.resource is not None:
+            parts += (comma, b'"resource":', entry.resource)
+            comma = b","
+        if entry.mode is not None:
+            parts += (comma, _SEARCH[entry.mode])
+            comma = b","
+        if entry.request is not None:
+            parts += (comma, _request(entry.request))
+            comma = b","
+        if entry.response is not None:
+            parts += (comma, _response(entry.response))
+    if before == b"},{":
+        parts.append(b"}]")
+
+
+def _request(request: Request) -> bytes:
+    return b'"request":{"method":%b,"url":%b}' % (_text(request.method), _text(request.url))
+
+
+def _response(response: Response) -> bytes:
+    members = [b'"response":{"status":', _text(response.status)]
+    if response.location is not None:
+        members += (b',"location":', _text(response.location))
+    if response.etag is not None:
+        members += (b',"etag":', _text(response.etag))
+    if response.last_modified is not None:
+        members += (b',"lastModified":', _text(response.last_modified))
+    if response.outcome is not None:
+        members += (b',"outcome":', response.outcome)
+    members.append(b"}")
+    return b"".join(members)

@@ -1,0 +1,91 @@
+"""The CapabilityStatement says what is served, and is a valid one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fhir_server.conformance.capability import (
+    Interactions,
+    Software,
+    capability_statement,
+    served_parameters,
+)
+from fhir_server.conformance.definitions import definitions_in
+from fhir_server.conformance.validation import Validator
+from fhir_server.settings import definitions_folder
+
+DEFINITIONS = definitions_in(definitions_folder())
+ALL = Interactions(
+    ("read", "vread", "update", "patch", "delete", "create", "search-type"),
+    ("transaction", "batch"),
+)
+
+
+def a_statement(
+    types: frozenset[str] = DEFINITIONS.resource_types, interactions: Interactions = ALL
+) -> dict[str, Any]:
+    software = Software("1.2.3", "2026-11-23T05:41:56.123Z", "http://here/fhir")
+    return capability_statement(
+        DEFINITIONS, types=types, interactions=interactions, software=software, cross_origin=False
+    )
+
+
+def of_type(statement: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = (each for each in statement["rest"][0]["resource"] if each["type"] == name)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("types", [DEFINITIONS.resource_types, frozenset({"Patient", "Binary"})])
+def test_it_is_a_valid_resource(types: frozenset[str]) -> None:
+    issues = Validator(DEFINITIONS).validate(a_statement(types))
+
+    assert [each for each in issues if each.severity == "error"] == []
+
+
+def test_what_is_not_served_is_not_claimed() -> None:
+    patient = of_type(a_statement(interactions=Interactions(("vread",), ())), "Patient")
+
+    assert [each["code"] for each in patient["interaction"]] == ["vread"]
+    assert not patient["updateCreate"]
+    assert patient.keys().isdisjoint(
+        {
+            "conditionalCreate",
+            "conditionalRead",
+            "conditionalUpdate",
+            "conditionalDelete",
+            "searchParam",
+        }
+    )
+
+
+def test_special_parameters_are_not_claimed() -> None:
+    location = of_type(a_statement(), "Location")
+
+    assert not {"near", "_filter"} & {each["name"] for each in location["searchParam"]}
+
+
+def test_each_type_that_is_served_is_told() -> None:
+    told = [each["type"] for each in a_statement()["rest"][0]["resource"]]
+
+    assert told == sorted(DEFINITIONS.resource_types)
+    assert len(told) == 146
+
+
+def test_search_parameters_are_those_of_the_definitions() -> None:
+    patient = of_type(a_statement(), "Patient")
+
+    told = {each["name"]: each["type"] for each in patient["searchParam"]}
+    assert told["birthdate"] == "date"
+    assert told["_lastUpdated"] == "date"
+    assert told == {each.code: each.type for each in served_parameters(DEFINITIONS, "Patient")}
+
+
+def test_includes_are_told_in_both_directions() -> None:
+    statement = a_statement(frozenset({"Patient", "Observation"}))
+
+    assert "Observation:subject" in of_type(statement, "Observation")["searchInclude"]
+    assert "Observation:subject" in of_type(statement, "Patient")["searchRevInclude"]
+    assert "Observation:subject" not in of_type(statement, "Observation")["searchRevInclude"]
