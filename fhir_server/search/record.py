@@ -10,21 +10,24 @@ subscriptions and exports use the same record. A term begins with the code of it
     family^smith            a string, folded as `fold` does
     family!Smith            the same string as it stands, for `:exact`
     url@http://…            a URI
-    code:CODING$CODING      a composite of two tokens
+    identifier%1␟MR␟SYSTEM  the value of an Identifier, and a coding of its type
+    code:$8480-6␟SYSTEM␟^high␟      a composite: its parts in order, each with the marker of its kind
 
-Numbers, dates and quantities are ranges on an axis named by parameter (and unit):
-dates in microseconds since 1970, numbers as text that sorts as the numbers do.
+Numbers, dates and quantities are ranges on an axis named by parameter and unit (`dose`, `dose|mg`, `dose|SYSTEM|mg`),
+in a composite by its discrete parts as well: dates in microseconds since 1970, numbers as text that sorts as they do.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
 
 SEPARATOR = "\x1f"
+_CUT = "\x1e"
 LONGEST_VALUE = 180
 """Characters of a term's value that are kept; a longer one ends with a digest of the whole."""
 
@@ -59,6 +62,21 @@ NO_DATE = -(2**62)
 """Sorts after every real date where the newest come first."""
 
 
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(IndexRecord).decode
+
+
+def packed(record: IndexRecord) -> bytes:
+    """Return the record as stores keep it."""
+    return _encode(record)
+
+
+def unpacked(record: bytes) -> IndexRecord:
+    """Return a record that `packed` made."""
+    return _decode(record)
+
+
+@lru_cache(maxsize=4096)
 def system_key(system: str) -> str:
     """Return a short key for a code system: 12 hex digits, or nothing for no system."""
     return blake2b(system.encode(), digest_size=6).hexdigest() if system else ""
@@ -68,16 +86,25 @@ def shortened(value: str) -> str:
     """Return the value, or its beginning and a digest where it is too long for an index."""
     if len(value) <= LONGEST_VALUE:
         return value
-    return value[:LONGEST_VALUE] + SEPARATOR + blake2b(value.encode(), digest_size=16).hexdigest()
+    return value[:LONGEST_VALUE] + _CUT + blake2b(value.encode(), digest_size=16).hexdigest()
+
+
+def _is_ignored(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PZ" or character.isspace()
+
+
+_ASCII_IGNORED = {code: " " for code in range(128) if _is_ignored(chr(code))}
 
 
 def fold(text: str) -> str:
     """Return text without case, accents and punctuation, its white space made one blank."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    if text.isascii():
+        return " ".join(text.lower().translate(_ASCII_IGNORED).split())
+    # Twice, as in Unicode's caseless matching: decomposing may make capitals, and folding them what decomposes.
+    once = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    decomposed = unicodedata.normalize("NFKD", once.casefold())
     kept = (
-        " " if unicodedata.category(each)[0] in "PZ" or each.isspace() else each
-        for each in decomposed
-        if not unicodedata.combining(each)
+        " " if _is_ignored(each) else each for each in decomposed if not unicodedata.combining(each)
     )
     return " ".join("".join(kept).split())
 
@@ -102,9 +129,16 @@ def identifier_term(parameter: str, system: str, value: str) -> str:
     return f"{parameter}#{shortened(value)}{SEPARATOR}{system_key(system)}"
 
 
+def of_type_term(parameter: str, system: str, code: str, value: str) -> str:
+    """Return the term of an identifier's value with a coding of its type."""
+    return (
+        f"{parameter}%{shortened(value)}{SEPARATOR}{shortened(code)}{SEPARATOR}{system_key(system)}"
+    )
+
+
 def string_term(parameter: str, text: str) -> str:
-    """Return the term of a folded string."""
-    return f"{parameter}^{shortened(fold(text))}"
+    """Return the term of a folded string; of a long one its beginning, as it is searched by parts only."""
+    return f"{parameter}^{fold(text)[:LONGEST_VALUE]}"
 
 
 def exact_term(parameter: str, text: str) -> str:
@@ -141,3 +175,15 @@ def sortable(number: Decimal) -> str:
         # The complement, and an end above every digit, so that the longer of two comes first.
         return "3" + (exponent + significant).translate(_NINES) + "~"
     return "7" + exponent + significant
+
+
+def just_below(text: str) -> str:
+    """Return sortable text below this number and above all smaller ones."""
+    if text.endswith("~"):
+        return text[:-1] + "}"
+    return text[:-1] + chr(ord(text[-1]) - 1) + "~"
+
+
+def just_above(text: str) -> str:
+    """Return sortable text above this number and below all greater ones."""
+    return text + "!"

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
-from fhir_server.search.record import IndexRecord
+from fhir_server.search.record import IndexRecord, unpacked
 
 Position: TypeAlias = tuple[int | str | None, ...]
 """Where a page ended: the sort keys of its last row, its primary date and its surrogate id."""
@@ -108,10 +108,15 @@ WriteResult: TypeAlias = Written | Unchanged | Refused
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One found resource, with its index record."""
+    """One found resource, with its index record as it is kept: few callers need it."""
 
     stored: Stored
-    record: IndexRecord
+    packed_record: bytes
+
+    @property
+    def record(self) -> IndexRecord:
+        """The index record."""
+        return unpacked(self.packed_record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,248 @@
+"""The search parameters of a type, compiled to the steps that its resources are indexed by. Pure.
+
+An expression is a union of operands. Each operand is evaluated by itself, once however many parameters
+share it, and only where the resource has the keys without which it yields nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from fhir_server.conformance.definitions import Definitions, SearchParameter
+from fhir_server.fhir.fhirpath import Evaluate, Node, Nodes, compile_path
+from fhir_server.search import paths
+from fhir_server.search.parameter_types import (
+    composite,
+    date,
+    number,
+    quantity,
+    reference,
+    string,
+    token,
+    uri,
+)
+from fhir_server.search.parameter_types.composite import Component
+from fhir_server.search.parameter_types.entries import Entries, Indexer
+
+Step: TypeAlias = Callable[[Node, Entries], None]
+"""Add what a resource can be found by through one operand."""
+
+Keep: TypeAlias = Callable[[Node], bool]
+
+_APART = frozenset(("_id", "_lastUpdated"))
+"""Parameters that stores answer by themselves."""
+
+_WHERE_TYPE = re.compile(r"([\w.]+)\.where\(resolve\(\) is (\w+)\)\Z")
+_WHERE_CODE = re.compile(r"([\w.]+)\.where\((\w+)='([^']*)'\)\Z")
+_META = re.compile(r"Resource\.meta\.(\w+)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one parameter makes of the nodes of an operand; `names` are those it is present by."""
+
+    names: frozenset[str]
+    index: Indexer
+    keep: Keep | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A step, and the keys of which a resource must have one; None: it is always taken."""
+
+    step: Step
+    keys: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Compiles the parameters of types over one set of definitions."""
+
+    definitions: Definitions
+    zone: ZoneInfo
+    base_url: str
+
+    def compile(self, resource_type: str) -> tuple[Compiled, ...]:
+        """Return the steps of a type."""
+        known = self.definitions.search_parameters(resource_type)
+        covered = paths.unions(known)
+        uses: dict[str, list[Use]] = {}
+        found: list[Compiled] = []
+        for code, parameter in known.items():
+            if code in covered or code in _APART or parameter.type == "special":
+                continue
+            names = frozenset((code, *(each for each, parts in covered.items() if code in parts)))
+            if parameter.type == "composite":
+                found.extend(self._composites(resource_type, parameter, names))
+            else:
+                for path, use in self._uses(resource_type, parameter, names):
+                    uses.setdefault(path, []).append(use)
+        found.extend(
+            Compiled(
+                _source(self._evaluator(path), each),
+                paths.keys(self.definitions, resource_type, path),
+            )
+            for path, each in uses.items()
+        )
+        return tuple(found)
+
+    def _uses(
+        self, resource_type: str, parameter: SearchParameter, names: frozenset[str]
+    ) -> Iterator[tuple[str, Use]]:
+        """Yield the paths of a parameter, each with what is to be made of its nodes."""
+        index = self._indexer(parameter)
+        if parameter.code in self.definitions.compartments["Patient"].get(resource_type, ()):
+            index = _placing(index, f"{parameter.code}>Patient/")
+        for operand in paths.alternatives(parameter.expression):
+            path, keep = _filtered(operand)
+            yield path, Use(names, index, keep)
+
+    def _indexer(self, parameter: SearchParameter) -> Indexer:
+        code = parameter.code
+        match parameter.type:
+            case "string":
+                return string.indexer(code)
+            case "token":
+                return token.indexer(code, self._implied(parameter.expression))
+            case "reference":
+                return reference.indexer(code, self.base_url, parameter.targets)
+            case "uri":
+                return uri.indexer(code)
+            case "date":
+                return date.indexer(code, self.zone)
+            case "number":
+                return number.indexer(code)
+            case "quantity":
+                return quantity.indexer(code)
+            case kind:
+                raise AssertionError(kind)
+
+    def _composites(
+        self, resource_type: str, parameter: SearchParameter, names: frozenset[str]
+    ) -> Iterator[Compiled]:
+        known = self.definitions.search_parameters(resource_type)
+        parts = composite.components(parameter, known)
+        if not parts:
+            return
+        for path in paths.alternatives(parameter.expression):
+            step = self._composite_step(path, parameter.code, parts, names)
+            # Of a composite over the whole resource the value, which stands last, is the rarest part.
+            last = f"{path}.{parts[-1].expression}".replace(" | ", f" | {path}.")
+            needed = last if path == resource_type else path
+            yield Compiled(step, paths.keys(self.definitions, resource_type, needed))
+
+    def _composite_step(
+        self, path: str, code: str, parts: tuple[Component, ...], names: frozenset[str]
+    ) -> Step:
+        implied = [self._implied(f"{path}.{each.expression}") for each in parts]
+        index = composite.indexer(code, parts, implied, self.zone, self.base_url)
+        parents = self._evaluator(path)
+        evaluators = [self._component(each.expression) for each in parts]
+
+        def step(node: Node, entries: Entries) -> None:
+            for parent in parents(node):
+                # The value, which stands last, is the part that most elements lack.
+                last = evaluators[-1](node, parent)
+                if not last:
+                    continue
+                values = [*(each(node, parent) for each in evaluators[:-1]), last]
+                if all(values):
+                    entries.present |= names
+                    index(values, entries)
+
+        return step
+
+    def _component(self, expression: str) -> Callable[[Node, Node], Nodes]:
+        whole = expression.startswith("%resource.")
+        evaluate = self._evaluator(expression.removeprefix("%resource."))
+
+        def values(resource: Node, parent: Node) -> Nodes:
+            found = evaluate(resource if whole else parent)
+            return [each for each in found if each.value is not None]
+
+        return values
+
+    def _evaluator(self, path: str) -> Evaluate:
+        if path[0].isupper() and path.isalpha():
+            return lambda node: [node]
+        # R4 writes DateTime for dateTime once, and means the value where it names an extension.
+        corrected = path.replace("as(DateTime)", "as(dateTime)")
+        if ".extension('" in path and path.endswith("')"):
+            corrected += ".value"
+        evaluate = compile_path(corrected, self.definitions)
+        in_meta = _META.match(path)
+        return _if_in_meta(in_meta[1], evaluate) if in_meta else evaluate
+
+    def _implied(self, expression: str) -> str:
+        return paths.implied_system(self.definitions, expression)
+
+
+def _source(evaluate: Evaluate, uses: list[Use]) -> Step:
+    def step(node: Node, entries: Entries) -> None:
+        for each in evaluate(node):
+            # A primitive that has extensions only has no value to be found by.
+            if each.value is None:
+                continue
+            for use in uses:
+                if use.keep is None or use.keep(each):
+                    entries.present |= use.names
+                    use.index(each, entries)
+
+    return step
+
+
+def _placing(index: Indexer, prefix: str) -> Indexer:
+    """Return an indexer that also notes the patients whose compartment a reference places it in."""
+
+    def index_and_place(node: Node, entries: Entries) -> None:
+        before = len(entries.terms)
+        index(node, entries)
+        for term in entries.terms[before:]:
+            if term.startswith(prefix):
+                entries.patients.add(term[len(prefix) :])
+
+    return index_and_place
+
+
+def _filtered(operand: str) -> tuple[str, Keep | None]:
+    """Return the path of an operand, and the condition at its end where that is one of the common ones."""
+    if found := _WHERE_TYPE.match(operand):
+        return found[1], _refers_to(found[2])
+    if found := _WHERE_CODE.match(operand):
+        return found[1], _has_code(found[2], found[3])
+    return operand, None
+
+
+def _refers_to(wanted: str) -> Keep:
+    """Return the test of `resolve() is …`: by the text of a reference, or the type that it states."""
+    inside = f"{wanted}/"
+
+    def refers(node: Node) -> bool:
+        text = node.value.get("reference")
+        if text is None:
+            return bool(node.value.get("type") == wanted)
+        start: int = text.find(inside)
+        return start == 0 or (start > 0 and text[start - 1] == "/")
+
+    return refers
+
+
+def _has_code(name: str, wanted: str) -> Keep:
+    return lambda node: bool(node.value.get(name) == wanted)
+
+
+def _if_in_meta(name: str, evaluate: Evaluate) -> Evaluate:
+    """Return an evaluator that looks first whether `meta` has the element: most have none."""
+    nothing: Nodes = []
+    return lambda node: evaluate(node) if name in node.value["meta"] else nothing
+
+
+def steps_for(compiled: tuple[Compiled, ...], keys: Mapping[str, object]) -> tuple[Step, ...]:
+    """Return the steps that a resource with these keys calls for."""
+    return tuple(
+        each.step for each in compiled if each.keys is None or not each.keys.isdisjoint(keys)
+    )

@@ -1,0 +1,204 @@
+"""One search parameter and its values, as a predicate: https://hl7.org/fhir/R4/search.html#ptypes. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
+
+from fhir_server.conformance.definitions import Definitions, SearchParameter
+from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.fhir.resource import LOGICAL_ID
+from fhir_server.search import paths
+from fhir_server.search.expression import (
+    EVERYTHING,
+    NOTHING,
+    HasId,
+    IsPresent,
+    Not,
+    Predicate,
+    Updated,
+)
+from fhir_server.search.parameter_types import (
+    composite,
+    date,
+    number,
+    quantity,
+    reference,
+    string,
+    token,
+    uri,
+)
+from fhir_server.search.parameter_types.composite import Component
+from fhir_server.search.parameter_types.criterion import (
+    Criterion,
+    Surroundings,
+    any_of,
+    split,
+    unescape,
+)
+
+MOST_ALTERNATIVES = 500
+"""How many values, separated by commas, one parameter may have."""
+
+LONGEST_PARAMETER = 20_000
+"""How many characters the name and values of one parameter may have."""
+
+NOT_SERVED = {
+    "_content": "a search in the text of resources",
+    "_contained": "a search for contained resources",
+    "_containedType": "a search for contained resources",
+    "_filter": "the filter language",
+    "_list": "a search by list",
+    "_query": "a named query",
+    "_text": "a search in narratives",
+}
+
+_UNREADABLE = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
+
+
+class UnknownParameter(BadRequest):
+    """The resource type has no search parameter of this name."""
+
+
+class EmptyValue(BadRequest):
+    """The parameter has no value."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """The parameters of a resource type, and those of them that others cover."""
+
+    resource_type: str
+    parameters: Mapping[str, SearchParameter]
+    covered: Mapping[str, tuple[str, ...]]
+
+    def sources(self, parameter: SearchParameter) -> tuple[SearchParameter, ...]:
+        """Return the parameters under which the values of one are indexed."""
+        codes = self.covered.get(parameter.code, (parameter.code,))
+        return tuple(self.parameters[each] for each in codes)
+
+    def find(self, code: str) -> SearchParameter:
+        """Return a parameter by its code; raise UnknownParameter with the nearest names."""
+        found = self.parameters.get(code)
+        if found is None:
+            raise UnknownParameter(f"{code!r}{nearest(code, self.parameters)}")
+        if found.type == "special":
+            raise NotSupported(f"the parameter {code} is not served yet")
+        return found
+
+    def components(self, parameter: SearchParameter) -> tuple[Component, ...]:
+        """Return the parts of a composite parameter."""
+        return composite.components(parameter, self.parameters)
+
+
+@lru_cache(maxsize=512)
+def known_parameters(definitions: Definitions, resource_type: str) -> Known:
+    """Return what may be searched of a type; `Resource` is what all types have."""
+    parameters = definitions.search_parameters(resource_type)
+    return Known(resource_type, parameters, paths.unions(parameters))
+
+
+def nearest(name: str, names: Mapping[str, object]) -> str:
+    """Return a remark on the names most like this one, empty if none is."""
+    found = get_close_matches(name[:64], names, n=2, cutoff=0.6)
+    return f" (did you mean {' or '.join(found)}?)" if found else ""
+
+
+def predicate(known: Known, name: str, value: str, around: Surroundings) -> Predicate:
+    """Return what a parameter asks; raise a BadRequest that says what is wrong with it."""
+    _check_served(name)
+    code, _, modifier = name.partition(":")
+    parameter = known.find(code)
+    if len(name) + len(value) > LONGEST_PARAMETER:
+        raise BadRequest(f"{code} is longer than {LONGEST_PARAMETER} characters")
+    if _UNREADABLE.search(value):
+        raise BadRequest(f"{code} has a character that no FHIR value has")
+    if not value:
+        raise EmptyValue(f"{name} has no value")
+    criterion = Criterion(parameter, modifier or None, value, around)
+    if modifier == "missing":
+        return _missing(criterion)
+    if modifier == "not" and parameter.type == "token":
+        return Not(_any_value(known, replace(criterion, modifier=None)))
+    return _any_value(known, criterion)
+
+
+def _check_served(name: str) -> None:
+    code = name.partition(":")[0]
+    if code in NOT_SERVED:
+        raise NotSupported(f"{NOT_SERVED[code]} ({code}) is not served yet")
+    if code == "_has":
+        raise NotSupported(f"reverse chaining ({name}) is not served yet")
+    if "." in name:
+        raise NotSupported(
+            f"chaining ({name}) is not served yet; search the other resource first, then by its id"
+        )
+
+
+def _missing(criterion: Criterion) -> Predicate:
+    code = criterion.parameter.code
+    if criterion.value not in {"true", "false"}:
+        raise BadRequest(f"{criterion}: :missing is true or false")
+    missing = criterion.value == "true"
+    if code in {"_id", "_lastUpdated"}:
+        return NOTHING if missing else EVERYTHING
+    return Not(IsPresent(code)) if missing else IsPresent(code)
+
+
+def _any_value(known: Known, criterion: Criterion) -> Predicate:
+    """Return that one of the values separated by commas is there."""
+    values = split(criterion.value, ",")
+    if len(values) > MOST_ALTERNATIVES:
+        raise BadRequest(
+            f"{criterion.parameter.code} has {len(values)} values; {MOST_ALTERNATIVES} are taken"
+        )
+    if "" in values:
+        raise EmptyValue(f"{criterion} has an empty value beside its commas")
+    return any_of(_one_value(known, replace(criterion, value=each)) for each in values)
+
+
+def _one_value(known: Known, criterion: Criterion) -> Predicate:
+    match criterion.parameter.code:
+        case "_id":
+            return _logical_id(criterion)
+        case "_lastUpdated":
+            criterion.refuse_modifier()
+            return any_of(Updated(each) for each in date.alternatives_of_moment(criterion))
+        case _:
+            sources = known.sources(criterion.parameter)
+            return any_of(
+                _parsed(known, replace(criterion, parameter=source)) for source in sources
+            )
+
+
+def _logical_id(criterion: Criterion) -> Predicate:
+    criterion.refuse_modifier("not")
+    logical_id = unescape(criterion.value)
+    if not LOGICAL_ID.match(logical_id):
+        raise criterion.malformed("the logical id alone: up to 64 of A-Z, a-z, 0-9, `-` and `.`")
+    return HasId((logical_id,))
+
+
+def _parsed(known: Known, criterion: Criterion) -> Predicate:
+    match criterion.parameter.type:
+        case "string":
+            return string.parse(criterion)
+        case "token":
+            return token.parse(criterion)
+        case "reference":
+            return reference.parse(criterion)
+        case "uri":
+            return uri.parse(criterion)
+        case "date":
+            return date.parse(criterion)
+        case "number":
+            return number.parse(criterion)
+        case "quantity":
+            return quantity.parse(criterion)
+        case "composite":
+            return composite.parse(criterion, known.components(criterion.parameter))
+        case kind:
+            raise NotSupported(f"parameters of type {kind} are not served yet")

@@ -1,0 +1,123 @@
+"""From a resource to its index record: https://hl7.org/fhir/R4/search.html. Pure, and the same each time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fhir_server.conformance.definitions import Definitions
+from fhir_server.fhir.errors import TooLarge
+from fhir_server.fhir.fhirpath import root
+from fhir_server.fhir.resource import Resource
+from fhir_server.search.compiling import Compiled, Compiler, Step, steps_for
+from fhir_server.search.parameter_types.entries import Entries
+from fhir_server.search.parameter_types.reference import local
+from fhir_server.search.record import NO_DATE, IndexRecord, Range
+
+MOST_ENTRIES = 10_000
+"""How many terms and ranges one resource may have."""
+
+PRIMARY_DATES = (
+    "date", "start", "period", "started", "effective", "effective-time", "onset-date", "onset",
+    "occurrence", "event-date", "start-date", "collected", "whenhandedover", "whenprepared",
+    "authored-on", "authoredon", "authored", "datetime", "datewritten", "recorded-date", "recorded",
+    "identified", "when", "created", "issued", "sent", "received", "entered-date", "timestamp",
+    "activity-date", "modified",
+)  # fmt: skip
+"""Date parameters by how well they tell when something happened; a birth date does not."""
+
+_PREFERENCE = {code: place for place, code in enumerate(PRIMARY_DATES)}
+_MOST_SHAPES = 2_000
+_PATIENT = "Patient/"
+
+
+class Extractor:
+    """Makes index records; `base_url` is where absolute references are to this server.
+
+    What has no time zone is local time of `zone`.
+    """
+
+    def __init__(
+        self, definitions: Definitions, *, zone: str = "Europe/London", base_url: str = ""
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._compiler = Compiler(definitions, ZoneInfo(zone), self._base_url)
+        self._compiled: dict[str, tuple[Compiled, ...]] = {}
+        self._steps: dict[tuple[str, ...], tuple[Step, ...]] = {}
+
+    def extract(self, resource: Resource) -> IndexRecord:
+        """Return what a resource can be found by; raise TooLarge for one with too many entries."""
+        node, entries = root(resource), Entries()
+        for step in self._steps_of(resource):
+            step(node, entries)
+        _check_size(resource, entries)
+        logical_id: str = resource.get("id", "")
+        patients = entries.patients
+        if resource["resourceType"] == "Patient":
+            # A link to another patient gives that patient no sight of this record.
+            patients = {logical_id} if logical_id else set()
+        mentions = set(patients)
+        _walk(resource, self._base_url, mentions)
+        return IndexRecord(
+            id=logical_id,
+            terms=tuple(sorted(set(entries.terms))),
+            ranges=tuple([Range(*each) for each in sorted(set(entries.ranges))]),
+            present=tuple(sorted(entries.present)),
+            primary=_primary(entries),
+            compartments=tuple(sorted(patients)),
+            mentions=tuple(sorted(mentions)),
+        )
+
+    def _steps_of(self, resource: Resource) -> tuple[Step, ...]:
+        """Return the steps for a resource, looked up by its type and keys: few shapes are common."""
+        resource_type: str = resource["resourceType"]
+        shape = (resource_type, *resource)
+        steps = self._steps.get(shape)
+        if steps is None:
+            compiled = self._compiled.get(resource_type)
+            if compiled is None:
+                compiled = self._compiled[resource_type] = self._compiler.compile(resource_type)
+            if len(self._steps) >= _MOST_SHAPES:
+                self._steps.clear()
+            steps = self._steps[shape] = steps_for(compiled, resource)
+        return steps
+
+
+def _check_size(resource: Resource, entries: Entries) -> None:
+    count = len(entries.terms) + len(entries.ranges)
+    if count > MOST_ENTRIES:
+        raise TooLarge(
+            f"this {resource['resourceType']} could be found by {count} values; "
+            f"the index takes {MOST_ENTRIES} of one resource"
+        )
+
+
+def _primary(entries: Entries) -> int:
+    """Return when it happened: where the best of its dates begins."""
+    found = [
+        (_PREFERENCE[axis], low)
+        for axis, low, _ in entries.ranges
+        if axis in _PREFERENCE and isinstance(low, int)
+    ]
+    return min(found)[1] if found else NO_DATE
+
+
+def _walk(element: Mapping[str, Any], base_url: str, found: set[str]) -> None:
+    """Collect the ids of all patients that an element refers to, however deep."""
+    for key, value in element.items():
+        kind = type(value)
+        if kind is dict:
+            _walk(value, base_url, found)
+        elif kind is list:
+            _walk_list(value, base_url, found)
+        elif key == "reference" and kind is str:
+            named = local(value, base_url)
+            if named.startswith(_PATIENT):
+                found.add(named[len(_PATIENT) :])
+
+
+def _walk_list(elements: Sequence[Any], base_url: str, found: set[str]) -> None:
+    for each in elements:
+        if type(each) is dict:
+            _walk(each, base_url, found)

@@ -1,0 +1,146 @@
+"""What a predicate means: the oracle that every store is compared with. Pure.
+
+Stores also check here what their own index cannot.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar, assert_never
+
+from fhir_server.search.expression import (
+    AllOf,
+    AnyOf,
+    Bound,
+    HasAnyTerm,
+    HasId,
+    HasRange,
+    HasTerm,
+    HasTermBetween,
+    HasTermContaining,
+    IsPresent,
+    Limit,
+    Not,
+    Plan,
+    Predicate,
+    SortKey,
+    Updated,
+)
+from fhir_server.search.ordering import NATURAL, PRIMARY, Order, SortValue
+from fhir_server.search.record import NO_DATE, SEPARATOR, IndexRecord
+
+_Value = TypeVar("_Value", int, str)
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+_MARKERS = {"string": "^", "token": "=", "reference": ">", "uri": "@"}
+"""Where a sort value is a term: the character between the parameter's code and the value."""
+
+
+def matches(  # noqa: C901 - one branch per case of the union
+    predicate: Predicate, record: IndexRecord, *, updated: int
+) -> bool:
+    """Tell whether a resource matches; `updated` is the moment of its current version."""
+    match predicate:
+        case HasTerm(term):
+            return term in record.terms
+        case HasAnyTerm(terms):
+            return any(each in record.terms for each in terms)
+        case HasTermBetween(low, high):
+            return any(low <= each < high for each in record.terms)
+        case HasTermContaining(prefix, text):
+            start = len(prefix)
+            return any(
+                each.startswith(prefix) and each.find(text, start) >= 0 for each in record.terms
+            )
+        case HasRange(axis, limits):
+            return any(
+                each.axis == axis and keeps(limits, each.low, each.high) for each in record.ranges
+            )
+        case IsPresent(parameter):
+            return parameter in record.present
+        case HasId(ids):
+            return record.id in ids
+        case Updated(limits):
+            return keeps(limits, updated, updated)
+        case Not(inner):
+            return not matches(inner, record, updated=updated)
+        case AllOf(predicates):
+            return all(matches(each, record, updated=updated) for each in predicates)
+        case AnyOf(predicates):
+            return any(matches(each, record, updated=updated) for each in predicates)
+        case _:
+            assert_never(predicate)
+
+
+def keeps(limits: Iterable[Limit], low: Bound, high: Bound) -> bool:
+    """Tell whether an interval keeps all the limits."""
+    return all(
+        _COMPARE[each.operator](low if each.end == "low" else high, each.value) for each in limits
+    )
+
+
+def sort_key(record: IndexRecord, key: SortKey, *, updated: int) -> SortValue:
+    """Return the value a resource sorts by: its least for ascending, its greatest for descending."""
+    if key.kind == PRIMARY:
+        return None if record.primary == NO_DATE else record.primary
+    if key.parameter == "_lastUpdated":
+        return updated
+    if key.parameter == "_id":
+        return record.id
+    marker = _MARKERS.get(key.kind)
+    if marker is None:
+        return _range_end(record, key)
+    prefix = key.parameter + marker
+    found = [
+        each[len(prefix) :].partition(SEPARATOR)[0]
+        for each in record.terms
+        if each.startswith(prefix)
+    ]
+    return _extreme(found, descending=key.descending)
+
+
+def _range_end(record: IndexRecord, key: SortKey) -> SortValue:
+    found: list[Any] = [
+        each.high if key.descending else each.low
+        for each in record.ranges
+        if each.axis == key.parameter
+    ]
+    end: SortValue = _extreme(found, descending=key.descending)
+    return end
+
+
+def _extreme(found: list[_Value], *, descending: bool) -> _Value | None:
+    if not found:
+        return None
+    return max(found) if descending else min(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What the order of a page is made of: a record, its version's moment, its surrogate id."""
+
+    record: IndexRecord
+    updated: int
+    rid: int
+
+
+def ordered(candidates: Iterable[Candidate], plan: Plan) -> list[Candidate]:
+    """Return those that match the plan, in its order."""
+    keys = plan.sort or NATURAL
+
+    def place(each: Candidate) -> Order:
+        values = (sort_key(each.record, key, updated=each.updated) for key in keys)
+        return Order(keys, (*values, each.rid))
+
+    found = (
+        each for each in candidates if matches(plan.predicate, each.record, updated=each.updated)
+    )
+    return sorted(found, key=place)

@@ -1,0 +1,146 @@
+"""One alternative of a search parameter: what every type's `parse` is given. And what they have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from fhir_server.conformance.definitions import SearchParameter
+from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.search.expression import (
+    AnyOf,
+    HasAnyTerm,
+    HasId,
+    HasRange,
+    HasTerm,
+    HasTermBetween,
+    Limit,
+    Predicate,
+)
+from fhir_server.search.record import LONGEST_VALUE, prefix_end
+
+Alternatives = tuple[tuple[Limit, ...], ...]
+"""Limits on one range: all of those in one of these."""
+
+_NEEDS = {
+    "text": "a search in display texts",
+    "in": "a terminology service",
+    "not-in": "a terminology service",
+    "above": "the hierarchy of the resources or codes",
+    "below": "the hierarchy of the resources or codes",
+}
+"""Modifiers that R4 defines and that are not served for every type yet: what each would need."""
+
+_ESCAPED = re.compile(r"\\([,$|\\])")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the meaning of a value depends on: the moment in microseconds, the zone, this server's address."""
+
+    now: int
+    zone: ZoneInfo
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One value of one parameter, still escaped, with the modifier of its name."""
+
+    parameter: SearchParameter
+    modifier: str | None
+    value: str
+    around: Surroundings
+
+    def __str__(self) -> str:
+        modifier = f":{self.modifier}" if self.modifier else ""
+        return f"{self.parameter.code}{modifier}={self.value}"
+
+    def refuse_modifier(self, *served: str) -> None:
+        """Raise NotSupported or BadRequest if there is a modifier, naming those that are served."""
+        if self.modifier is None:
+            return
+        kind = self.parameter.type
+        if self.modifier in _NEEDS:
+            raise NotSupported(
+                f"{self}: the modifier :{self.modifier} of a {kind} parameter needs "
+                f"{_NEEDS[self.modifier]}, which is not served yet"
+            )
+        known = ", ".join(f":{each}" for each in ("missing", *served))
+        raise BadRequest(
+            f"{self}: a {kind} parameter has no modifier :{self.modifier}; it has {known}"
+        )
+
+    def malformed(self, expected: str) -> BadRequest:
+        """Return the error for a value that is not what the type asks for."""
+        return BadRequest(f"{self}: a {self.parameter.type} parameter takes {expected}")
+
+
+def split(text: str, separator: str) -> list[str]:
+    """Return the parts between separators that are not escaped; the parts stay escaped."""
+    if "\\" not in text:
+        return text.split(separator)
+    parts, start, position = [], 0, 0
+    while position < len(text):
+        if text[position] == "\\":
+            position += 1
+        elif text[position] == separator:
+            parts.append(text[start:position])
+            start = position + 1
+        position += 1
+    return [*parts, text[start:]]
+
+
+def unescape(text: str) -> str:
+    r"""Return the text that `\,`, `\$`, `\|` and `\\` stand for."""
+    return _ESCAPED.sub(r"\1", text) if "\\" in text else text
+
+
+def escape(text: str) -> str:
+    """Return a text as it is written in a search value."""
+    return re.sub(r"([,$|\\])", r"\\\1", text)
+
+
+def begins_with(prefix: str) -> HasTermBetween:
+    """Return the predicate of a term that begins with the prefix."""
+    return HasTermBetween(prefix, prefix_end(prefix))
+
+
+def check_length(criterion: Criterion, text: str) -> str:
+    """Return a text that is searched by its beginning; raise BadRequest for one longer than is indexed."""
+    if len(text) > LONGEST_VALUE:
+        raise BadRequest(
+            f"{criterion.parameter.code} is searched by its first {LONGEST_VALUE} characters; "
+            f"this value has {len(text)}"
+        )
+    return text
+
+
+def in_range(axis: str, alternatives: Alternatives) -> Predicate:
+    """Return the predicate of a range on this axis that keeps one of the alternatives."""
+    return any_of(HasRange(axis, limits) for limits in alternatives)
+
+
+def any_of(predicates: Iterable[Predicate]) -> Predicate:
+    """Return the disjunction in its simplest form: terms and ids together, one predicate by itself."""
+    terms: dict[str, None] = {}
+    ids: dict[str, None] = {}
+    others: dict[Predicate, None] = {}
+    for each in predicates:
+        match each:
+            case HasTerm(term):
+                terms[term] = None
+            case HasAnyTerm(several):
+                terms |= dict.fromkeys(several)
+            case HasId(several):
+                ids |= dict.fromkeys(several)
+            case _:
+                others[each] = None
+    found: list[Predicate] = [*others]
+    if terms:
+        found.append(HasTerm(*terms) if len(terms) == 1 else HasAnyTerm(tuple(terms)))
+    if ids:
+        found.append(HasId(tuple(ids)))
+    return found[0] if len(found) == 1 else AnyOf(tuple(found))

@@ -1,0 +1,109 @@
+"""Quantities, with and without their unit: https://hl7.org/fhir/R4/search.html#quantity.
+
+Units are compared as they are written: nothing is converted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fhir_server.fhir.fhirpath import Node
+from fhir_server.search.expression import Predicate
+from fhir_server.search.parameter_types import number
+from fhir_server.search.parameter_types.criterion import (
+    Alternatives,
+    Criterion,
+    in_range,
+    split,
+    unescape,
+)
+from fhir_server.search.parameter_types.entries import Entries, Indexer
+from fhir_server.search.record import HIGHEST, LOWEST, just_above, just_below, system_key
+
+_CURRENCIES = "urn:iso:std:iso:4217"
+
+_QUANTITIES = frozenset(
+    ("Quantity", "SimpleQuantity", "MoneyQuantity", "Age", "Count", "Distance", "Duration")
+)
+
+
+def indexer(code: str) -> Indexer:
+    """Return what indexes the values of a quantity parameter."""
+
+    def index(node: Node, entries: Entries) -> None:
+        found = extent(node)
+        if found is None:
+            return
+        for suffix in suffixes(node):
+            entries.ranges.append((code + suffix, *found))
+
+    return index
+
+
+def extent(node: Node) -> tuple[str, str] | None:
+    """Return the ends of what a value covers, as sortable text; None for a type without one."""
+    value = node.value
+    if node.type == "Range":
+        return number.extent_of_range(value)
+    if node.type not in _QUANTITIES and node.type != "Money":
+        return None
+    text = number.as_text(value.get("value"))
+    return None if text is None else _compared(text, value.get("comparator"))
+
+
+def _compared(text: str, comparator: str | None) -> tuple[str, str]:
+    match comparator:
+        case "<":
+            return LOWEST, just_below(text)
+        case "<=":
+            return LOWEST, text
+        case ">":
+            return just_above(text), HIGHEST
+        case ">=":
+            return text, HIGHEST
+        case _:
+            return text, text
+
+
+def suffixes(node: Node) -> list[str]:
+    """Return what the axes of a value add to the parameter: any unit, its names, its coding."""
+    system, code, unit = _unit(node)
+    found = [""]
+    if code:
+        found.append(f"|{code}")
+        if system:
+            found.append(f"|{system_key(system)}|{code}")
+    if unit and unit != code:
+        found.append(f"|{unit}")
+    return found
+
+
+def _unit(node: Node) -> tuple[str, str, str]:
+    """Return the system, code and human name of a unit, each "" if there is none."""
+    value: dict[str, Any] = node.value
+    if node.type == "Money":
+        return _CURRENCIES, value.get("currency", ""), ""
+    if node.type == "Range":
+        value = value.get("low") or value.get("high") or {}
+    return value.get("system", ""), value.get("code", ""), value.get("unit", "")
+
+
+def parse(criterion: Criterion) -> Predicate:
+    """Return what one value of a quantity parameter asks."""
+    criterion.refuse_modifier()
+    suffix, found = suffix_and_alternatives(criterion)
+    return in_range(criterion.parameter.code + suffix, found)
+
+
+def suffix_and_alternatives(criterion: Criterion) -> tuple[str, Alternatives]:
+    """Return what a search value adds to the axis, and its limits."""
+    parts = split(criterion.value, "|")
+    match [parts[0], *(unescape(each) for each in parts[1:])]:
+        case [text]:
+            return "", number.alternatives(criterion, text)
+        case [text, "", code] if code:
+            return f"|{code}", number.alternatives(criterion, text)
+        case [text, system, code] if code:
+            return f"|{system_key(system)}|{code}", number.alternatives(criterion, text)
+        case _:
+            raise criterion.malformed("`5.4`, `5.4||mg` or `5.4|http://unitsofmeasure.org|mg`")

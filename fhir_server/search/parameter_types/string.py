@@ -1,0 +1,71 @@
+"""Strings, matched by their folded beginning: https://hl7.org/fhir/R4/search.html#string."""
+
+from __future__ import annotations
+
+from fhir_server.fhir.fhirpath import Node
+from fhir_server.search.expression import HasTerm, HasTermContaining, Predicate
+from fhir_server.search.parameter_types.criterion import (
+    Criterion,
+    begins_with,
+    check_length,
+    unescape,
+)
+from fhir_server.search.parameter_types.entries import Entries, Indexer
+from fhir_server.search.record import exact_term, fold, string_term
+
+_PARTS = {
+    "HumanName": ("family", "given", "prefix", "suffix", "text"),
+    "Address": ("line", "city", "district", "state", "postalCode", "country", "text"),
+    "CodeableConcept": ("text",),
+}
+"""Types that are searched by any of their parts."""
+
+
+def indexer(code: str) -> Indexer:
+    """Return what indexes the values of a string parameter."""
+
+    def index(node: Node, entries: Entries) -> None:
+        for text in texts(node):
+            entries.terms.append(string_term(code, text))
+            entries.terms.append(exact_term(code, text))
+
+    return index
+
+
+def texts(node: Node) -> list[str]:
+    """Return the strings by which a value can be found."""
+    value = node.value
+    if isinstance(value, str):
+        return [value]
+    found: list[str] = []
+    for name in _PARTS.get(node.type, ()):
+        part = value.get(name)
+        if isinstance(part, str):
+            found.append(part)
+        elif part:
+            # A list of strings may have null where a string has extensions only.
+            found.extend(each for each in part if each is not None)
+    return found
+
+
+def parse(criterion: Criterion) -> Predicate:
+    """Return what one value of a string parameter asks."""
+    code, text = criterion.parameter.code, unescape(criterion.value)
+    match criterion.modifier:
+        case None:
+            return begins_with(f"{code}^{folded(criterion, text)}")
+        case "exact":
+            return HasTerm(exact_term(code, text))
+        case "contains":
+            return HasTermContaining(f"{code}^", folded(criterion, text))
+        case _:
+            criterion.refuse_modifier("exact", "contains")
+            raise AssertionError(criterion.modifier)
+
+
+def folded(criterion: Criterion, text: str) -> str:
+    """Return the text as it is searched; raise BadRequest if punctuation is all there is."""
+    found = fold(text)
+    if not found:
+        raise criterion.malformed("at least one letter or digit (`:exact` finds punctuation)")
+    return check_length(criterion, found)

@@ -1,0 +1,120 @@
+"""Codes and identifiers, matched exactly: https://hl7.org/fhir/R4/search.html#token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fhir_server.fhir.fhirpath import Node
+from fhir_server.search.expression import HasTerm, Not, Predicate
+from fhir_server.search.parameter_types.criterion import Criterion, begins_with, split, unescape
+from fhir_server.search.parameter_types.entries import Entries, Indexer
+from fhir_server.search.record import (
+    SEPARATOR,
+    of_type_term,
+    shortened,
+    system_term,
+    token_term,
+)
+
+_BOOLEANS = "http://terminology.hl7.org/CodeSystem/special-values"
+"""The system that the specification gives to `true` and `false`."""
+
+_TRIPLE = 3
+
+Coded = tuple[str, str]
+"""A system, or "" for none, and a code."""
+
+
+def indexer(code: str, implied: str = "") -> Indexer:
+    """Return what indexes the values of a token parameter; `implied` is the system of a bare code."""
+
+    def index(node: Node, entries: Entries) -> None:
+        terms = entries.terms
+        for system, value in codings(node, implied):
+            terms.append(token_term(code, system, value))
+            if system:
+                terms.append(system_term(code, system))
+        if node.type == "Identifier":
+            terms.extend(_typed(code, node.value))
+
+    return index
+
+
+def codings(node: Node, implied: str = "") -> list[Coded]:
+    """Return the codes, each with its system, by which a value can be found."""
+    value = node.value
+    match node.type:
+        case "CodeableConcept":
+            return [
+                (each.get("system", ""), each["code"])
+                for each in value.get("coding", ())
+                if "code" in each
+            ]
+        case "Coding":
+            return [(value.get("system", ""), value["code"])] if "code" in value else []
+        case "Identifier" | "ContactPoint":
+            # A ContactPoint's system is a code (`phone`): `telecom=phone|0131…` is what clients write.
+            return [(value.get("system", ""), value["value"])] if "value" in value else []
+        case "boolean" | "System.Boolean":
+            return [(_BOOLEANS, "true" if value else "false")]
+        case "code":
+            return [(implied, value)]
+        case _:
+            return [("", value)] if isinstance(value, str) else []
+
+
+def _typed(code: str, identifier: Mapping[str, Any]) -> list[str]:
+    if "value" not in identifier:
+        return []
+    return [
+        of_type_term(code, each.get("system", ""), each["code"], identifier["value"])
+        for each in identifier.get("type", {}).get("coding", ())
+        if "code" in each
+    ]
+
+
+def parse(criterion: Criterion) -> Predicate:
+    """Return what one value of a token parameter asks."""
+    match criterion.modifier:
+        case None:
+            return _predicate(criterion)
+        case "not":
+            return Not(_predicate(criterion))
+        case "of-type":
+            return _of_type(criterion)
+        case _:
+            criterion.refuse_modifier("not", "of-type")
+            raise AssertionError(criterion.modifier)
+
+
+def _predicate(criterion: Criterion) -> Predicate:
+    code = criterion.parameter.code
+    system, value = system_and_code(criterion)
+    if not value:
+        assert system is not None
+        return HasTerm(system_term(code, system))
+    if system is None:
+        return begins_with(f"{code}={shortened(value)}{SEPARATOR}")
+    return HasTerm(token_term(code, system, value))
+
+
+def system_and_code(criterion: Criterion) -> tuple[str | None, str]:
+    """Return the parts of `system|code`; None: of any system; no code: any of the system."""
+    parts = [unescape(each) for each in split(criterion.value, "|")]
+    match parts:
+        case [value] if value:
+            return None, value
+        case [system, value] if system or value:
+            return system, value
+        case _:
+            raise criterion.malformed(
+                r"`code`, `system|code`, `|code` or `system|` (a `|` inside of them is written `\|`)"
+            )
+
+
+def _of_type(criterion: Criterion) -> Predicate:
+    parts = [unescape(each) for each in split(criterion.value, "|")]
+    if len(parts) != _TRIPLE or not all(parts):
+        raise criterion.malformed("`system|code|value` with `:of-type`, each part present")
+    return HasTerm(of_type_term(criterion.parameter.code, *parts))

@@ -1,0 +1,119 @@
+"""From the query string of a search to what is asked for: https://hl7.org/fhir/R4/search.html. Pure.
+
+What is unknown, or not served, is refused; with `lenient` it is left out, and reported with the reason.
+Commas are alternatives, repeated parameters must all hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
+
+from fhir_server.conformance.definitions import Definitions
+from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.search.expression import Plan
+from fhir_server.search.filtering import EmptyValue, UnknownParameter, known_parameters
+from fhir_server.search.parameter_types.criterion import Surroundings
+from fhir_server.search.reading import DEFAULT_COUNT, READERS, Query, Reading
+
+__all__ = ["Query", "parse_criteria", "parse_query"]
+
+DEFAULT_ZONE = "Europe/London"
+MOST_COUNT = 1_000
+MOST_PARAMETERS = 100
+
+Pairs: TypeAlias = Sequence[tuple[str, str]]
+
+_HANDLED_ABOVE = frozenset(("_format", "_pretty"))
+
+
+def parse_query(  # noqa: PLR0913 - options, each by keyword
+    resource_type: str | None,
+    pairs: Pairs,
+    definitions: Definitions,
+    *,
+    now: int,
+    lenient: bool = False,
+    base_url: str = "",
+    zone: str = DEFAULT_ZONE,
+    default_count: int = DEFAULT_COUNT,
+    most_count: int = MOST_COUNT,
+) -> Query:
+    """Return the search of a type, or of all; `now` is in microseconds. Raise BadRequest, NotSupported."""
+    if len(pairs) > MOST_PARAMETERS:
+        raise BadRequest(f"the search has {len(pairs)} parameters; {MOST_PARAMETERS} are taken")
+    reading = Reading(
+        resource_type,
+        definitions,
+        known_parameters(definitions, resource_type or "Resource"),
+        Surroundings(now, ZoneInfo(zone), base_url.rstrip("/")),
+        count=default_count,
+        most_count=most_count,
+    )
+    unknown: list[str] = []
+    for name, value in pairs:
+        if name in _HANDLED_ABOVE:
+            continue
+        try:
+            reading.apply(name, value)
+        except (UnknownParameter, EmptyValue, NotSupported) as refusal:
+            if lenient:
+                reading.ignored.append((name, _reason(refusal)))
+            elif isinstance(refusal, UnknownParameter):
+                unknown.append(str(refusal))
+            else:
+                raise
+    if unknown:
+        raise _unknown(resource_type, unknown)
+    return reading.query()
+
+
+def _reason(refusal: BadRequest) -> str:
+    if isinstance(refusal, UnknownParameter):
+        return f"there is no search parameter {refusal}"
+    return str(refusal)
+
+
+def _unknown(resource_type: str | None, names: list[str]) -> BadRequest:
+    what = f"{resource_type} has" if resource_type else "a search of all types has"
+    return BadRequest(
+        f"{what} no search parameter {', '.join(names)}; "
+        "with `Prefer: handling=lenient` unknown ones are left out"
+    )
+
+
+def parse_criteria(  # noqa: PLR0913 - options, each by keyword
+    resource_type: str,
+    text: str,
+    definitions: Definitions,
+    *,
+    now: int,
+    base_url: str = "",
+    zone: str = DEFAULT_ZONE,
+) -> Plan:
+    """Return the plan of a conditional interaction's criteria: strict, as what is left out would widen it."""
+    try:
+        pairs = parse_qsl(
+            text.removeprefix("?"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            max_num_fields=MOST_PARAMETERS,
+        )
+    except ValueError as problem:
+        raise BadRequest(f"the criteria {text!r} are no query string: {problem}") from problem
+    refused = [name for name, _ in pairs if _is_result_parameter(name)]
+    if refused:
+        raise BadRequest(
+            f"criteria select a resource; {', '.join(refused)} says nothing about that"
+        )
+    if not pairs:
+        raise BadRequest("the criteria are empty, and would select every resource")
+    query = parse_query(resource_type, pairs, definitions, now=now, base_url=base_url, zone=zone)
+    return query.plan
+
+
+def _is_result_parameter(name: str) -> bool:
+    code = name.partition(":")[0]
+    return code in READERS or code in _HANDLED_ABOVE

@@ -1,0 +1,135 @@
+"""How a plan is driven: which predicate leads, what that costs. Pure; each store brings its own counts.
+
+A driver yields candidates; all other predicates are checked on each of them. A term's posting list is in
+page order already; what a range or a prefix finds must be gathered and sorted first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from fhir_server.search.expression import (
+    AllOf,
+    AnyOf,
+    HasAnyTerm,
+    HasId,
+    HasRange,
+    HasTerm,
+    HasTermBetween,
+    HasTermContaining,
+    IsPresent,
+    Limit,
+    Not,
+    Predicate,
+    Updated,
+)
+
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+SPANS = (SECOND, DAY, 31 * DAY, 366 * DAY)
+"""The longest interval of each span class but the last, in microseconds."""
+
+OPEN = len(SPANS)
+"""The span class of what is longer, or open at an end."""
+
+PROBE = 200
+"""How far candidates are counted before one of them is chosen as driver."""
+
+GATHER = 20_000
+"""How many candidates may be gathered and sorted for one page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """The leading predicate (None: the list of the type), and those that remain to be checked."""
+
+    lead: Predicate | None
+    rest: tuple[Predicate, ...]
+
+
+def conjuncts(predicate: Predicate) -> Iterator[Predicate]:
+    """Yield the predicates that must all hold, nested conjunctions opened."""
+    if isinstance(predicate, AllOf):
+        for each in predicate.predicates:
+            yield from conjuncts(each)
+    elif isinstance(predicate, Not) and isinstance(predicate.predicate, Not):
+        yield from conjuncts(predicate.predicate.predicate)
+    else:
+        yield predicate
+
+
+def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driver:
+    """Choose the driver; `count(predicate, most)` counts a lead's candidates, up to `most`."""
+    parts = tuple(conjuncts(predicate))
+    ordered = [each for each in parts if isinstance(each, HasTerm | HasAnyTerm | HasId)]
+    gathered = [
+        each for each in parts if isinstance(each, HasTermBetween | HasRange | HasTermContaining)
+    ]
+    lead = _cheapest(ordered, count)
+    if gathered and (lead is None or count(lead, PROBE) >= PROBE):
+        rival = _cheapest(gathered, count)
+        most = GATHER if lead is None else PROBE
+        if rival is not None and count(rival, most) < most:
+            lead = rival
+    return Driver(lead, tuple(each for each in parts if each is not lead))
+
+
+def _cheapest(
+    leads: Sequence[Predicate], count: Callable[[Predicate, int], int]
+) -> Predicate | None:
+    if len(leads) <= 1:
+        return leads[0] if leads else None
+    return min(leads, key=lambda each: count(each, PROBE))
+
+
+def span_class(low: int | str, high: int | str) -> int:
+    """Return the class of a stored range: instants, days, months, years, open; numbers: point, open."""
+    if isinstance(low, str) or isinstance(high, str):
+        return 0 if low == high else OPEN
+    length = high - low
+    for number, longest in enumerate(SPANS):
+        if length <= longest:
+            return number
+    return OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class SpanScan:
+    """The limits of a range predicate as they apply to the stored ranges of one span class."""
+
+    span: int
+    limits: tuple[Limit, ...]
+
+
+def span_scans(predicate: HasRange) -> tuple[SpanScan, ...]:
+    """Return one scan for each span class, its limits on `low` as tight as that class allows."""
+    numbers = any(isinstance(limit.value, str) for limit in predicate.limits)
+    spans = (0, OPEN) if numbers else range(OPEN + 1)
+    return tuple(
+        SpanScan(span, tuple(_tightened(predicate.limits, span, numbers=numbers))) for span in spans
+    )
+
+
+def _tightened(limits: tuple[Limit, ...], span: int, *, numbers: bool) -> Iterator[Limit]:
+    for limit in limits:
+        yield limit
+        if limit.end == "low":
+            continue
+        if limit.operator in {"<", "<="} or (numbers and span == 0):
+            yield Limit("low", limit.operator, limit.value)
+        elif span != OPEN and isinstance(limit.value, int):
+            yield Limit("low", limit.operator, limit.value - SPANS[span])
+
+
+def is_selective(predicate: Predicate) -> bool:
+    """Tell whether a store can check this predicate by its term index alone."""
+    match predicate:
+        case HasTerm() | HasAnyTerm() | HasId() | Updated():
+            return True
+        case Not(inner):
+            return is_selective(inner)
+        case AllOf(inner) | AnyOf(inner):
+            return all(is_selective(each) for each in inner)
+        case HasTermBetween() | HasTermContaining() | HasRange() | IsPresent():
+            return False

@@ -1,0 +1,205 @@
+"""The parameters of a search, read one after another: https://hl7.org/fhir/R4/search.html. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, TypeVar
+from urllib.parse import urlencode
+
+from fhir_server.conformance.definitions import Definitions
+from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.search import filtering
+from fhir_server.search.expression import AllOf, Include, Plan, Predicate, SortKey
+from fhir_server.search.filtering import EmptyValue, Known, UnknownParameter, nearest
+from fhir_server.search.includes import parse_include, parse_revinclude
+from fhir_server.search.parameter_types.criterion import Surroundings
+
+DEFAULT_COUNT = 20
+MOST_SORT_KEYS = 5
+
+Total: TypeAlias = Literal["none", "estimate", "accurate"]
+Summary: TypeAlias = Literal["true", "text", "data", "count", "false"]
+
+_Choice = TypeVar("_Choice", bound=str)
+
+_TOTALS: dict[str, Total] = {"none": "none", "estimate": "estimate", "accurate": "accurate"}
+_SUMMARIES: dict[str, Summary] = {
+    "true": "true",
+    "text": "text",
+    "data": "data",
+    "count": "count",
+    "false": "false",
+}
+_ONCE = frozenset(("_count", "_total", "_elements", "_summary", "_type"))
+_UNSORTABLE = frozenset(("composite", "special"))
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search, understood. `only_count` asks for the total alone.
+
+    `applied` are the parameters that count, in their order: the self link. `ignored` are (name, reason).
+    """
+
+    plan: Plan
+    count: int = DEFAULT_COUNT
+    only_count: bool = False
+    total: Total = "none"
+    summary: Summary | None = None
+    elements: tuple[str, ...] = ()
+    includes: tuple[Include, ...] = ()
+    revincludes: tuple[Include, ...] = ()
+    applied: tuple[tuple[str, str], ...] = ()
+    ignored: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What counts of the query string, percent-encoded."""
+        return urlencode(self.applied)
+
+
+@dataclass(slots=True)
+class Reading:
+    """A query as far as it was read."""
+
+    resource_type: str | None
+    definitions: Definitions
+    known: Known
+    around: Surroundings
+    count: int
+    most_count: int
+    only_count: bool = False
+    total: Total = "none"
+    summary: Summary | None = None
+    types: frozenset[str] | None = None
+    elements: tuple[str, ...] = ()
+    sort: list[SortKey] = field(default_factory=list)
+    includes: list[Include] = field(default_factory=list)
+    revincludes: list[Include] = field(default_factory=list)
+    predicates: list[Predicate] = field(default_factory=list)
+    applied: list[tuple[str, str]] = field(default_factory=list)
+    ignored: list[tuple[str, str]] = field(default_factory=list)
+
+    def apply(self, name: str, value: str) -> None:
+        """Take one parameter in; raise a BadRequest that says what is wrong with it."""
+        code = name.partition(":")[0]
+        if code not in READERS:
+            self.predicates.append(filtering.predicate(self.known, name, value, self.around))
+        else:
+            self._apply_result_parameter(code, name, value)
+        self.applied.append((name, value))
+
+    def query(self) -> Query:
+        """Return what was read."""
+        predicate = (
+            self.predicates[0] if len(self.predicates) == 1 else AllOf(tuple(self.predicates))
+        )
+        types = self.types if self.resource_type is None else frozenset({self.resource_type})
+        return Query(
+            Plan(types, predicate, tuple(self.sort)),
+            self.count,
+            self.only_count or self.summary == "count",
+            self.total,
+            self.summary,
+            self.elements,
+            tuple(self.includes),
+            tuple(self.revincludes),
+            tuple(self.applied),
+            tuple(self.ignored),
+        )
+
+    def _apply_result_parameter(self, code: str, name: str, value: str) -> None:
+        if not value:
+            raise EmptyValue(f"{name} has no value")
+        if code in _ONCE and any(code == each for each, _ in self.applied):
+            raise BadRequest(f"{code} is given twice")
+        if ":" in name and code not in {"_include", "_revinclude"}:
+            raise BadRequest(f"{name}: {code} has no modifiers")
+        READERS[code](self, name, value)
+
+
+def _read_total(reading: Reading, _name: str, value: str) -> None:
+    reading.total = _choice("_total", value, _TOTALS)
+
+
+def _read_summary(reading: Reading, _name: str, value: str) -> None:
+    reading.summary = _choice("_summary", value, _SUMMARIES)
+
+
+def _read_elements(reading: Reading, _name: str, value: str) -> None:
+    reading.elements = _names("_elements", value)
+
+
+def _read_include(reading: Reading, name: str, value: str) -> None:
+    reading.includes.append(parse_include(name, value, reading.resource_type, reading.definitions))
+
+
+def _read_revinclude(reading: Reading, name: str, value: str) -> None:
+    reading.revincludes.append(
+        parse_revinclude(name, value, reading.resource_type, reading.definitions)
+    )
+
+
+def _read_count(reading: Reading, _name: str, value: str) -> None:
+    if not (value.isascii() and value.isdigit()):
+        raise BadRequest(f"_count={value}: this is a number of resources, 0 or more")
+    # More digits than the largest page has are no more than that page.
+    count = int(value) if len(value) <= len(str(reading.most_count)) + 1 else reading.most_count
+    reading.count = min(count, reading.most_count)
+    reading.only_count = count == 0
+
+
+def _read_sort(reading: Reading, _name: str, value: str) -> None:
+    reading.sort += [_sort_key(reading, each.strip()) for each in value.split(",")]
+    if len(reading.sort) > MOST_SORT_KEYS:
+        raise BadRequest(f"_sort={value}: {MOST_SORT_KEYS} keys are taken")
+
+
+def _sort_key(reading: Reading, text: str) -> SortKey:
+    code = text.removeprefix("-")
+    parameter = reading.known.parameters.get(code)
+    if parameter is None:
+        hint = nearest(code, reading.known.parameters)
+        raise BadRequest(f"_sort={text}: there is no search parameter {code!r}{hint}")
+    sources = reading.known.sources(parameter)
+    if parameter.type in _UNSORTABLE or len(sources) > 1:
+        raise NotSupported(f"_sort={text}: a {parameter.type} like {code} has no one order")
+    return SortKey(sources[0].code, parameter.type, descending=text.startswith("-"))
+
+
+def _read_types(reading: Reading, _name: str, value: str) -> None:
+    if reading.resource_type is not None:
+        raise UnknownParameter("'_type' (it belongs to a search of all types)")
+    names = _names("_type", value)
+    for each in names:
+        if each not in reading.definitions.resource_types:
+            hint = nearest(each, dict.fromkeys(reading.definitions.resource_types))
+            raise BadRequest(f"_type={value}: there is no resource type {each!r}{hint}")
+    reading.types = frozenset(names)
+
+
+READERS: dict[str, Callable[[Reading, str, str], None]] = {
+    "_count": _read_count,
+    "_sort": _read_sort,
+    "_total": _read_total,
+    "_elements": _read_elements,
+    "_summary": _read_summary,
+    "_include": _read_include,
+    "_revinclude": _read_revinclude,
+    "_type": _read_types,
+}
+"""The result parameters: https://hl7.org/fhir/R4/search.html#modifyingresults."""
+
+
+def _names(code: str, value: str) -> tuple[str, ...]:
+    names = tuple(each.strip() for each in value.split(","))
+    if not all(each.replace(".", "").replace("[x]", "").isalnum() for each in names):
+        raise BadRequest(f"{code}={value}: these are names, separated by commas")
+    return names
+
+
+def _choice(code: str, value: str, choices: dict[str, _Choice]) -> _Choice:
+    if value not in choices:
+        raise BadRequest(f"{code}={value}: this is one of {', '.join(choices)}")
+    return choices[value]

@@ -1,0 +1,211 @@
+"""One write operation, applied within an open transaction: preconditions first, then the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+import apsw
+
+from fhir_server.fhir.resource import Key, Stored
+from fhir_server.search.record import NO_DATE, IndexRecord, packed, unpacked
+from fhir_server.storage.contract import (
+    Delete,
+    Draft,
+    Expect,
+    Expectation,
+    Put,
+    Refused,
+    Unchanged,
+    WriteOp,
+    WriteResult,
+    Written,
+)
+from fhir_server.storage.drafts import rendered
+from fhir_server.storage.sqlite import index
+from fhir_server.storage.sqlite.index import Owners
+from fhir_server.storage.sqlite.searching import Searcher
+
+SELECT_CURRENT = """
+SELECT rid, version, moment, method, deleted, primary_date, owner, record, body
+FROM resource WHERE type=? AND id=?
+"""
+ARCHIVE = """
+INSERT INTO history SELECT rid, version, type, id, moment, method, owner, body
+FROM resource WHERE rid=?
+"""
+INSERT = """
+INSERT INTO resource(type, id, version, moment, method, deleted, primary_date, owner, record, body)
+VALUES(?,?,1,?,?,0,?,?,?,?)
+"""
+REPLACE = """
+UPDATE resource
+SET version=?, moment=?, method=?, deleted=0, primary_date=?, owner=?, record=?, body=? WHERE rid=?
+"""
+BURY = """
+UPDATE resource
+SET version=?, moment=?, method='DELETE', deleted=1, primary_date=?, record=NULL, body=NULL
+WHERE rid=?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The current row of a resource, its tombstone included."""
+
+    rid: int
+    version: int
+    moment: int
+    method: str
+    deleted: int
+    primary_date: int
+    owner: int
+    record: bytes | None
+    body: bytes | None
+
+    @property
+    def place(self) -> index.Place:
+        """Where its index rows point."""
+        return self.primary_date, self.rid, self.owner
+
+    def stored(self, key: Key) -> Stored:
+        """Return it as the contract has it."""
+        return Stored(key, self.version, self.moment, self.method, self.body)
+
+
+class Applier:
+    """Applies operations on the writer's connection; `moment` rises with each version made."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._searcher = Searcher(connection)
+        self.owners = Owners(connection)
+        self.moment = 0
+        self._data_version = 0
+
+    def start(self, now: int) -> None:
+        """Begin a transaction: its moments come after both the clock and the latest write."""
+        version: int = self._connection.execute("PRAGMA data_version").get
+        if version != self._data_version:
+            # Another process wrote: the owner classes that are known here may be gone (reset).
+            self._data_version = version
+            self.owners.forget()
+        latest: int | None = self._connection.execute("SELECT max(moment) FROM resource").get
+        self.moment = max(now, latest or 0)
+
+    def apply(self, op: WriteOp) -> WriteResult:
+        """Do one operation; on Refused and Unchanged nothing was written."""
+        match op:
+            case Expect(expectation):
+                return self._refusal(expectation) or Unchanged(None)
+            case Put():
+                return self._put(op)
+            case Delete():
+                return self._delete(op)
+            case _:
+                assert_never(op)
+
+    def _put(self, op: Put) -> WriteResult:
+        draft = op.draft
+        current = self._current(draft.key)
+        if refused := self._precondition(current, op.expected, op.expectation):
+            return refused
+        if current is None:
+            return Written(self._insert(draft, op.method), created=True)
+        if not current.deleted and _same(draft, current):
+            return Unchanged(current.stored(draft.key))
+        stored = self._replace(draft, op.method, current)
+        return Written(stored, created=bool(current.deleted))
+
+    def _delete(self, op: Delete) -> WriteResult:
+        current = self._current(op.key)
+        if refused := self._precondition(current, op.expected, op.expectation):
+            return refused
+        if current is None or current.deleted:
+            return Unchanged(current.stored(op.key) if current else None)
+        moment = self._next_moment()
+        self._connection.execute(ARCHIVE, (current.rid,))
+        if current.record is not None:
+            record = unpacked(current.record)
+            index.remove(self._connection, op.key.type, record, current.place)
+        version = current.version + 1
+        self._connection.execute(BURY, (version, moment, NO_DATE, current.rid))
+        return Written(Stored(op.key, version, moment, "DELETE", None), created=False)
+
+    def _current(self, key: Key) -> Current | None:
+        found = self._connection.execute(SELECT_CURRENT, (key.type, key.id)).fetchone()
+        return Current(*found) if found else None
+
+    def _precondition(
+        self, current: Current | None, expected: int | None, expectation: Expectation | None
+    ) -> Refused | None:
+        if expected is not None:
+            version = 0 if current is None or current.deleted else current.version
+            if version != expected:
+                return Refused(current=version)
+        return self._refusal(expectation) if expectation else None
+
+    def _refusal(self, expectation: Expectation) -> Refused | None:
+        page = self._searcher.page(expectation.sight, expectation.plan, None, 2)
+        matches = tuple(row.stored.key for row in page.rows)
+        return None if frozenset(matches) == expectation.matches else Refused(matches=matches)
+
+    def _insert(self, draft: Draft, method: str) -> Stored:
+        moment = self._next_moment()
+        body = rendered(draft, 1, moment)
+        record, owner = draft.record, self.owners.intern(draft.record)
+        self._connection.execute(
+            INSERT,
+            (
+                draft.key.type,
+                draft.key.id,
+                moment,
+                method,
+                record.primary,
+                owner,
+                packed(record),
+                body,
+            ),
+        )
+        place = record.primary, self._connection.last_insert_rowid(), owner
+        index.add(self._connection, draft.key.type, record, place)
+        return Stored(draft.key, 1, moment, method, body)
+
+    def _replace(self, draft: Draft, method: str, current: Current) -> Stored:
+        moment, version = self._next_moment(), current.version + 1
+        body = rendered(draft, version, moment)
+        record, owner = draft.record, self.owners.intern(draft.record)
+        self._connection.execute(ARCHIVE, (current.rid,))
+        self._connection.execute(
+            REPLACE,
+            (
+                version,
+                moment,
+                method,
+                record.primary,
+                owner,
+                packed(record),
+                body,
+                current.rid,
+            ),
+        )
+        self._reindex(draft.key.type, record, current, (record.primary, current.rid, owner))
+        return Stored(draft.key, version, moment, method, body)
+
+    def _reindex(
+        self, kind: str, record: IndexRecord, current: Current, place: index.Place
+    ) -> None:
+        if current.record is None:
+            index.add(self._connection, kind, record, place)
+        else:
+            old = unpacked(current.record)
+            index.change(self._connection, kind, (old, record), (current.place, place))
+
+    def _next_moment(self) -> int:
+        self.moment += 1
+        return self.moment
+
+
+def _same(draft: Draft, current: Current) -> bool:
+    """Tell whether the draft would only repeat the current version."""
+    return rendered(draft, current.version, current.moment) == current.body

@@ -1,0 +1,85 @@
+"""The matches of one type: a lead's candidates, each checked for all the rest, in page order or in none."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from itertools import chain, groupby
+
+import apsw
+
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.expression import AllOf, HasTerm, Predicate
+from fhir_server.search.planning import choose, conjuncts
+from fhir_server.search.record import IndexRecord
+from fhir_server.storage.sqlite.filtering import Filter, Scan
+from fhir_server.storage.sqlite.index import compartment_term
+from fhir_server.storage.sqlite.leads import Leads
+from fhir_server.storage.sqlite.translation import LISTED
+from fhir_server.storage.sqlite.windows import Place, Run, Window
+
+
+class Candidates:
+    """The visible resources of one type that satisfy a predicate."""
+
+    def __init__(
+        self, connection: apsw.Connection, sight: Visibility, kind: str, predicate: Predicate
+    ) -> None:
+        self._leads = Leads(connection, kind)
+        if sight.patient is not None:
+            # The compartment's own posting list: a driver that is never longer than what may be seen.
+            predicate = AllOf((HasTerm(compartment_term(sight.patient)), predicate))
+        predicate = self._leads.expanded(predicate)
+        driver = choose(predicate, self._leads.count)
+        self._lead = driver.lead
+        self._rest = Filter(connection, sight, kind, driver.rest)
+        self._whole = Filter(connection, sight, kind, tuple(conjuncts(predicate)))
+
+    def in_order(self, window: Window) -> Iterator[Place]:
+        """Yield the places of the matches within a window, in its order."""
+        scans = self._leads.in_order(self._lead)
+        if scans is None:
+            yield from window.arranged(set(self._gathered()))
+            return
+        for run in window.runs():
+            streams = [self._ordered(scan, run) for scan in scans]
+            merged = heapq.merge(*streams, reverse=run.descending)
+            yield from (place for place, _ in groupby(merged))
+
+    def by_moment(self, after: int | None, *, descending: bool) -> Iterator[tuple[int, int]]:
+        """Yield moment and rid of the matches, by the moment of their version."""
+        ((_, condition),) = self._leads.scans(None)
+        if after is not None:
+            condition.add(f"r.moment {'<' if descending else '>'} ?", after)
+        order = f" ORDER BY r.moment {'DESC' if descending else 'ASC'}"
+        records = self._whole.records((LISTED, condition), order=order)
+        return ((moment, rid) for (_, rid), moment, _ in records)
+
+    def records(self) -> Iterator[tuple[int, int, IndexRecord]]:
+        """Yield rid, moment and index record of each match once, in no order."""
+        seen: set[int] = set()
+        for scan in self._leads.scans(self._lead):
+            for (_, rid), moment, record in self._rest.records(scan):
+                if rid not in seen:
+                    seen.add(rid)
+                    yield rid, moment, record
+
+    def count(self) -> int:
+        """Return the number of matches."""
+        scans = list(self._leads.scans(self._lead))
+        if len(scans) == 1 and self._rest.is_exact and self._leads.in_order(self._lead):
+            return self._rest.count(scans[0])
+        return len({rid for _, rid in self._gathered()})
+
+    def is_short(self, most: int) -> bool:
+        """Tell whether the lead has fewer candidates than that."""
+        return self._lead is not None and self._leads.count(self._lead, most) < most
+
+    def _gathered(self) -> Iterator[Place]:
+        return chain.from_iterable(map(self._rest.places, self._leads.scans(self._lead)))
+
+    def _ordered(self, scan: Scan, run: Run) -> Iterator[Place]:
+        source, condition = scan
+        bounded = condition.copy()
+        order = run.bound(source, bounded)
+        return self._rest.places((source, bounded), order=order)

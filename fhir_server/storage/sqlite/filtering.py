@@ -1,0 +1,85 @@
+"""What every candidate must satisfy besides the driver: in SQL where an index can tell, else on its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+import apsw
+
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.expression import AllOf, Predicate
+from fhir_server.search.matching import matches
+from fhir_server.search.planning import is_selective
+from fhir_server.search.record import IndexRecord, unpacked
+from fhir_server.storage.sqlite.translation import (
+    LISTED,
+    Condition,
+    Source,
+    check,
+    needs_row,
+    see,
+)
+from fhir_server.storage.sqlite.windows import Place
+
+Scan: TypeAlias = tuple[Source, Condition]
+"""Where candidates are found, and the condition that finds them."""
+
+
+class Filter:
+    """The visibility and the remaining predicates of a search on one type."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        sight: Visibility,
+        kind: str,
+        predicates: Sequence[Predicate],
+    ) -> None:
+        self._connection = connection
+        self._sight = sight
+        self._kind = kind
+        self._checked = [each for each in predicates if is_selective(each)]
+        residual = tuple(each for each in predicates if not is_selective(each))
+        self._residual = AllOf(residual) if residual else None
+        self._joined = residual != () or any(map(needs_row, self._checked))
+
+    @property
+    def is_exact(self) -> bool:
+        """Tell whether SQL alone decides, so that SQL can count."""
+        return self._residual is None
+
+    def places(self, scan: Scan, *, order: str = "") -> Iterator[Place]:
+        """Yield the places of the candidates that pass."""
+        source, _ = scan
+        if self._residual is None:
+            return iter(self._select(scan, source.place, order))
+        return (place for place, _, _ in self.records(scan, order=order))
+
+    def records(self, scan: Scan, *, order: str = "") -> Iterator[tuple[Place, int, IndexRecord]]:
+        """Yield place, moment and index record of the candidates that pass."""
+        source, _ = scan
+        columns = f"{source.place}, r.moment, r.record"
+        for primary_date, rid, moment, packed in self._select(scan, columns, order, joined=True):
+            record = unpacked(packed)
+            if self._residual is None or matches(self._residual, record, updated=moment):
+                yield (primary_date, rid), moment, record
+
+    def count(self, scan: Scan) -> int:
+        """Count the candidates that pass; only where `is_exact`."""
+        for (number,) in self._select(scan, "count(*)", ""):
+            return int(number)
+        return 0
+
+    def _select(self, scan: Scan, columns: str, order: str, *, joined: bool = False) -> apsw.Cursor:
+        source, found = scan
+        condition = found.copy()
+        see(self._sight, source, condition)
+        for each in self._checked:
+            check(self._kind, each, source, condition)
+        table = source.table
+        if source is not LISTED and (joined or self._joined):
+            # CROSS JOIN: SQLite keeps the driver that was chosen.
+            table += f" CROSS JOIN resource r ON r.rid={source.rid}"
+        statement = f"SELECT {columns} FROM {table} WHERE {condition.text}{order}"  # noqa: S608 - constants
+        return self._connection.execute(statement, condition.values)

@@ -1,0 +1,140 @@
+"""Where the candidates of a leading predicate are found: posting lists, spans, or the list of the type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import apsw
+
+from fhir_server.search.expression import (
+    AllOf,
+    AnyOf,
+    HasAnyTerm,
+    HasId,
+    HasRange,
+    HasTerm,
+    HasTermBetween,
+    HasTermContaining,
+    Not,
+    Predicate,
+)
+from fhir_server.search.planning import span_scans
+from fhir_server.search.record import prefix_end
+from fhir_server.storage.sqlite.filtering import Scan
+from fhir_server.storage.sqlite.index import axis_key
+from fhir_server.storage.sqlite.translation import LISTED, POSTING, SPAN, Condition, add_limits
+
+MERGED = 8
+"""How many posting lists are merged in order; more are gathered and sorted."""
+
+ENDS = {"low": "g.low", "high": "g.high"}
+
+
+class Leads:
+    """The leads of one type."""
+
+    def __init__(self, connection: apsw.Connection, kind: str) -> None:
+        self._connection = connection
+        self._kind = kind
+
+    def in_order(self, lead: Predicate | None) -> list[Scan] | None:
+        """Return the few scans that each are in page order; None where candidates must be gathered."""
+        match lead:
+            case None:
+                return [self._of_type()]
+            case HasTerm(term):
+                return [self._posting(term)]
+            case HasAnyTerm(terms) if len(set(terms)) <= MERGED:
+                return [self._posting(each) for each in dict.fromkeys(terms)]
+            case _:
+                return None
+
+    def scans(self, lead: Predicate | None) -> Iterator[Scan]:
+        """Yield the scans that find all candidates of a lead, in no order."""
+        match lead:
+            case None:
+                yield self._of_type()
+            case HasTerm(term):
+                yield self._posting(term)
+            case HasAnyTerm(terms):
+                yield from (self._posting(each) for each in dict.fromkeys(terms))
+            case HasTermBetween(low, high):
+                yield POSTING, _condition("t.term>=? AND t.term<?", self._key(low), self._key(high))
+            case HasTermContaining(prefix, text):
+                low = self._key(prefix)
+                condition = _condition("t.term>=? AND t.term<?", low, prefix_end(low))
+                condition.add(f"instr(substr(t.term, {len(low) + 1}), ?)>0", text)
+                yield POSTING, condition
+            case HasRange():
+                yield from self._spans(lead)
+            case HasId(ids):
+                condition = _condition("r.type=? AND r.deleted=0", self._kind)
+                condition.add(f"r.id IN ({','.join('?' * len(ids))})", *ids)
+                yield LISTED, condition
+            case _:
+                message = f"{type(lead).__name__} leads no search"
+                raise TypeError(message)
+
+    def count(self, lead: Predicate, most: int) -> int:
+        """Count candidates, up to a limit; what the caller may not see is counted too."""
+        number = 0
+        for source, condition in self.scans(lead):
+            number += self._connection.execute(
+                f"SELECT count(*) FROM (SELECT 1 FROM {source.table}"  # noqa: S608 - constants
+                f" WHERE {condition.text} LIMIT ?)",
+                (*condition.values, most - number),
+            ).get
+            if number >= most:
+                break
+        return number
+
+    def expanded(self, predicate: Predicate) -> Predicate:
+        """Write a range of terms as the few terms that exist in it: those are in page order."""
+        match predicate:
+            case HasTermBetween(low, high):
+                terms = tuple(islice(self._terms_between(low, high), MERGED + 1))
+                return predicate if len(terms) > MERGED else HasAnyTerm(terms)
+            case Not(inner):
+                return Not(self.expanded(inner))
+            case AllOf(parts):
+                return AllOf(tuple(map(self.expanded, parts)))
+            case AnyOf(parts):
+                return AnyOf(tuple(map(self.expanded, parts)))
+            case _:
+                return predicate
+
+    def _terms_between(self, low: str, high: str) -> Iterator[str]:
+        """Yield the distinct terms of a range, by one seek for each."""
+        own = len(self._kind) + 1
+        latest, end, comparison = self._key(low), self._key(high), ">="
+        while True:
+            latest = self._connection.execute(
+                f"SELECT min(term) FROM term WHERE term{comparison}? AND term<?",  # noqa: S608 - constants
+                (latest, end),
+            ).get
+            if latest is None:
+                return
+            yield latest[own:]
+            comparison = ">"
+
+    def _of_type(self) -> Scan:
+        return LISTED, _condition("r.type=? AND r.deleted=0", self._kind)
+
+    def _posting(self, term: str) -> Scan:
+        return POSTING, _condition("t.term=?", self._key(term))
+
+    def _spans(self, lead: HasRange) -> Iterator[Scan]:
+        for scan in span_scans(lead):
+            condition = _condition("g.axis=?", axis_key(self._kind, lead.axis, scan.span))
+            add_limits(scan.limits, ENDS, condition)
+            yield SPAN, condition
+
+    def _key(self, term: str) -> str:
+        return f"{self._kind}.{term}"
+
+
+def _condition(text: str, *values: int | str) -> Condition:
+    condition = Condition()
+    condition.add(text, *values)
+    return condition

@@ -1,0 +1,162 @@
+"""Point reads, history, scans and the change feed on one connection; all synchronous."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from fhir_server.fhir.resource import Key, Stored
+from fhir_server.policy.visibility import Visibility
+from fhir_server.storage.contract import (
+    Change,
+    HistoryPage,
+    HistoryScope,
+    Part,
+    Position,
+    Row,
+)
+from fhir_server.storage.sqlite.searching import row_of
+from fhir_server.storage.sqlite.translation import (
+    ARCHIVED,
+    LISTED,
+    Condition,
+    see,
+    see_types,
+)
+
+READ = "SELECT r.version, r.moment, r.method, r.body FROM resource r WHERE r.type=? AND r.id=?"
+COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.body"
+ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
+
+
+class Reader:
+    """Reads on one connection."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def current(self, sight: Visibility, key: Key) -> Stored | None:
+        """Return the current version, a deletion included; None if absent or hidden."""
+        if not sight.permits_type(key.type):
+            return None
+        condition = Condition()
+        see(sight, LISTED, condition)
+        statement = READ if not condition.parts else f"{READ} AND {condition.text}"
+        row = self._connection.execute(statement, (key.type, key.id, *condition.values)).fetchone()
+        return Stored(key, *row) if row else None
+
+    def version(self, sight: Visibility, key: Key, version: int) -> Stored | None:
+        """Return one version, current or not; None if absent or hidden."""
+        current = self.current(sight, key)
+        if current is None or current.version == version:
+            return current
+        condition = Condition()
+        condition.add("r.type=? AND r.id=?", key.type, key.id)
+        condition.add("h.version=?", version)
+        see(sight, ARCHIVED, condition)
+        row = self._connection.execute(
+            "SELECT h.version, h.moment, h.method, h.body"  # noqa: S608 - constants
+            f" FROM resource r JOIN history h ON h.rid=r.rid WHERE {condition.text}",
+            condition.values,
+        ).fetchone()
+        return Stored(key, *row) if row else None
+
+    def many(self, sight: Visibility, keys: Sequence[Key]) -> list[Row]:
+        """Return the current, not deleted, visible ones of these resources."""
+        condition = Condition()
+        condition.add("r.type=? AND r.id=? AND r.deleted=0")
+        see(sight, LISTED, condition)
+        statement = f"SELECT {ROW_COLUMNS} FROM resource r WHERE {condition.text}"  # noqa: S608 - constants
+        rows: list[Row] = []
+        for key in keys:
+            if sight.permits_type(key.type):
+                found = self._connection.execute(statement, (key.type, key.id, *condition.values))
+                rows.extend(row_of(each) for each in found)
+        return rows
+
+    def history(
+        self, sight: Visibility, scope: HistoryScope, after: Position | None, limit: int
+    ) -> HistoryPage:
+        """Return versions, the newest first: the current rows and those in the history, merged."""
+        halves = [self._history_half(sight, scope, after, name) for name in ("resource", "history")]
+        statement = " UNION ALL ".join(text for text, _ in halves) + " ORDER BY moment DESC LIMIT ?"
+        values = [value for _, condition in halves for value in condition.values]
+        rows = self._connection.execute(statement, (*values, limit + 1)).fetchall()
+        versions = tuple(_stored(each) for each in rows[:limit])
+        return HistoryPage(versions, (versions[-1].moment,) if len(rows) > limit else None)
+
+    def _history_half(
+        self, sight: Visibility, scope: HistoryScope, after: Position | None, table: str
+    ) -> tuple[str, Condition]:
+        condition = Condition()
+        if scope.type is not None:
+            condition.add("r.type=?", scope.type)
+        if scope.id is not None:
+            # By rid: the history has no index by id.
+            condition.add(
+                "r.rid=(SELECT rid FROM resource WHERE type=? AND id=?)", str(scope.type), scope.id
+            )
+        see_types(sight, "r.type", condition)
+        see(sight, LISTED, condition)
+        for value, comparison in (
+            (scope.since, ">="),
+            (scope.until, "<="),
+            (after[0] if after else None, "<"),
+        ):
+            if value is not None:
+                condition.add(f"r.moment{comparison}?", value)
+        return f"SELECT {COLUMNS} FROM {table} r WHERE {condition.text}", condition  # noqa: S608 - constants
+
+    def latest_moment(self) -> int:
+        """Return the moment of the latest committed write, 0 where there is none."""
+        found: int | None = self._connection.execute("SELECT max(moment) FROM resource").get
+        return found or 0
+
+    def as_of(
+        self, sight: Visibility, part: Part, moment: int, limit: int
+    ) -> tuple[list[Stored], int | None]:
+        """Return what was current at a moment in a range of rids, and where to go on."""
+        condition = Condition()
+        condition.add("r.rid>=? AND r.rid<?", part.low, part.high)
+        if part.type is not None:
+            condition.add("r.type=?", part.type)
+        see_types(sight, "r.type", condition)
+        see(sight, LISTED, condition)
+        rows: list[Any] = self._connection.execute(
+            f"SELECT r.rid, {COLUMNS} FROM resource r WHERE {condition.text}"  # noqa: S608 - constants
+            " ORDER BY r.rid LIMIT ?",
+            (*condition.values, limit),
+        ).fetchall()
+        found = (self._as_of(rid, _stored(row), moment) for rid, *row in rows)
+        resume = rows[-1][0] + 1 if len(rows) == limit else None
+        return [each for each in found if each is not None and not each.deleted], resume
+
+    def _as_of(self, rid: int, current: Stored, moment: int) -> Stored | None:
+        if current.moment <= moment:
+            return current
+        row = self._connection.execute(
+            f"SELECT {COLUMNS} FROM history r WHERE r.rid=? AND r.moment<=?"  # noqa: S608 - constants
+            " ORDER BY r.version DESC LIMIT 1",
+            (rid, moment),
+        ).fetchone()
+        return _stored(row) if row else None
+
+    def changes(self, after: int, limit: int) -> list[Change]:
+        """Return changes after a token, the oldest first; the moment is the token."""
+        columns = "type, id, version, moment, body IS NULL"
+        rows = self._connection.execute(
+            f"SELECT {columns} FROM resource WHERE moment>?1"  # noqa: S608 - constants
+            f" UNION ALL SELECT {columns} FROM history WHERE moment>?1 ORDER BY moment LIMIT ?2",
+            (after, limit),
+        )
+        return [
+            Change(moment, Key(kind, logical_id), version, moment, bool(deleted))
+            for kind, logical_id, version, moment, deleted in rows
+        ]
+
+
+def _stored(columns: Sequence[Any]) -> Stored:
+    kind, logical_id, version, moment, method, body = columns
+    return Stored(Key(kind, logical_id), version, moment, method, body)

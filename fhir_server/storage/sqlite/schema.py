@@ -1,0 +1,121 @@
+"""The tables, and how a connection to them is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+from fhir_server.fhir.errors import Unavailable
+
+SCHEMA_VERSION = 1
+BUSY_MILLISECONDS = 10_000
+
+CHECKPOINT_PAGES = 16_000
+"""Pages of 4 kB that the log grows to before it is copied back: fewer, larger copies write less."""
+
+SCHEMA = """
+CREATE TABLE resource(                  -- the current version of each resource, or its tombstone
+  rid INTEGER PRIMARY KEY,              -- surrogate id: given once, in the order of creation
+  type TEXT NOT NULL,
+  id TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  moment INTEGER NOT NULL,              -- microseconds since 1970; rises with each write, in commit order
+  method TEXT NOT NULL,
+  deleted INTEGER NOT NULL,
+  primary_date INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  record BLOB,                          -- its index record: for diffs, and to check what no index can
+  body BLOB                             -- the exact bytes that it is answered with
+) STRICT;
+CREATE UNIQUE INDEX resource_key ON resource(type, id);
+CREATE INDEX resource_list ON resource(type, deleted, primary_date DESC, rid DESC, owner);
+CREATE INDEX resource_type_moment ON resource(type, moment DESC, owner);
+CREATE INDEX resource_moment ON resource(moment DESC, owner);
+
+CREATE TABLE history(                   -- versions that are no longer current
+  rid INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  id TEXT NOT NULL,
+  moment INTEGER NOT NULL,
+  method TEXT NOT NULL,
+  owner INTEGER NOT NULL,
+  body BLOB,
+  PRIMARY KEY(rid, version)
+) STRICT;
+CREATE INDEX history_type_moment ON history(type, moment DESC, owner);
+CREATE INDEX history_moment ON history(moment DESC, owner);
+
+CREATE TABLE term(                      -- posting lists, in page order
+  term TEXT NOT NULL,
+  primary_date INTEGER NOT NULL,
+  rid INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  PRIMARY KEY(term, primary_date DESC, rid DESC)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE span(                      -- dates, numbers and quantities, by axis and span class
+  axis TEXT NOT NULL,
+  low ANY NOT NULL,
+  high ANY NOT NULL,
+  primary_date INTEGER NOT NULL,
+  rid INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  PRIMARY KEY(axis, low, rid, high)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE owner(                     -- owner classes: the distinct sets of patients concerned
+  owner INTEGER PRIMARY KEY,
+  patients BLOB NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE owned(                     -- patient -> owner classes; member: of the compartment, else mentioned
+  patient TEXT NOT NULL,
+  member INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  PRIMARY KEY(patient, member, owner)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE secret(
+  name TEXT PRIMARY KEY,
+  value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+
+def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
+    """Open a connection; raise Unavailable for a file that cannot be opened or is no store of ours."""
+    flags = apsw.SQLITE_OPEN_READWRITE | (0 if read_only else apsw.SQLITE_OPEN_CREATE)
+    try:
+        connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "full")
+        connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        connection.pragma("cache_size", -65_536)
+        connection.pragma("temp_store", "memory")
+        if read_only:
+            connection.pragma("query_only", True)  # noqa: FBT003
+        else:
+            _migrate(connection)
+    except apsw.Error as problem:
+        raise Unavailable(f"The store {path} cannot be opened: {problem}") from problem
+    return connection
+
+
+def _migrate(connection: apsw.Connection) -> None:
+    """Make the tables where there are none; refuse those of another version."""
+    if connection.pragma("user_version") == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        found = connection.pragma("user_version")
+        if found == 0:
+            connection.execute(SCHEMA)
+            connection.pragma("user_version", SCHEMA_VERSION)
+    connection.execute("COMMIT")
+    if found not in {0, SCHEMA_VERSION}:
+        message = (
+            f"The store was written by another release (schema {found}, here {SCHEMA_VERSION})"
+        )
+        raise Unavailable(message)

@@ -1,0 +1,140 @@
+"""Runs plans on one connection: candidates in page order, then the rows of the page.
+
+All is synchronous and within one read transaction, so that a page and its rows are of one moment.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import apsw
+
+from fhir_server.fhir.errors import TooCostly
+from fhir_server.fhir.resource import Key, Stored
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.expression import Plan, SortKey
+from fhir_server.search.matching import sort_key
+from fhir_server.search.ordering import NATURAL, PRIMARY, Order
+from fhir_server.search.record import NO_DATE
+from fhir_server.storage.contract import Count, Page, Position, Row
+from fhir_server.storage.sqlite.candidates import Candidates
+from fhir_server.storage.sqlite.snapshot import snapshot
+from fhir_server.storage.sqlite.windows import Window
+
+SORTABLE = 100_000
+"""How many matches are sorted for a page whose order no index serves."""
+
+FEW = 1_000
+"""Below so many candidates sorting beats a scan of the type in the wanted order."""
+
+SELECT_ROWS = """
+SELECT rid, type, id, version, moment, method, record, body FROM resource
+WHERE rid IN (SELECT value FROM json_each(?))
+"""
+
+
+class Searcher:
+    """Search and count on one connection."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
+        """Return the next visible matches; raise TooCostly if too many had to be sorted."""
+        with snapshot(self._connection):
+            positions = list(islice(self._positions(sight, plan, after), limit + 1))
+            rows = self._rows([int(each[-1] or 0) for each in positions[:limit]])
+            return Page(rows, positions[limit - 1] if len(positions) > limit else None)
+
+    def count(self, sight: Visibility, plan: Plan) -> Count:
+        """Return the number of visible matches."""
+        with snapshot(self._connection):
+            number = sum(each.count() for each in self._candidates(sight, plan))
+            return Count(number, exact=True)
+
+    def _positions(
+        self, sight: Visibility, plan: Plan, after: Position | None
+    ) -> Iterator[Position]:
+        """Yield the positions of the matches of all types, in the plan's order."""
+        keys = plan.sort or NATURAL
+        candidates = self._candidates(sight, plan)
+        start = None if after is None else Order(keys, after)
+        streams = [self._orders(each, keys, start) for each in candidates]
+        merged = streams[0] if len(streams) == 1 else heapq.merge(*streams)
+        return (each.values for each in merged)
+
+    def _orders(
+        self, candidates: Candidates, keys: tuple[SortKey, ...], start: Order | None
+    ) -> Iterator[Order]:
+        """Yield the matches of one type in order: as an index has them, else sorted."""
+        after = None if start is None else start.values
+        if len(keys) == 1 and keys[0].kind == PRIMARY:
+            window = Window(_place(after), descending=keys[0].descending)
+            found = candidates.in_order(window)
+            return (Order(keys, (None if e[0] == NO_DATE else e[0], e[1])) for e in found)
+        if len(keys) == 1 and keys[0].parameter == "_lastUpdated" and not candidates.is_short(FEW):
+            moment = None if after is None else int(after[0] or 0)
+            moments = candidates.by_moment(moment, descending=keys[0].descending)
+            return (Order(keys, each) for each in moments)
+        return self._sorted(candidates, keys, start)
+
+    def _sorted(
+        self, candidates: Candidates, keys: tuple[SortKey, ...], start: Order | None
+    ) -> Iterator[Order]:
+        orders: list[Order] = []
+        for number, (rid, moment, record) in enumerate(candidates.records()):
+            if number >= SORTABLE:
+                names = ",".join(each.parameter for each in keys)
+                message = (
+                    f"More than {SORTABLE} resources would have to be sorted by {names}:"
+                    " narrow the search, or leave out _sort"
+                )
+                raise TooCostly(message)
+            values = (sort_key(record, each, updated=moment) for each in keys)
+            orders.append(Order(keys, (*values, rid)))
+        orders.sort()
+        return (each for each in orders if start is None or start < each)
+
+    def _candidates(self, sight: Visibility, plan: Plan) -> list[Candidates]:
+        kinds = self._present() if plan.types is None else sorted(plan.types)
+        return [
+            Candidates(self._connection, sight, kind, plan.predicate)
+            for kind in kinds
+            if sight.permits_type(kind)
+        ]
+
+    def _present(self) -> list[str]:
+        """Return the types that have resources, by one seek for each."""
+        kinds: list[str] = []
+        latest = ""
+        while True:
+            latest = self._connection.execute(
+                "SELECT min(type) FROM resource WHERE type>?", (latest,)
+            ).get
+            if latest is None:
+                return kinds
+            kinds.append(latest)
+
+    def _rows(self, rids: list[int]) -> tuple[Row, ...]:
+        """Return the rows of a page in its order, by one statement."""
+        if not rids:
+            return ()
+        listed = "[" + ",".join(map(str, rids)) + "]"
+        by_rid = {row[0]: row for row in self._connection.execute(SELECT_ROWS, (listed,))}
+        return tuple(row_of(by_rid[rid][1:]) for rid in rids)
+
+
+def row_of(columns: tuple[Any, ...]) -> Row:
+    """Return a row from type, id, version, moment, method, record and body."""
+    kind, logical_id, version, moment, method, record, body = columns
+    return Row(Stored(Key(kind, logical_id), version, moment, method, body), record)
+
+
+def _place(after: Position | None) -> tuple[int, int] | None:
+    if after is None:
+        return None
+    date, rid = after
+    return NO_DATE if date is None else int(date), int(rid or 0)

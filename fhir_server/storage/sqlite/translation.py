@@ -1,0 +1,154 @@
+"""Predicates and visibility as SQL conditions on a source.
+
+A candidate is named by three columns: its primary date, its rid and its owner class. What the term index
+cannot check is left to its index record, and to the function that is the oracle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.expression import (
+    AllOf,
+    AnyOf,
+    HasAnyTerm,
+    HasId,
+    HasRange,
+    HasTerm,
+    HasTermBetween,
+    HasTermContaining,
+    IsPresent,
+    Limit,
+    Not,
+    Predicate,
+    Updated,
+)
+
+Value = int | str
+
+
+@dataclass(slots=True)
+class Condition:
+    """SQL text and its parameters, grown together."""
+
+    parts: list[str] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+
+    def add(self, text: str, *values: Value) -> None:
+        """Add one conjunct."""
+        self.parts.append(text)
+        self.values.extend(values)
+
+    def copy(self) -> Condition:
+        """Return a condition that can grow by itself."""
+        return Condition(list(self.parts), list(self.values))
+
+    @property
+    def text(self) -> str:
+        """The conjuncts, or a condition that always holds."""
+        return " AND ".join(self.parts) or "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table that candidates are found in, and the columns that name a candidate there."""
+
+    table: str
+    primary_date: str
+    rid: str
+    owner: str
+
+    @property
+    def place(self) -> str:
+        """The columns of a candidate's place."""
+        return f"{self.primary_date}, {self.rid}"
+
+
+POSTING = Source("term t", "t.primary_date", "t.rid", "t.owner")
+SPAN = Source("span g", "g.primary_date", "g.rid", "g.owner")
+LISTED = Source("resource r", "r.primary_date", "r.rid", "r.owner")
+ARCHIVED = Source("history h", "0", "h.rid", "h.owner")
+
+
+def see(sight: Visibility, source: Source, into: Condition) -> None:
+    """Add the condition that the caller may see the candidate: every statement has it."""
+    if sight.patient is not None:
+        member = "EXISTS(SELECT 1 FROM owned o WHERE o.patient=? AND o.member=1 AND o.owner={})"
+        into.add(member.format(source.owner), sight.patient)
+
+
+def see_types(sight: Visibility, column: str, into: Condition) -> None:
+    """Add the condition that the type in this column may be seen."""
+    if sight.types is not None:
+        names = sorted(sight.types)
+        into.add(f"{column} IN ({_marks(names)})", *names)
+
+
+def needs_row(predicate: Predicate) -> bool:
+    """Tell whether the condition reads the resource table."""
+    match predicate:
+        case HasId() | Updated():
+            return True
+        case Not(inner):
+            return needs_row(inner)
+        case AllOf(inner) | AnyOf(inner):
+            return any(needs_row(each) for each in inner)
+        case _:
+            return False
+
+
+def check(kind: str, predicate: Predicate, source: Source, into: Condition) -> None:
+    """Add the condition that the candidate, of type `kind`, satisfies a selective predicate."""
+    match predicate:
+        case HasTerm(term):
+            _has_terms(kind, (term,), source, into)
+        case HasAnyTerm(terms):
+            _has_terms(kind, terms, source, into)
+        case HasId(ids):
+            into.add(f"r.id IN ({_marks(ids)})", *ids)
+        case Updated(limits):
+            add_limits(limits, dict.fromkeys(("low", "high"), "r.moment"), into)
+        case Not(inner):
+            nested = Condition()
+            check(kind, inner, source, nested)
+            into.add(f"NOT ({nested.text})", *nested.values)
+        case AllOf(parts):
+            for each in parts:
+                check(kind, each, source, into)
+        case AnyOf(parts):
+            _any_of(kind, parts, source, into)
+        case HasTermBetween() | HasTermContaining() | HasRange() | IsPresent():
+            message = f"{type(predicate).__name__} is checked on the index record"
+            raise TypeError(message)
+        case _:
+            assert_never(predicate)
+
+
+def add_limits(limits: Sequence[Limit], columns: dict[str, str], into: Condition) -> None:
+    """Add limits on the columns that hold the low and the high end."""
+    for limit in limits:
+        into.add(f"{columns[limit.end]} {limit.operator} ?", limit.value)
+
+
+def _has_terms(kind: str, terms: Sequence[str], source: Source, into: Condition) -> None:
+    has = "EXISTS(SELECT 1 FROM term x WHERE x.term IN ({}) AND x.primary_date={} AND x.rid={})"
+    place = source.primary_date, source.rid
+    into.add(has.format(_marks(terms), *place), *(f"{kind}.{each}" for each in terms))
+
+
+def _any_of(kind: str, parts: Sequence[Predicate], source: Source, into: Condition) -> None:
+    texts = []
+    values: list[Value] = []
+    for each in parts:
+        nested = Condition()
+        check(kind, each, source, nested)
+        texts.append(f"({nested.text})")
+        values.extend(nested.values)
+    into.add("(" + (" OR ".join(texts) or "0") + ")", *values)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

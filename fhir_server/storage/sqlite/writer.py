@@ -1,0 +1,153 @@
+"""The only writer of a process: requests that wait together are committed together.
+
+It is one task on the event loop. Its statements run inline: each takes microseconds, whereas a thread would hand the
+interpreter's lock over and back at each of them. What may take long without the interpreter runs in a
+thread: waiting for another process's write lock, and the commit with its fsync
+(docs/decisions/0010-group-commit.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import apsw
+
+from fhir_server.fhir.errors import FhirError, Unavailable
+from fhir_server.storage.contract import Refused, WriteOp, WriteResult
+from fhir_server.storage.sqlite.applying import Applier
+
+GROUP_OPERATIONS = 500
+"""Operations after which a group is committed, however many wait."""
+
+PAUSE_OPERATIONS = 20
+"""Operations after which the event loop gets its turn."""
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    ops: Sequence[WriteOp]
+    atomic: bool
+    answer: asyncio.Future[Sequence[WriteResult]]
+    results: list[WriteResult] = field(default_factory=list)
+
+
+class Writer:
+    """Queues write requests and commits them in groups, in the order of their arrival."""
+
+    def __init__(self, connection: apsw.Connection, clock: Callable[[], int]) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._applier = Applier(connection)
+        self._waiting: deque[_Request] = deque()
+        self._arrived = asyncio.Event()
+        self._closing = False
+
+    async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
+        """Return the results once they are durable; raise Unavailable if they cannot be made so."""
+        if self._closing:
+            raise Unavailable("The store is closing")
+        request = _Request(ops, atomic, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        self._arrived.set()
+        # Shielded: a caller that goes away does not undo what is being committed.
+        return await asyncio.shield(request.answer)
+
+    async def run(self) -> None:
+        """Commit groups until closed and nothing waits."""
+        while not (self._closing and not self._waiting):
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                await self._commit_group()
+
+    def close(self) -> None:
+        """Take no more requests; `run` ends when those that wait are committed."""
+        self._closing = True
+        self._arrived.set()
+
+    async def _commit_group(self) -> None:
+        group: list[_Request] = []
+        request: _Request | None = None
+        try:
+            await self._begin()
+            self._applier.start(self._clock())
+            done = 0
+            while self._waiting and done < GROUP_OPERATIONS:
+                request = self._waiting.popleft()
+                await self._apply(request)
+                group.append(request)
+                done += len(request.ops)
+            request = None
+            await asyncio.to_thread(self._connection.execute, "COMMIT")
+        except Exception as problem:  # noqa: BLE001 - one caller's fault must not end the writer
+            self._roll_back()
+            self._answer_failure(problem, group, request)
+        else:
+            self._applier.owners.committed()
+            for each in group:
+                if not each.answer.done():
+                    each.answer.set_result(each.results)
+
+    async def _begin(self) -> None:
+        """Take the write lock; wait for another process's in a thread."""
+        self._connection.set_busy_timeout(0)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError:
+            self._connection.set_busy_timeout(30_000)
+            await asyncio.to_thread(self._connection.execute, "BEGIN IMMEDIATE")
+
+    async def _apply(self, request: _Request) -> None:
+        """Apply one request's operations; leave nothing of an atomic one that is refused."""
+        guarded = request.atomic and len(request.ops) > 1
+        if guarded:
+            self._connection.execute("SAVEPOINT request")
+        for number, op in enumerate(request.ops, 1):
+            result = self._applier.apply(op)
+            request.results.append(result)
+            if guarded and isinstance(result, Refused):
+                self._undo(request, refused=number - 1)
+                break
+            if number % PAUSE_OPERATIONS == 0:
+                await asyncio.sleep(0)
+        if guarded:
+            self._connection.execute("RELEASE request")
+
+    def _undo(self, request: _Request, *, refused: int) -> None:
+        self._connection.execute("ROLLBACK TO request")
+        self._applier.owners.rolled_back()
+        result = request.results[refused]
+        request.results = [Refused() for _ in request.ops]
+        request.results[refused] = result
+
+    def _roll_back(self) -> None:
+        self._applier.owners.rolled_back()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _answer_failure(
+        self, problem: Exception, group: list[_Request], failed: _Request | None
+    ) -> None:
+        """Fail the request at fault, or all where the commit failed; the others are tried again."""
+        at_fault = [failed] if failed else group or list(self._waiting)
+        if failed:
+            for each in reversed(group):
+                each.results.clear()
+                self._waiting.appendleft(each)
+        elif not group:
+            self._waiting.clear()
+        answer = _as_ours(problem)
+        for each in at_fault:
+            if not each.answer.done():
+                each.answer.set_exception(answer)
+
+
+def _as_ours(problem: Exception) -> FhirError:
+    if isinstance(problem, FhirError):
+        return problem
+    failure = Unavailable(f"Nothing was written: the store refused ({type(problem).__name__})")
+    failure.__cause__ = problem
+    return failure

@@ -1,0 +1,36 @@
+"""Every backend, opened empty for each test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from fhir_server.storage.contract import Store
+from fhir_server.storage.sqlite.store import open_store
+
+START = 1_750_000_000_000_000
+
+
+def ticking() -> Callable[[], int]:
+    """Return a clock that goes on by a millisecond at each look."""
+    moments = itertools.count(START, 1_000)
+    return lambda: next(moments)
+
+
+def open_sqlite(folder: Path) -> AbstractAsyncContextManager[Store]:
+    """Open the embedded store."""
+    return open_store(folder / "store.db", clock=ticking())
+
+
+BACKENDS = {"sqlite": open_sqlite}
+
+
+@pytest.fixture(params=BACKENDS)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """Return an empty store of each backend in turn."""
+    async with BACKENDS[request.param](tmp_path) as opened:
+        yield opened
