@@ -17,6 +17,7 @@ class Call:
     """One caller's request: what it may use, what it may see.
 
     `base_url` is this server's FHIR base without a slash at the end: absolute references below it are local.
+    `now` is when the request came, in microseconds: criteria with an approximate date are relative to it.
     `lenient` is `Prefer: handling=lenient`: unknown search parameters are left out instead of refused.
     """
 
@@ -28,3 +29,4 @@ class Call:
     new_id: Callable[[], str]
     base_url: str
     lenient: bool = False
+    now: int = 0

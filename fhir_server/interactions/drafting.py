@@ -1,0 +1,74 @@
+"""From what a client sent to what the store writes: checked, indexed, and cut into its members.
+
+The server owns id, versionId and lastUpdated: https://hl7.org/fhir/R4/resource.html#Meta.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fhir_server.fhir.errors import BadRequest, Forbidden, InvalidResource
+from fhir_server.fhir.json import members
+from fhir_server.fhir.resource import Key, Resource
+from fhir_server.interactions.call import Call
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.record import IndexRecord
+from fhir_server.storage.contract import Draft
+
+_OWNED_BY_SERVER = frozenset({"versionId", "lastUpdated", "_versionId", "_lastUpdated"})
+_WRITTEN_APART = frozenset({"resourceType", "id", "meta"})
+
+
+def prepare(call: Call, resource: Resource, key: Key) -> Draft:
+    """Return the draft of a resource at this address; raise BadRequest, InvalidResource or Forbidden."""
+    _check_resource_type(resource, key)
+    own = _with_own_identity(resource, key)
+    issues = call.validator.validate(own)
+    if any(each.severity == "error" for each in issues):
+        raise InvalidResource(issues)
+    record = call.extractor.extract(own)
+    _check_permitted(call.sight, key, record)
+    meta = own.get("meta", {})
+    rest = {name: value for name, value in own.items() if name not in _WRITTEN_APART}
+    return Draft(key, members(meta), members(rest), record)
+
+
+def check_same_id(resource: Resource, key: Key) -> None:
+    """Raise BadRequest unless the body says the id of its address."""
+    if resource.get("id") != key.id:
+        said = f"the id {resource['id']!r}" if "id" in resource else "no id"
+        raise BadRequest(
+            f"an update of {key} needs the same id in its body, which has {said}",
+            expression=f"{key.type}.id",
+        )
+
+
+def _check_resource_type(resource: Resource, key: Key) -> None:
+    if resource.get("resourceType") != key.type:
+        raise BadRequest(
+            f"the address asks for the type {key.type}, the body's resourceType is "
+            f"{resource.get('resourceType')!r}",
+            expression="resourceType",
+        )
+
+
+def _with_own_identity(resource: Resource, key: Key) -> Resource:
+    own = resource | {"id": key.id}
+    meta = resource.get("meta")
+    if isinstance(meta, dict) and not _OWNED_BY_SERVER.isdisjoint(meta):
+        kept: dict[str, Any] = {k: v for k, v in meta.items() if k not in _OWNED_BY_SERVER}
+        own["meta"] = kept
+        if not kept:
+            del own["meta"]
+    return own
+
+
+def _check_permitted(sight: Visibility, key: Key, record: IndexRecord) -> None:
+    """Refuse what the caller could not see once it is written."""
+    if not sight.permits_type(key.type):
+        raise Forbidden(f"this caller may not write resources of the type {key.type}")
+    if sight.patient is not None and sight.patient not in record.compartments:
+        raise Forbidden(
+            f"this caller may write in the compartment of Patient/{sight.patient} alone, "
+            f"and this {key.type} does not belong to it"
+        )

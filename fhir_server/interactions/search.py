@@ -1,0 +1,86 @@
+"""The search interaction: https://hl7.org/fhir/R4/search.html."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fhir_server.fhir.outcome import Issue
+from fhir_server.interactions.addressing import check_type
+from fhir_server.interactions.call import Call
+from fhir_server.interactions.including import follow
+from fhir_server.search.parsing import Query, parse_query
+from fhir_server.storage.contract import Count, Page, Position, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of a search. `total` None: not counted; not `total_exact`: at least that many."""
+
+    query: Query
+    rows: tuple[Row, ...]
+    included: tuple[Row, ...]
+    next: Position | None
+    total: int | None
+    total_exact: bool
+    issues: tuple[Issue, ...]
+
+
+async def search(
+    call: Call,
+    resource_type: str | None,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    after: Position | None,
+    now: int,
+) -> Found:
+    """Return one page of what matches, and what it includes; `now` is in microseconds."""
+    if resource_type is not None:
+        check_type(call, resource_type)
+    query = parse_query(
+        resource_type,
+        pairs,
+        call.definitions,
+        now=now,
+        lenient=call.lenient,
+        base_url=call.base_url,
+    )
+    issues = [_ignored(*each) for each in query.ignored]
+    if query.only_count:
+        counted = await call.store.count(call.sight, query.plan)
+        issues += _inexact(counted)
+        return Found(query, (), (), None, counted.number, counted.exact, tuple(issues))
+    page = await call.store.search(call.sight, query.plan, after, query.count)
+    included = await follow(call, query.includes, query.revincludes, page.rows)
+    count = await _total(call, query, page, after)
+    issues += included.issues
+    if count is not None:
+        issues += _inexact(count)
+    return Found(
+        query,
+        page.rows,
+        included.rows,
+        page.next,
+        total=None if count is None else count.number,
+        total_exact=count is not None and count.exact,
+        issues=tuple(issues),
+    )
+
+
+async def _total(call: Call, query: Query, page: Page, after: Position | None) -> Count | None:
+    if after is None and page.next is None:
+        return Count(len(page.rows), exact=True)
+    if query.total == "none":
+        return None
+    return await call.store.count(call.sight, query.plan)
+
+
+def _ignored(name: str, reason: str) -> Issue:
+    return Issue("warning", "not-supported", f"The parameter {name} was left out: {reason}")
+
+
+def _inexact(count: Count) -> list[Issue]:
+    if count.exact:
+        return []
+    message = f"The total is at least {count.number}; counting on would have cost too much"
+    return [Issue("information", "too-costly", message)]

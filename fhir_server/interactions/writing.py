@@ -1,0 +1,76 @@
+"""One write with its preconditions, for the interactions on a single resource.
+
+A precondition is an argument of the write; a race that was lost is run again, a bounded number of times.
+https://hl7.org/fhir/R4/http.html#concurrency
+"""
+
+from __future__ import annotations
+
+from fhir_server.fhir.errors import PreconditionFailed, VersionConflict
+from fhir_server.fhir.resource import Key
+from fhir_server.interactions.addressing import absent
+from fhir_server.interactions.call import Call
+from fhir_server.interactions.outcomes import Saved
+from fhir_server.interactions.vread import HIGHEST_VERSION
+from fhir_server.policy.visibility import Visibility
+from fhir_server.storage.contract import Unchanged, WriteOp, WriteResult, Written
+
+ATTEMPTS = 8
+"""How often a write that lost a race is decided anew before the caller is told."""
+
+
+async def write_one(call: Call, op: WriteOp) -> WriteResult:
+    """Write one operation by itself."""
+    (result,) = await call.store.write((op,), atomic=False)
+    return result
+
+
+async def expected_version(call: Call, key: Key, if_match: int | None) -> int | None:
+    """Return the version that the write must find; raise PreconditionFailed or NotFound.
+
+    A caller who sees one patient only may overwrite just the version that was seen.
+    """
+    check_if_match(if_match)
+    if sees_all_of(call.sight, key.type):
+        return if_match
+    seen = await call.store.read(call.sight, key)
+    if seen is None:
+        # Update-as-create is not open here: its refusal would tell that a hidden resource exists.
+        raise absent(key)
+    current = 0 if seen.deleted else seen.version
+    if if_match is not None and if_match != current:
+        raise version_mismatch(key, if_match, current)
+    return current
+
+
+def sees_all_of(sight: Visibility, resource_type: str) -> bool:
+    """Tell whether no resource of this type is hidden from the caller."""
+    return sight.patient is None and sight.permits_type(resource_type)
+
+
+def check_if_match(if_match: int | None) -> None:
+    """Raise PreconditionFailed for a number that no version has: a store takes 0 for `absent`."""
+    if if_match is not None and not 0 < if_match < HIGHEST_VERSION:
+        raise PreconditionFailed(
+            f'If-Match asks for version {if_match}; the first version is W/"1"'
+        )
+
+
+def version_mismatch(key: Key, if_match: int, current: int | None) -> PreconditionFailed:
+    """Return the answer for an If-Match that does not hold."""
+    case = f"its current version is {current}" if current else "it has no current version"
+    return PreconditionFailed(f"If-Match asks for version {if_match} of {key}, but {case}")
+
+
+def saved(result: Written | Unchanged) -> Saved:
+    """Return what a put made of the resource."""
+    assert result.stored is not None, "a put leaves a version behind"
+    created = isinstance(result, Written) and result.created
+    return Saved(result.stored, created=created, changed=isinstance(result, Written))
+
+
+def lost_every_race(what: object) -> VersionConflict:
+    """Return the answer for a write that others overtook each time."""
+    return VersionConflict(
+        f"{what} was changed by others {ATTEMPTS} times while this request tried; please try again"
+    )

@@ -1,0 +1,1 @@
+"""Tests of the interactions, on the real SQLite store."""
