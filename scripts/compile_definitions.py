@@ -31,6 +31,8 @@ Json = dict[str, Any]
 
 SYSTEM_TYPE = "http://hl7.org/fhirpath/System."
 PROFILE_BASE = "http://hl7.org/fhir/StructureDefinition/"
+DEEPEST_BREAK = 2
+"""Levels of the written JSON whose elements have a line each."""
 
 
 def main(arguments: list[str]) -> int:
@@ -122,11 +124,12 @@ def _source(package: Path, resources: list[Json]) -> Json:
 
 def _is_type(resource: Json) -> bool:
     """Tell whether this is the definition of a type itself, no profile, logical model or xhtml."""
+    if resource.get("url", "") in {f"{PROFILE_BASE}{each}" for each in QUANTITY_PROFILES}:
+        return True
     return (
         resource["resourceType"] == "StructureDefinition"
         and resource.get("derivation") != "constraint"
-        and (resource["kind"] in {"resource", "complex-type", "primitive-type"})
-        or resource.get("url", "") in {f"{PROFILE_BASE}{each}" for each in QUANTITY_PROFILES}
+        and resource["kind"] in {"resource", "complex-type", "primitive-type"}
     )
 
 
@@ -289,7 +292,7 @@ def _broken(value: Any, depth: int) -> str:
     nested = isinstance(value, dict | list) and any(
         isinstance(e, dict | list) for e in _inner(value)
     )
-    if not nested or depth > 2:
+    if not nested or depth > DEEPEST_BREAK:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if isinstance(value, dict):
         rows = [f"{json.dumps(key)}:{_broken(each, depth + 1)}" for key, each in value.items()]

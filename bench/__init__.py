@@ -1,0 +1,1 @@
+"""Measures what README promises: each figure beside its limit, taken in the same run."""

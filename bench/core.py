@@ -1,0 +1,213 @@
+"""Figures without HTTP: validation, the count of a term, growth, loading, start."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import apsw
+
+from bench import population, servers
+from bench.figures import Figure, median, number
+from fhir_server.conformance.definitions import definitions_in
+from fhir_server.conformance.validation import Validator
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.parsing import parse_query
+from fhir_server.storage.sqlite.store import SQLiteStore, open_store
+from fhir_server.wiring import clock
+
+ROUNDS = 7
+SEES = Visibility.everything("bench")
+DEFINITIONS = definitions_in(servers.ROOT / "profiles" / "r4")
+
+
+def validation() -> Figure:
+    """Patients validated by one core, already parsed."""
+    stream = population.population(seed=1, resources=60_000, today=population.TODAY)
+    patients = [each for each in stream if each["resourceType"] == "Patient"]
+    validator = Validator(DEFINITIONS)
+    seconds = median(
+        [_timed(lambda: [validator.validate(e) for e in patients]) for _ in range(ROUNDS)]
+    )
+    rate = len(patients) / seconds
+    promised = 10_000
+    return Figure(
+        "validation against base R4, one core",
+        f"{number(rate)} Patients/s", "", "", f"≥ {promised:,}/s", rate >= promised,
+    )  # fmt: skip
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def count_of_a_term(store: Path) -> Figure:
+    """The count of the commonest term, by the store's own method."""
+
+    async def run() -> tuple[int, float]:
+        async with open_store(store, clock=clock) as opened:
+            plan = parse_query("Observation", [("status", "final")], DEFINITIONS, now=clock()).plan
+            seconds = []
+            for _ in range(ROUNDS):
+                start = time.perf_counter()
+                counted = await opened.count(SEES, plan)
+                seconds.append(time.perf_counter() - start)
+            return counted.number, median(seconds)
+
+    rows, seconds = asyncio.run(run())
+    rate = rows / seconds
+    return Figure(
+        f"count of one term ({rows:,} rows)",
+        f"{number(rate / 1e6)} million rows/s", "", "", "≥ 4 million rows/s", rate >= 4e6,
+    )  # fmt: skip
+
+
+def growth(small: tuple[int, Path], large: tuple[int, Path]) -> list[Figure]:
+    """The thirty queries on a small and on a large store: how much longer the median one takes."""
+    times = [asyncio.run(_query_times(*each)) for each in (small, large)]
+    ratios = {name: times[1][name] / times[0][name] for name in times[0]}
+    worst = max(ratios, key=lambda name: ratios[name])
+    typical = median(list(times[1].values())) / median(list(times[0].values()))
+    span = f"{small[0]:,} to {large[0]:,} resources"
+    for name in sorted(ratios, key=lambda name: -ratios[name]):
+        print(
+            f"  {name:40} {times[0][name] * 1e3:8.3f} ms {times[1][name] * 1e3:8.3f} ms {ratios[name]:6.2f}"
+        )
+    patient_and_code = times[1]["a patient's HbA1c, newest first"]
+    return [
+        Figure(
+            f"growth from {span}: p50 of the 30 queries",
+            f"{number(median(list(times[1].values())) * 1e3)} ms",
+            f"{number(median(list(times[0].values())) * 1e3)} ms",
+            f"{typical:.2f} times (worst: {worst}, {ratios[worst]:.1f})",
+            "≤ 1.5 times",
+            typical <= 1.5,
+        ),
+        Figure(
+            "store time of patient + code, newest first, p50",
+            f"{number(patient_and_code * 1e3)} ms", "", "", "< 1 ms", patient_and_code < 0.001,
+        ),
+    ]  # fmt: skip
+
+
+async def _query_times(resources: int, path: Path) -> dict[str, float]:
+    async with open_store(path, clock=clock) as store:
+        return {
+            each.name: await _query_time(store, each.resource_type, each.parameters)
+            for each in population.queries(resources)
+        }
+
+
+async def _query_time(store: SQLiteStore, resource_type: str, parameters: str) -> float:
+    query = parse_query(resource_type, parse_qsl(parameters), DEFINITIONS, now=clock())
+    seconds = []
+    for _ in range(21):
+        start = time.perf_counter()
+        if query.only_count:
+            await store.count(SEES, query.plan)
+        else:
+            await store.search(SEES, query.plan, None, query.count)
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
+
+
+def load(resources: int, path: Path) -> list[Figure]:
+    """The load command, against the same rows written into tables without any index."""
+    finished = population.loaded(resources, path)
+    seconds = float(re.findall(r"in ([\d.]+) s", finished.stdout)[-1])
+    rate, bare = resources / seconds, bare_tables(path)
+    peaks = re.findall(r"peak (\d+)", finished.stderr)
+    figures = [
+        Figure(
+            f"load of {resources:,} resources by NDJSON, validated and indexed",
+            f"{number(rate)}/s", f"{number(bare)}/s", f"{rate / bare:.0%}",
+            "≥ 5,000/s, ≥ 40 %", rate >= 5_000 and rate / bare >= 0.4,
+        )
+    ]  # fmt: skip
+    if peaks:
+        peak = int(peaks[-1]) / 1024
+        figures.append(
+            Figure(
+                "memory of that load, largest process",
+                f"{peak:.0f} MB",
+                "",
+                "",
+                "< 300 MB",
+                peak < 300,
+            )
+        )
+    return figures
+
+
+def bare_tables(path: Path, resources: int = 30_000) -> float:
+    """Return how many resources a second the same rows go into bare tables, by the same groups."""
+    source = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    beside = path.with_name("bare.db")
+    for each in path.parent.glob("bare.db*"):
+        each.unlink()
+    target = apsw.Connection(str(beside))
+    target.pragma("journal_mode", "wal")
+    target.pragma("synchronous", "full")
+    target.execute(
+        "CREATE TABLE resource(a,b,c,d,e,f,g,h,i,j,k); CREATE TABLE term(a,b,c,d); CREATE TABLE span(a,b,c,d,e,f)"
+    )
+    rows = source.execute("SELECT * FROM resource WHERE rid<=?", (resources,)).fetchall()
+    terms: dict[int, list[object]] = {}
+    spans: dict[int, list[object]] = {}
+    for row in source.execute("SELECT * FROM term WHERE rid<=?", (resources,)):
+        terms.setdefault(int(row[2]), []).append(row)  # type: ignore[arg-type]
+    for row in source.execute("SELECT * FROM span WHERE rid<=?", (resources,)):
+        spans.setdefault(int(row[4]), []).append(row)  # type: ignore[arg-type]
+    start = time.perf_counter()
+    for first in range(0, len(rows), 250):
+        target.execute("BEGIN")
+        for row in rows[first : first + 250]:
+            rid = int(row[0])  # type: ignore[arg-type]
+            target.execute("INSERT INTO resource VALUES(?,?,?,?,?,?,?,?,?,?,?)", row)
+            target.executemany("INSERT INTO term VALUES(?,?,?,?)", terms.get(rid, []))  # type: ignore[arg-type]
+            target.executemany("INSERT INTO span VALUES(?,?,?,?,?,?)", spans.get(rid, []))  # type: ignore[arg-type]
+        target.execute("COMMIT")
+    return len(rows) / (time.perf_counter() - start)
+
+
+def start(folder: Path) -> Figure:
+    """From the command to the first answer of an empty node, and what it holds when idle."""
+    seconds, memory = [], []
+    for round_ in range(5):
+        port = servers.free_port()
+        store = folder / f"start-{round_}.db"
+        arguments = [
+            "-m",
+            "fhir_server",
+            "serve",
+            "--port",
+            str(port),
+            "--store",
+            f"sqlite:{store}",
+        ]
+        began = time.perf_counter()
+        child = subprocess.Popen(
+            [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        servers.wait_for(f"http://127.0.0.1:{port}/fhir/metadata", child)
+        seconds.append(time.perf_counter() - began)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/fhir/Patient") as answer:
+            answer.read()
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        memory.append(int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024)
+        child.terminate()
+        child.wait(30)
+    fast, small = median(seconds), median(memory)
+    return Figure(
+        "start to the first answer; idle memory",
+        f"{fast:.2f} s; {small:.0f} MB", "", "", "< 1.5 s; < 120 MB", fast < 1.5 and small < 120,
+    )  # fmt: skip

@@ -1,0 +1,140 @@
+"""Load files into a store: processes prepare, one writes; memory stays flat, order is kept.
+
+Loading is idempotent: a resource is put under its own id, and equal content makes no new version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+
+from fhir_server.bulk.preparing import (
+    Prepared,
+    Rejected,
+    Result,
+    Transaction,
+    rejected,
+    start_worker,
+    work,
+)
+from fhir_server.bulk.resumption import State
+from fhir_server.bulk.sources import Item, read_items
+from fhir_server.fhir.errors import FhirError
+from fhir_server.fhir.resource import Resource
+from fhir_server.storage.contract import Put, Store, Unchanged
+
+BATCH = 250
+"""Items that travel to a process together, and are written together."""
+
+AHEAD = 3
+"""Batches for each process that wait or are worked on: what bounds the memory."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has become of the resources so far; `read` counts the bytes of the files."""
+
+    written: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Items of one file that are prepared and written together; `size` in bytes of the file."""
+
+    source: Path
+    items: tuple[Item, ...]
+    size: int
+
+
+def batches(sources: Sequence[Path], state: State) -> Iterator[Batch]:
+    """Yield the items of the files that are not loaded yet."""
+    for source in sources:
+        items = read_items(source, after_line=state.line(source))
+        before = 0
+        while batch := tuple(islice(items, BATCH)):
+            yield Batch(source, batch, batch[-1].read - before)
+            before = batch[-1].read
+
+
+def worker_count(asked: int | None) -> int:
+    """Return how many processes prepare: those asked for, else one less than there are cores."""
+    return asked or max(1, (os.cpu_count() or 2) - 1)
+
+
+@contextmanager
+def workers(folder: Path, base_url: str, processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Start processes that prepare; `folder` has the definitions."""
+    pool = ProcessPoolExecutor(
+        processes,
+        mp_context=get_context("spawn"),
+        initializer=start_worker,
+        initargs=(folder, base_url),
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+async def prepared(
+    pool: ProcessPoolExecutor, processes: int, found: Iterator[Batch]
+) -> AsyncIterator[tuple[Batch, list[Result]]]:
+    """Yield each batch with what the processes made of it, in order, a few of them ahead."""
+    loop = asyncio.get_running_loop()
+    ahead: deque[tuple[Batch, asyncio.Future[list[Result]]]] = deque()
+    for batch in found:
+        items = [(each.line, each.content) for each in batch.items]
+        task = partial(work, items, xml=".xml" in batch.source.suffixes)
+        ahead.append((batch, loop.run_in_executor(pool, task)))
+        if len(ahead) > AHEAD * processes:
+            first, results = ahead.popleft()
+            yield first, await results
+    while ahead:
+        first, results = ahead.popleft()
+        yield first, await results
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """Writes what was prepared.
+
+    `transact` does a transaction Bundle as a whole and returns how many resources it wrote.
+    """
+
+    store: Store
+    transact: Callable[[Resource], Awaitable[int]]
+    tally: Tally
+
+    async def write(self, batch: Batch, results: Sequence[Result]) -> list[Rejected]:
+        """Write a batch; return what is rejected and was left out."""
+        puts = [Put(each.draft) for each in results if isinstance(each, Prepared)]
+        answers = await self.store.write(puts, atomic=False) if puts else ()
+        unchanged = sum(isinstance(each, Unchanged) for each in answers)
+        self.tally.unchanged += unchanged
+        self.tally.written += len(answers) - unchanged
+        problems = [each for each in results if isinstance(each, Rejected)]
+        for each in results:
+            if isinstance(each, Transaction):
+                problems += await self._transact(each)
+        self.tally.rejected += len(problems)
+        self.tally.read += batch.size
+        return problems
+
+    async def _transact(self, each: Transaction) -> list[Rejected]:
+        try:
+            self.tally.written += await self.transact(each.bundle)
+        except FhirError as error:
+            return [rejected(each.line, error)]
+        return []

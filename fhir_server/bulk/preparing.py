@@ -1,0 +1,151 @@
+"""From the bytes of a resource to its draft: parsed, validated, indexed. Runs in worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from fhir_server.conformance.definitions import Definitions, definitions_in
+from fhir_server.conformance.validation import Validator
+from fhir_server.fhir.errors import BadRequest, FhirError
+from fhir_server.fhir.json import dump, parse_resource
+from fhir_server.fhir.outcome import operation_outcome
+from fhir_server.fhir.resource import LOGICAL_ID, Key, Resource
+from fhir_server.fhir.xml import parse_xml
+from fhir_server.interactions.drafting import prepare
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.indexing import Extractor
+from fhir_server.search.record import packed, unpacked
+from fhir_server.storage.contract import Draft
+
+UNPACKED = frozenset({"batch", "collection", "searchset", "history"})
+"""Types of Bundle whose entries are loaded one by one; a transaction is done as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What a draft is made with."""
+
+    definitions: Definitions
+    validator: Validator
+    extractor: Extractor
+    sight: Visibility
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A draft as it travels between processes, and the line that it came from."""
+
+    line: int
+    type: str
+    id: str
+    meta: bytes
+    rest: bytes
+    record: bytes
+
+    @property
+    def draft(self) -> Draft:
+        """The draft to write."""
+        return Draft(Key(self.type, self.id), self.meta, self.rest, unpacked(self.record))
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction Bundle, to be done as a whole."""
+
+    line: int
+    bundle: Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What cannot be loaded, and why: an OperationOutcome."""
+
+    line: int
+    outcome: bytes
+
+
+Result = Prepared | Transaction | Rejected
+
+
+def preparation(folder: Path, base_url: str) -> Preparation:
+    """Return what drafts are made with, from the definitions in a folder."""
+    known = definitions_in(folder)
+    sight = Visibility.everything("load")
+    return Preparation(known, Validator(known), Extractor(known, base_url=base_url), sight)
+
+
+def rejected(line: int, error: FhirError) -> Rejected:
+    """Return the report of an error."""
+    return Rejected(line, dump(operation_outcome(error.issues)))
+
+
+def prepare_items(
+    made_with: Preparation, items: Sequence[tuple[int, bytes]], *, xml: bool = False
+) -> list[Result]:
+    """Return what each line holds: drafts, a transaction, or the reason why there is none."""
+    results: list[Result] = []
+    for line, content in items:
+        try:
+            resource = parse_xml(content, made_with.definitions) if xml else parse_resource(content)
+            results.extend(_results(made_with, line, resource))
+        except FhirError as error:
+            results.append(rejected(line, error))
+    return results
+
+
+def _results(made_with: Preparation, line: int, resource: Resource) -> list[Result]:
+    """Return the drafts of a resource, or of a Bundle's entries; raise FhirError where there are none."""
+    if resource["resourceType"] != "Bundle" or resource.get("type") not in {
+        *UNPACKED,
+        "transaction",
+    }:
+        return [_prepared(made_with, line, resource)]
+    if resource["type"] == "transaction":
+        return [Transaction(line, resource)]
+    results: list[Result] = []
+    for number, entry in enumerate(resource.get("entry", [])):
+        if isinstance(entry, dict) and isinstance(inner := entry.get("resource"), dict):
+            try:
+                results.append(_prepared(made_with, line, inner))
+            except FhirError as error:
+                place = f"Bundle.entry[{number}].resource"
+                results.append(rejected(line, BadRequest(str(error), expression=place)))
+    return results
+
+
+def _prepared(made_with: Preparation, line: int, resource: Resource) -> Prepared:
+    kind = resource.get("resourceType")
+    if kind not in made_with.definitions.resource_types:
+        raise BadRequest(f"{kind!r} is no resource type of FHIR R4", expression="resourceType")
+    draft = prepare(made_with, resource, Key(str(kind), _id_of(resource)))
+    return Prepared(
+        line, draft.key.type, draft.key.id, draft.meta, draft.rest, packed(draft.record)
+    )
+
+
+def _id_of(resource: Resource) -> str:
+    """Return the resource's id; without one, an id that the same content gets each time."""
+    given = resource.get("id")
+    if given is None:
+        return blake2b(dump(resource), digest_size=16).hexdigest()
+    if not isinstance(given, str) or not LOGICAL_ID.match(given):
+        raise BadRequest(
+            f"the id {given!r} is not 1 to 64 letters, digits, '-' and '.'", expression="id"
+        )
+    return given
+
+
+_made_with: list[Preparation] = []
+
+
+def start_worker(folder: Path, base_url: str) -> None:
+    """Make a worker process ready."""
+    _made_with.append(preparation(folder, base_url))
+
+
+def work(items: Sequence[tuple[int, bytes]], *, xml: bool) -> list[Result]:
+    """Prepare items in a worker process."""
+    return prepare_items(_made_with[0], items, xml=xml)

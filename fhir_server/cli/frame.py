@@ -1,0 +1,55 @@
+"""The frame around the commands: the list of them, help, and one clear line for what went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from fhir_server import __version__
+
+COMMANDS = {
+    "serve": "serve one FHIR node",
+}
+"""Each is a module of this package by the same name, with `configure(parser)` and `run(arguments)`."""
+
+
+class CommandFailed(Exception):
+    """The command cannot do what was asked; the message is one line for the person who typed it."""
+
+    def __init__(self, message: str, *, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments name; exit with 1 or 2 where it cannot be done."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser(given)
+    parsed = parser.parse_args(given)
+    try:
+        import_module(f"fhir_server.cli.{parsed.command}").run(parsed)
+    except CommandFailed as error:
+        parser.exit(error.status, f"fhir-server: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "\n")
+
+
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fhir-server",
+        description="An open FHIR R4 server.",
+        epilog="`fhir-server COMMAND --help` tells the options of a command.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"fhir-server {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, told in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=told, description=told[0].upper() + told[1:] + ".", allow_abbrev=False
+        )
+        # Only the command that was typed is imported.
+        if name in given:
+            import_module(f"fhir_server.cli.{name}").configure(sub)
+    return parser

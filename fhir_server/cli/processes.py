@@ -1,0 +1,95 @@
+"""The processes of `fhir-server serve`: one that serves by itself, or several on one socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from fhir_server.cli.frame import CommandFailed
+from fhir_server.settings import Settings
+
+_PATIENCE = 30
+"""Seconds for workers to start, and for requests in flight to end."""
+
+
+def serve_alone(settings: Settings, listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve in this process; raise CommandFailed if it does not start."""
+    # Here, since a parent of workers needs none of it.
+    from fhir_server.wiring import application  # noqa: PLC0415
+
+    node = application(settings)
+    server = _Announcing(_config(settings, node), announce)
+    try:
+        server.run(sockets=[listener])
+    except SystemExit as error:
+        raise CommandFailed(node.failure or "the server did not start") from error
+
+
+def serve_with_workers(
+    settings: Settings, listener: socket.socket, announce: Callable[[], None]
+) -> None:
+    """Serve in several processes; raise CommandFailed if one does not start."""
+    # A worker is a fresh process: it reads its settings from the environment.
+    os.environ.update(settings.environment())
+    with tempfile.TemporaryDirectory(prefix="fhir-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        config = _config(settings, "fhir_server.wiring:from_environment")
+        workers = _Workers(config, [listener], announce)
+        workers.run()
+    if workers.failed:
+        raise CommandFailed(f"the workers did not start on the store {settings.store}")
+
+
+class _Announcing(uvicorn.Server):
+    """Says so when it listens."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+
+class _Workers(Multiprocess):
+    """Says so when each worker listens."""
+
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket.socket], announce: Callable[[], None]
+    ) -> None:
+        super().__init__(config, sockets)
+        self._announce = announce
+        self.failed = False
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        ready = [each.wait_until_ready(_PATIENCE, self.should_exit) for each in self.processes]
+        if all(ready):
+            self._announce()
+        else:
+            self.failed = True
+            self.should_exit.set()
+
+
+def _config(settings: Settings, application: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,  # type: ignore[arg-type]  # an ASGI application, or the name of its factory
+        factory=isinstance(application, str),
+        workers=settings.workers,
+        # Its log would print query strings; forwarded headers are anyone's to write.
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        log_level="warning",
+        lifespan="on",
+        ws="none",
+        timeout_graceful_shutdown=_PATIENCE,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )

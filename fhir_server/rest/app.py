@@ -1,0 +1,133 @@
+"""The FHIR API as an ASGI application: one request in, one answer out.
+
+It stands before the framework, since routing in there costs more than a read by id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, TypeAlias
+
+from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
+from fhir_server.rest.answer import Answer
+from fhir_server.rest.content import Disconnected, Receive, Streamed
+from fhir_server.rest.negotiation import Format, negotiate
+from fhir_server.rest.rendering import error_answer, failure_answer
+from fhir_server.rest.request import Request, query_text
+from fhir_server.rest.routing import find, segments_of, template_of
+from fhir_server.rest.sending import messages
+from fhir_server.rest.service import Service
+from fhir_server.rest.telemetry import NO_ROUTE, Telemetry
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_HOST = re.compile(rb"[A-Za-z0-9.\-_]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,64}")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of a request so far: enough to answer it even where the rest is unreadable."""
+
+    method: str
+    headers: Mapping[bytes, bytes]
+    id: str
+    route: str = NO_ROUTE
+    format: Format = Format.JSON
+    pretty: bool = False
+
+
+class FhirApplication:
+    """Answers all that is below `prefix`; `new_request_id` names requests that come without a name."""
+
+    def __init__(
+        self,
+        service: Service,
+        telemetry: Telemetry,
+        *,
+        prefix: str,
+        new_request_id: Callable[[], str],
+    ) -> None:
+        self._service = service
+        self._telemetry = telemetry
+        self._prefix = prefix
+        self._new_request_id = new_request_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        began = perf_counter()
+        headers = dict(scope["headers"])
+        exchange = Exchange(scope["method"], headers, self._request_id(headers))
+        try:
+            answer = await self._answer(exchange, scope, receive)
+            start, body = await messages(self._service, exchange, answer)
+        except Disconnected:
+            return
+        except Exception as error:  # noqa: BLE001 - the last resort: whatever it was, the client gets an answer
+            self._telemetry.failed(error, exchange.route, exchange.id)
+            exchange.format = Format.JSON
+            answer = failure_answer(exchange.id)
+            start, body = await messages(self._service, exchange, answer)
+        await send(start)
+        await send(body)
+        self._telemetry.completed(
+            exchange.method, exchange.route, answer.status, perf_counter() - began, exchange.id
+        )
+
+    async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> Answer:
+        try:
+            request = self._request(exchange, scope, receive)
+            if exchange.method == "OPTIONS":
+                return self._options(exchange, request)
+            # First, so that a refusal is written in the client's format too.
+            self._negotiate(exchange, request)
+            route = find(self._service, request)
+            exchange.route = route.template
+            return await route.handler(self._service, request)
+        except FhirError as error:
+            return error_answer(error)
+
+    def _request(self, exchange: Exchange, scope: Scope, receive: Receive) -> Request:
+        headers = exchange.headers
+        limit = self._service.limits.body
+        return Request(
+            exchange.method,
+            segments_of(scope["path"][len(self._prefix) :]),
+            query_text(scope["query_string"]),
+            headers,
+            self._service.base_url or self._base_url(scope["scheme"], headers),
+            Streamed(receive, headers.get(b"content-length"), limit),
+        )
+
+    def _base_url(self, scheme: str, headers: Mapping[bytes, bytes]) -> str:
+        host = headers.get(b"host", b"")
+        if not _HOST.fullmatch(host):
+            raise BadRequest("The Host header names no host.")
+        return f"{scheme}://{host.decode()}{self._prefix}"
+
+    def _negotiate(self, exchange: Exchange, request: Request) -> None:
+        try:
+            accept = request.header(b"accept")
+            exchange.format = negotiate(accept, request.parameter("_format"))
+        except NotAcceptable:
+            # The content of a Binary has whatever type it has.
+            if request.segments[:1] != ("Binary",) or request.method not in {"GET", "HEAD"}:
+                raise
+        if request.query:
+            exchange.pretty = request.parameter("_pretty") == "true"
+
+    def _options(self, exchange: Exchange, request: Request) -> Answer:
+        exchange.route = template_of(request.segments, self._service.types)
+        preflight = self._service.cross_origin.preflight(exchange.headers)
+        methods = (*sorted(self._service.routes[exchange.route]), "OPTIONS")
+        return Answer(204, headers=((b"allow", ", ".join(methods).encode()), *preflight))
+
+    def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
+        given = headers.get(b"x-request-id")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given.decode()
+        return self._new_request_id()

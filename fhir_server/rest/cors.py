@@ -1,0 +1,52 @@
+"""Cross-origin requests: https://fetch.spec.whatwg.org/#http-cors-protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fhir_server.rest.answer import Header
+
+_EXPOSED = b"ETag, Location, Last-Modified, X-Request-Id"
+_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+_ALLOWED = (
+    b"Accept, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-None-Exist, "
+    b"Prefer, X-Request-Id, X-Security-Context"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CrossOrigin:
+    """The origins whose pages may call; `*` for any. Cookies are never part of it."""
+
+    origins: frozenset[str] = frozenset()
+
+    def headers(self, request_headers: Mapping[bytes, bytes]) -> tuple[Header, ...]:
+        """Return what to add to an answer; nothing where the origin is not on the list."""
+        origin = request_headers.get(b"origin")
+        if origin is None or not self.origins:
+            return ()
+        if "*" in self.origins:
+            allowed = b"*"
+        elif origin.decode("latin-1") in self.origins:
+            allowed = origin
+        else:
+            return ()
+        return (
+            (b"access-control-allow-origin", allowed),
+            (b"access-control-expose-headers", _EXPOSED),
+        )
+
+    def preflight(self, request_headers: Mapping[bytes, bytes]) -> tuple[Header, ...]:
+        """Return the headers that answer a preflight; nothing where it is none, or refused."""
+        if b"access-control-request-method" not in request_headers:
+            return ()
+        headers = self.headers(request_headers)
+        if not headers:
+            return ()
+        return (
+            headers[0],
+            (b"access-control-allow-methods", _METHODS),
+            (b"access-control-allow-headers", _ALLOWED),
+            (b"access-control-max-age", b"86400"),
+        )

@@ -1,0 +1,146 @@
+"""Searches and histories as Bundles, page by page: https://hl7.org/fhir/R4/http.html#paging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes
+from fhir_server.fhir.bundle import Request as Asked
+from fhir_server.fhir.instants import instant
+from fhir_server.fhir.resource import Stored
+from fhir_server.interactions.history import history, history_scope
+from fhir_server.interactions.search import Found, search
+from fhir_server.rest.answer import Answer, etag
+from fhir_server.rest.cursors import Cursor, scope_of
+from fhir_server.rest.projection import Projection
+from fhir_server.rest.rendering import outcome_bytes
+from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
+from fhir_server.rest.service import Service
+from fhir_server.storage.contract import Position, Row
+
+CURSOR = "_cursor"
+_MADE = {"POST": "201 Created", "DELETE": "204 No Content"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Which page of a listing is asked for; `place` is the path that it is listed at."""
+
+    request: Request
+    place: str
+    asked: Pairs
+    cursor: str
+    after: Position | None
+    moment: int
+    now: int
+
+    def links(self, service: Service, applied: Pairs, after: Position | None) -> list[Link]:
+        """Return the links to this page, the first and the next."""
+        query = urlencode((*applied, *self.request.form), safe="/:,$", quote_via=quote)
+        first = f"{self.request.base_url}/{self.place}" + ("?" + query if query else "")
+        further = first + ("&" if query else "?") + CURSOR + "="
+        links = [Link("self", further + self.cursor if self.cursor else first)]
+        if self.cursor:
+            links.append(Link("first", first))
+        if after is not None:
+            scope = scope_of(self.place, applied)
+            cursor = service.cursors.seal(Cursor(after, self.moment), scope, now=self.now)
+            links.append(Link("next", further + cursor))
+        return links
+
+
+async def search_page(
+    service: Service, request: Request, resource_type: str | None, pairs: Pairs
+) -> Answer:
+    """Return one page of a search; the links of a POST are those of the GET for the same."""
+    page = _page(service, request, resource_type or "", pairs)
+    found = await search(
+        service.call(request), resource_type, page.asked, after=page.after, now=page.moment
+    )
+    query = found.query
+    projection = service.projector.projection(resource_type, query.summary, query.elements)
+    body = bundle_bytes(
+        "searchset",
+        id=service.new_id(),
+        last_updated=instant(page.now),
+        total=found.total if found.total_exact or query.total == "estimate" else None,
+        links=page.links(service, query.applied, found.next),
+        entries=_found_entries(service, request, found, projection),
+    )
+    return Answer(200, body)
+
+
+async def history_page(
+    service: Service, request: Request, resource_type: str | None, logical_id: str | None
+) -> Answer:
+    """Return one page of the history of a resource, a type or everything."""
+    page = _page(service, request, "/".join(request.segments), request.pairs)
+    scope, count = history_scope(resource_type, logical_id, page.asked)
+    projection = service.projector.projection_in(resource_type, page.asked)
+    found = await history(service.call(request), scope, count=count, after=page.after)
+    body = bundle_bytes(
+        "history",
+        id=service.new_id(),
+        last_updated=instant(page.now),
+        total=None,
+        links=page.links(service, page.asked, found.next),
+        entries=[
+            _version_entry(service, request.base_url, each, projection) for each in found.versions
+        ],
+    )
+    return Answer(200, body)
+
+
+def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page:
+    now = service.clock()
+    asked = tuple(pair for pair in pairs if pair[0] != CURSOR and pair[0] not in HOW_TO_ANSWER)
+    text = next((value for name, value in pairs if name == CURSOR), None)
+    if text is None:
+        return _Page(request, place, asked, "", None, now, now)
+    cursor = service.cursors.open(text, scope_of(place, asked), now=now)
+    return _Page(request, place, asked, text, cursor.position, cursor.moment, now)
+
+
+def _found_entries(
+    service: Service, request: Request, found: Found, projection: Projection | None
+) -> list[Entry]:
+    entries = [
+        _found_entry(service, request.base_url, row.stored, mode, projection)
+        for mode, rows in _modes(found)
+        for row in rows
+    ]
+    if found.issues:
+        entries.append(Entry(resource=outcome_bytes(found.issues), mode="outcome"))
+    return entries
+
+
+def _modes(found: Found) -> Iterable[tuple[SearchMode, Sequence[Row]]]:
+    return (("match", found.rows), ("include", found.included))
+
+
+def _found_entry(
+    service: Service, base_url: str, stored: Stored, mode: SearchMode, projection: Projection | None
+) -> Entry:
+    body = stored.body or b""
+    if projection is not None:
+        body = service.projector.project(body, projection, included=mode == "include")
+    return Entry(f"{base_url}/{stored.key}", body, mode)
+
+
+def _version_entry(
+    service: Service, base_url: str, stored: Stored, projection: Projection | None
+) -> Entry:
+    body = stored.body
+    if body is not None and projection is not None:
+        body = service.projector.project(body, projection)
+    url = stored.key.type if stored.method == "POST" else str(stored.key)
+    status = _MADE.get(stored.method) or ("201 Created" if stored.version == 1 else "200 OK")
+    tag, moment = etag(stored.version), instant(stored.moment)
+    return Entry(
+        f"{base_url}/{stored.key}",
+        body,
+        request=Asked(stored.method, url),
+        response=Response(status, etag=tag, last_modified=moment),
+    )

@@ -1,0 +1,72 @@
+"""Answers from what the interactions return, and from errors: the one place that does.
+
+Stored bytes are sent as they are, or spliced into a Bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fhir_server.fhir.errors import FhirError, MethodNotAllowed
+from fhir_server.fhir.json import dump
+from fhir_server.fhir.outcome import Issue, operation_outcome
+from fhir_server.fhir.resource import Stored
+from fhir_server.interactions.outcomes import Deleted, Saved
+from fhir_server.rest.answer import Answer, Header
+from fhir_server.rest.conditional import preferences
+from fhir_server.rest.request import Request
+
+
+def stored_answer(stored: Stored) -> Answer:
+    """Return the answer of a read."""
+    return Answer(200, stored.body or b"", stored)
+
+
+def saved_answer(request: Request, saved: Saved) -> Answer:
+    """Return the answer of a create, update or patch, with as much as `Prefer` asks for."""
+    stored = saved.stored
+    location = f"{request.base_url}/{stored.key}/_history/{stored.version}"
+    return Answer(201 if saved.created else 200, _returned(request, saved), stored, location)
+
+
+def deleted_answer(request: Request, deleted: Deleted) -> Answer:
+    """Return the answer of a delete: that something was there is told by an ETag alone."""
+    if preferences(request.header(b"prefer")).returned != "OperationOutcome":
+        return Answer(204, stored=deleted.stored)
+    told = f"{deleted.stored.key} is deleted." if deleted.stored else "There was nothing to delete."
+    return Answer(200, outcome_bytes([Issue("information", "informational", told)]), deleted.stored)
+
+
+def error_answer(error: FhirError) -> Answer:
+    """Return an error as an OperationOutcome."""
+    headers: tuple[Header, ...] = ()
+    if isinstance(error, MethodNotAllowed):
+        headers = ((b"allow", ", ".join(error.allowed).encode()),)
+    return Answer(error.status, outcome_bytes(error.issues), headers=headers)
+
+
+def failure_answer(request_id: str) -> Answer:
+    """Return the answer to what nobody foresaw; the details are for the log alone."""
+    told = f"The server failed to answer; its log knows the request as {request_id}."
+    return Answer(500, outcome_bytes([Issue("fatal", "exception", told)]))
+
+
+def outcome_bytes(issues: Iterable[Issue]) -> bytes:
+    """Return an OperationOutcome as JSON."""
+    return dump(operation_outcome(issues))
+
+
+def _returned(request: Request, saved: Saved) -> bytes:
+    match preferences(request.header(b"prefer")).returned:
+        case "minimal":
+            return b""
+        case "OperationOutcome":
+            return outcome_bytes([Issue("information", "informational", _told(saved))])
+        case "representation":
+            return saved.stored.body or b""
+
+
+def _told(saved: Saved) -> str:
+    if saved.created:
+        return f"{saved.stored.key} is created."
+    return f"{saved.stored.key} is {'updated' if saved.changed else 'unchanged'}."

@@ -1,0 +1,117 @@
+"""One request of the FHIR API as a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from fhir_server.fhir.errors import BadRequest, UnsupportedMediaType
+from fhir_server.fhir.resource import LOGICAL_ID, Key
+from fhir_server.rest.content import Content, Streamed
+from fhir_server.rest.negotiation import Format
+
+Pairs = tuple[tuple[str, str], ...]
+
+LONGEST_QUERY = 16_384
+MOST_PAIRS = 500
+HOW_TO_ANSWER = frozenset({"_format", "_pretty"})
+"""Parameters on the form of the answer: no part of what is asked."""
+
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(slots=True)
+class Request:
+    """What is asked: by the router's reading, `type`, `id` and `version` are parts of the path."""
+
+    method: str
+    segments: tuple[str, ...]
+    query: str
+    headers: Mapping[bytes, bytes]
+    base_url: str
+    content: Content
+    format: Format = Format.JSON
+    nested: bool = False
+    pairs: Pairs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pairs = parse_pairs(self.query) if self.query else ()
+
+    @property
+    def type(self) -> str:
+        """The resource type in the path."""
+        return self.segments[0]
+
+    @property
+    def key(self) -> Key:
+        """The address in the path; raise BadRequest for what can be no id."""
+        logical_id = self.segments[1]
+        if not LOGICAL_ID.match(logical_id):
+            raise BadRequest(
+                f"{logical_id[:70]!r} is no logical id: "
+                "these are 1 to 64 letters, digits, hyphens and full stops."
+            )
+        return Key(self.segments[0], logical_id)
+
+    @property
+    def asked(self) -> Pairs:
+        """The parameters, but for those on the form of the answer."""
+        return tuple(pair for pair in self.pairs if pair[0] not in HOW_TO_ANSWER)
+
+    @property
+    def form(self) -> Pairs:
+        """The parameters on the form of the answer."""
+        return tuple(pair for pair in self.pairs if pair[0] in HOW_TO_ANSWER)
+
+    @property
+    def criteria(self) -> str:
+        """The query of a conditional interaction, as it was sent."""
+        parts = self.query.split("&")
+        return "&".join(each for each in parts if each.partition("=")[0] not in HOW_TO_ANSWER)
+
+    async def read(self) -> bytes:
+        """Return the body as it was sent; raise TooLarge or UnsupportedMediaType."""
+        assert isinstance(self.content, Streamed), "an entry of a Bundle has no bytes"
+        encoding = self.header(b"content-encoding")
+        if encoding not in {"", "identity"}:
+            # Unpacked, a small body could be of any size.
+            raise UnsupportedMediaType(f"The body is packed ({encoding[:40]}); send it as it is.")
+        return await self.content.read()
+
+    def header(self, name: bytes) -> str:
+        """Return a header, or nothing where it was not sent."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    def parameter(self, name: str) -> str:
+        """Return the first value of a parameter, or nothing where it was not sent."""
+        return next((value for key, value in self.pairs if key == name), "")
+
+
+def parse_pairs(query: str) -> Pairs:
+    """Return the names and values of a query or form; raise BadRequest for what is not UTF-8."""
+    if _BROKEN_ESCAPE.search(query):
+        raise BadRequest("A percent sign in the query begins no escape; write it as %25.")
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MOST_PAIRS)
+    except UnicodeDecodeError as error:
+        raise BadRequest("The query is not UTF-8.") from error
+    except ValueError as error:
+        raise BadRequest(f"The query has more than {MOST_PAIRS} parameters.") from error
+    if "%00" in query or "\0" in query:
+        raise BadRequest("The query has a NUL character.")
+    return tuple(pairs)
+
+
+def query_text(query: bytes) -> str:
+    """Return a raw query as text; raise BadRequest for one that is too long or not UTF-8."""
+    if len(query) > LONGEST_QUERY:
+        raise BadRequest(
+            f"The query is {len(query)} bytes long; {LONGEST_QUERY} are read. "
+            "A longer search can be sent as POST [type]/_search."
+        )
+    try:
+        return query.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest("The query is not UTF-8.") from error

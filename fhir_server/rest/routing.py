@@ -1,0 +1,101 @@
+"""From method and path to a handler: https://hl7.org/fhir/R4/http.html#summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from fhir_server.fhir.errors import MethodNotAllowed, NotFound
+from fhir_server.rest.answer import Answer
+from fhir_server.rest.request import Request
+from fhir_server.rest.service import Route, Routes, Service
+
+
+class NotServed(NotFound):
+    """The address has a meaning in FHIR, and none on this server."""
+
+    code = "not-supported"
+
+
+def table(routes: Sequence[Route]) -> Routes:
+    """Return the routes by template and method; a HEAD is a GET."""
+    found: dict[str, dict[str, Route]] = {}
+    for route in routes:
+        methods = found.setdefault(route.template, {})
+        methods[route.method] = route
+        if route.method == "GET":
+            methods["HEAD"] = route
+    return found
+
+
+def segments_of(path: str) -> tuple[str, ...]:
+    """Return the parts of a path below the base; a slash at its end is passed over."""
+    parts = path.strip("/")
+    return tuple(parts.split("/")) if parts else ()
+
+
+def find(service: Service, request: Request) -> Route:
+    """Return the route of a request; raise NotFound or MethodNotAllowed."""
+    template = template_of(request.segments, service.types)
+    methods = service.routes[template]
+    route = methods.get(request.method)
+    if route is None:
+        allowed = (*sorted(methods), "OPTIONS")
+        raise MethodNotAllowed(
+            f"{request.method[:20]} is not served at {template}; {', '.join(allowed)} are.", allowed
+        )
+    return route
+
+
+async def answer(service: Service, request: Request) -> Answer:
+    """Answer a request; raise FhirError."""
+    return await find(service, request).handler(service, request)
+
+
+def template_of(segments: tuple[str, ...], types: frozenset[str]) -> str:
+    """Return the template that a path fits; raise NotFound."""
+    match segments:
+        case (kind, _) if kind in types and segments[1][:1] not in ("_", "$"):
+            return "/[type]/[id]"
+        case ():
+            return "/"
+        case ("metadata" | "_history" | "_search" as word,):
+            return f"/{word}"
+        case _:
+            _check_type(segments[0], types)
+            return _template_of_type(segments)
+
+
+def _template_of_type(segments: tuple[str, ...]) -> str:
+    match segments:
+        case (_,):
+            return "/[type]"
+        case (_, "_search" | "_history" as word):
+            return f"/[type]/{word}"
+        case (_, _, "_history"):
+            return "/[type]/[id]/_history"
+        case (_, _, "_history", _):
+            return "/[type]/[id]/_history/[vid]"
+        case _:
+            raise _not_served(segments)
+
+
+def _check_type(name: str, types: frozenset[str]) -> None:
+    if name in types:
+        return
+    if name.startswith(("$", "_", ".")):
+        raise _not_served((name,))
+    near = get_close_matches(name.capitalize(), types, n=1) or get_close_matches(name, types, n=1)
+    hint = f"did you mean {near[0]}?" if near else "type names are case-sensitive, as in Patient."
+    raise NotFound(f"{name[:70]!r} is no resource type that this server has; {hint}")
+
+
+def _not_served(segments: tuple[str, ...]) -> NotServed:
+    last = segments[-1]
+    if any(each.startswith("$") for each in segments):
+        what = f"The operation {last[:70]!r}"
+    elif len(segments) == 3:  # noqa: PLR2004 - [type]/[id]/[type]
+        what = f"A search in the compartment of a {segments[0]}"
+    else:
+        what = "An address of this form"
+    raise NotServed(f"{what} is not served here; GET metadata lists what is.")

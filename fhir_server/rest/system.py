@@ -1,0 +1,61 @@
+"""The system level of the FHIR API: the base itself."""
+
+from __future__ import annotations
+
+from fhir_server.conformance.capability import Interactions, Software, capability_statement
+from fhir_server.fhir.errors import NotSupported
+from fhir_server.fhir.instants import instant
+from fhir_server.fhir.json import dump
+from fhir_server.rest.answer import Answer
+from fhir_server.rest.bodies import form_of
+from fhir_server.rest.paging import history_page, search_page
+from fhir_server.rest.request import Request
+from fhir_server.rest.service import Routes, Service
+
+
+async def metadata(service: Service, request: Request) -> Answer:
+    """Serve `GET metadata`."""
+    mode = request.parameter("mode")
+    if mode not in {"", "full"}:
+        raise NotSupported(f"metadata is served with mode=full, not {mode[:40]!r}.")
+    body = service.statements.get(request.base_url)
+    if body is None:
+        statement = capability_statement(
+            service.definitions,
+            types=service.types,
+            interactions=interactions_of(service.routes),
+            software=Software(service.version, instant(service.started), request.base_url),
+            cross_origin=bool(service.cross_origin.origins),
+        )
+        body = dump(statement)
+        # One statement is kept: the Host header is the client's, and could name any number of bases.
+        service.statements.clear()
+        service.statements[request.base_url] = body
+    return Answer(200, body)
+
+
+def interactions_of(routes: Routes) -> Interactions:
+    """Return the interactions that the routes serve, on types and on the whole system."""
+    each_type: list[str] = []
+    system: list[str] = []
+    for template, methods in routes.items():
+        level = each_type if template.startswith("/[type]") else system
+        for route in methods.values():
+            level.extend(code for code in route.interactions if code not in level)
+    return Interactions(tuple(each_type), tuple(system))
+
+
+async def search_system(service: Service, request: Request) -> Answer:
+    """Serve `GET ?_type=…`."""
+    return await search_page(service, request, None, request.pairs)
+
+
+async def search_system_by_form(service: Service, request: Request) -> Answer:
+    """Serve `POST _search`."""
+    pairs = (*request.pairs, *await form_of(request))
+    return await search_page(service, request, None, pairs)
+
+
+async def system_history(service: Service, request: Request) -> Answer:
+    """Serve `GET _history`."""
+    return await history_page(service, request, None, None)

@@ -1,0 +1,93 @@
+"""What operators see of a request: an event and metrics, by route template.
+
+Never its query, ids, headers or body: these tell who is treated for what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from fhir_server.rest.service import Routes
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_CLASSES = (2, 3, 4, 5)
+Tell: TypeAlias = Callable[[str, Mapping[str, Any]], None]
+"""Where an event goes: its name, in the past tense, and its fields."""
+
+NO_ROUTE = "none"
+"""The template of a request that fits no route."""
+_OTHER = "OTHER"
+
+
+class Telemetry:
+    """Counters bound once per method and template, since looking them up costs more than counting."""
+
+    def __init__(self, routes: Routes, registry: CollectorRegistry, *, tell: Tell) -> None:
+        self._tell = tell
+        requests = Counter(
+            "fhir_requests",
+            "Requests answered, by method, route and class of status.",
+            ("method", "route", "status"),
+            registry=registry,
+        )
+        seconds = Histogram(
+            "fhir_request_seconds",
+            "Time from a request's arrival to its answer.",
+            ("method", "route"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        known = [(method, name) for name, methods in routes.items() for method in methods]
+        served = [*known, *(("OPTIONS", name) for name in routes), (_OTHER, NO_ROUTE)]
+        self._requests: Mapping[tuple[str, str, int], Counter] = {
+            (*each, status): requests.labels(*each, f"{status}xx")
+            for each in served
+            for status in _CLASSES
+        }
+        self._seconds: Mapping[tuple[str, str], Histogram] = {
+            each: seconds.labels(*each) for each in served
+        }
+
+    def completed(
+        self, method: str, route: str, status: int, seconds: float, request_id: str
+    ) -> None:
+        """Tell of an answered request."""
+        place = (method, route)
+        if place not in self._seconds:
+            # A method that nobody serves is a client's text: as a label it could be anything.
+            place = (_OTHER, NO_ROUTE)
+        self._requests[(*place, status // 100)].inc()
+        self._seconds[place].observe(seconds)
+        self._tell(
+            "request_completed",
+            {
+                "level": "info",
+                "method": place[0],
+                "route": place[1],
+                "status": status,
+                "milliseconds": round(seconds * 1000, 2),
+                "request_id": request_id,
+            },
+        )
+
+    def failed(self, error: BaseException, route: str, request_id: str) -> None:
+        """Tell of an error that nobody foresaw: its type and place; its message may tell too much."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        place = error.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        where = "" if place is None else f"{place.tb_frame.f_code.co_qualname}:{place.tb_lineno}"
+        self._tell(
+            "request_failed",
+            {
+                "level": "error",
+                "error": type(error).__name__,
+                "where": where,
+                "route": route,
+                "request_id": request_id,
+            },
+        )

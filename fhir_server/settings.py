@@ -1,0 +1,149 @@
+"""Every setting, read and checked once at start-up: a flag and a `FHIR_` variable of the same name."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from fhir_server.conformance.definitions import definitions_in
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""A list that is written with commas."""
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+_SCHEME = "sqlite:"
+
+
+class Settings(BaseSettings):
+    """The settings of one node."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FHIR_", env_ignore_empty=True, frozen=True, extra="forbid"
+    )
+
+    store: str = Field(
+        default="sqlite:data/fhir.db", description="where resources are kept: sqlite:PATH"
+    )
+    host: str = Field(default="127.0.0.1", description="address to listen at")
+    port: int = Field(default=8000, ge=0, le=65535, description="port to listen at; 0: a free one")
+    workers: int = Field(
+        default=1, ge=1, le=64, description="processes that serve; they share the store"
+    )
+    base_url: str | None = Field(
+        default=None, description="the FHIR base as clients see it; else told from the Host header"
+    )
+    auth: Literal["none"] = Field(
+        default="none", description="who may call: `none` lets everyone, and binds loopback alone"
+    )
+    types: Names = Field(
+        default=("all",), description="resource types to serve, with commas between them; or `all`"
+    )
+    tls_cert: Path | None = Field(default=None, description="certificate chain, PEM")
+    tls_key: Path | None = Field(default=None, description="key of the certificate, PEM")
+    log_level: LogLevel = Field(
+        default="info", description="least weight of the events that are logged"
+    )
+    max_body: int = Field(
+        default=16 * 1024 * 1024, ge=1024, description="largest body that is read, in bytes"
+    )
+    max_entries: int = Field(
+        default=1_000, ge=1, le=100_000, description="most entries of a batch or transaction"
+    )
+    cors_origins: Names = Field(
+        default=(), description="origins whose pages may call, with commas between them; or `*`"
+    )
+    cursor_hours: int = Field(
+        default=24, ge=1, le=720, description="hours for which page links are good"
+    )
+
+    @field_validator("types", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(each.strip() for each in value.split(",") if each.strip())
+        return value
+
+    @field_validator("types")
+    @classmethod
+    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = definitions_in(definitions_folder()).resource_types
+        unknown = [] if value == ("all",) else sorted(set(value) - known)
+        if unknown or not value:
+            raise ValueError(f"R4 has no resource type {', '.join(unknown) or 'without a name'}")
+        return value
+
+    @field_validator("store")
+    @classmethod
+    def _is_served(cls, value: str) -> str:
+        if not value.startswith(_SCHEME) or value == _SCHEME:
+            raise ValueError("this server keeps its store in SQLite: sqlite:PATH")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("a base URL begins with http:// or https://")
+        return value.rstrip("/") if value else None
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if not _is_loopback(self.host):
+            raise ValueError(
+                f"auth=none lets everyone in, so host={self.host} is refused: "
+                "it binds loopback alone (127.0.0.1, ::1, localhost)"
+            )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together")
+        return self
+
+    @property
+    def store_path(self) -> Path:
+        """The file of the store."""
+        return Path(self.store.removeprefix(_SCHEME)).expanduser().absolute()
+
+    @property
+    def origin(self) -> str:
+        """The address that it listens at, as a URL without a path."""
+        scheme = "https" if self.tls_cert else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that give a worker process these settings."""
+        given = self.model_dump(mode="json", exclude_none=True)
+        return {
+            f"FHIR_{name.upper()}": ",".join(value) if isinstance(value, list) else str(value)
+            for name, value in given.items()
+        }
+
+
+def definitions_folder() -> Path:
+    """Return the folder of the R4 definitions: in a wheel inside the package, in a checkout beside it."""
+    package = Path(__file__).parent
+    inside = package / "profiles" / "r4"
+    return inside if inside.is_dir() else package.parent / "profiles" / "r4"
+
+
+def problems(error: ValidationError) -> str:
+    """Return what is wrong with settings as one line."""
+    return "; ".join(_problem(each["loc"], each["msg"]) for each in error.errors())
+
+
+def _problem(place: tuple[int | str, ...], message: str) -> str:
+    said = message.removeprefix("Value error, ")
+    return f"{place[0]}: {said}" if place else said
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

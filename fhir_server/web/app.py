@@ -1,0 +1,72 @@
+"""What is not FHIR: the start page, health and metrics, on FastAPI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.telemetry import TelemetryConfig
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from fhir_server.fhir.errors import FhirError
+from fhir_server.rest.service import Service
+from fhir_server.web.start import StartPage
+
+# Its built-in telemetry would put query strings into spans: who is treated for what.
+QUIET: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def web_application(
+    service: Service,
+    *,
+    ready: Callable[[], Awaitable[object]],
+    registry: CollectorRegistry,
+    prefix: str,
+) -> FastAPI:
+    """Return the application for all that is outside the FHIR base."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=QUIET)
+    page = StartPage(service, prefix)
+
+    @app.get("/")
+    async def start(request: Request) -> HTMLResponse:
+        """Tell people what this node is."""
+        return HTMLResponse(await page.render(str(request.base_url).rstrip("/")), headers=_HEADERS)
+
+    @app.get("/health/live")
+    async def live() -> PlainTextResponse:
+        """Tell that the process answers."""
+        return PlainTextResponse("live")
+
+    @app.get("/health/ready")
+    async def answers() -> PlainTextResponse:
+        """Tell whether the store answers too."""
+        try:
+            await ready()
+        except FhirError:
+            return PlainTextResponse("the store does not answer", 503)
+        return PlainTextResponse("ready")
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Give the counters to Prometheus."""
+        return Response(generate_latest(_collected(registry)), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def _collected(registry: CollectorRegistry) -> CollectorRegistry:
+    """Return the counters of all worker processes, where there are several."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return registry
+    all_workers = CollectorRegistry()
+    MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]  # the package has no types
+    return all_workers

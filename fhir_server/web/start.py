@@ -1,0 +1,93 @@
+"""The start page: what this node is, what it holds, and what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from string import Template
+
+from fhir_server.interactions.call import Call
+from fhir_server.interactions.search import search
+from fhir_server.rest.service import Service
+
+_PAGE = Template((Path(__file__).parent / "start.html").read_text(encoding="utf-8"))
+_FRESH = 15_000_000
+"""Microseconds for which counts are shown again: counting everything is work."""
+
+_TRIES = (
+    ("Patient?_sort=-_lastUpdated&_count=5", "The five patients that changed last"),
+    ("Observation?_include=Observation:subject&_count=10", "Observations, each with its patient"),
+    ("Immunization?_summary=count", "How many immunisations there are"),
+)
+
+
+@dataclass(slots=True)
+class StartPage:
+    """Renders the page; `prefix` is the path of the FHIR base."""
+
+    service: Service
+    prefix: str
+    _counted: int = -_FRESH
+    _counts: Mapping[str, str] = field(default_factory=dict)
+
+    async def render(self, origin: str) -> str:
+        """Return the page as HTML; `origin` is where the reader sees this node."""
+        base = self.service.base_url or origin + self.prefix
+        counts = await self._fresh_counts(base)
+        return _PAGE.substitute(
+            version=escape(self.service.version),
+            base=escape(base),
+            types=len(self.service.types),
+            tries=_tries(base),
+            counts=_counts(base, counts),
+        )
+
+    async def _fresh_counts(self, base: str) -> Mapping[str, str]:
+        now = self.service.clock()
+        if now - self._counted > _FRESH:
+            self._counts = await self._count(base, now)
+            self._counted = now
+        return self._counts
+
+    async def _count(self, base: str, now: int) -> Mapping[str, str]:
+        service = self.service
+        call = Call(
+            service.store,
+            service.definitions,
+            service.validator,
+            service.extractor,
+            service.sight,
+            service.new_id,
+            base,
+        )
+        counts = {}
+        for name in sorted(service.types):
+            found = await search(call, name, (("_summary", "count"),), after=None, now=now)
+            if found.total:
+                counts[name] = f"{found.total:,}" + ("" if found.total_exact else "+")
+        return counts
+
+
+def _tries(base: str) -> str:
+    return "\n".join(_try(base, *each) for each in _TRIES)
+
+
+def _try(base: str, query: str, told: str) -> str:
+    link = escape(f"{base}/{query}{'&' if '?' in query else '?'}_pretty=true")
+    return f'<li><a href="{link}">{escape(told)}</a><code>GET /{escape(query)}</code></li>'
+
+
+def _counts(base: str, counts: Mapping[str, str]) -> str:
+    if not counts:
+        return '<p class="none">Nothing is stored here yet.</p>'
+    return f'<ul class="counts">{"".join(_cells(base, counts))}</ul>'
+
+
+def _cells(base: str, counts: Mapping[str, str]) -> Sequence[str]:
+    return [
+        f'<li><a href="{escape(base)}/{escape(name)}?_pretty=true"><b>{escape(count)}</b>'
+        f"<span>{escape(name)}</span></a></li>"
+        for name, count in counts.items()
+    ]

@@ -1,0 +1,163 @@
+"""Builds a node from its settings; holds the clock and the ids that all below are given."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import count
+from time import time_ns
+from typing import Any, get_args
+from uuid import uuid4  # noqa: TID251 - ids begin here
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import fhir_server
+from fhir_server.conformance.definitions import definitions_in
+from fhir_server.conformance.validation import Validator
+from fhir_server.fhir.errors import FhirError
+from fhir_server.fhir.instants import instant
+from fhir_server.policy.visibility import Visibility
+from fhir_server.rest.app import FhirApplication
+from fhir_server.rest.cors import CrossOrigin
+from fhir_server.rest.cursors import Cursors
+from fhir_server.rest.projection import Projector
+from fhir_server.rest.service import Limits, Service
+from fhir_server.rest.table import ROUTES
+from fhir_server.rest.telemetry import Telemetry, Tell
+from fhir_server.search.indexing import Extractor
+from fhir_server.settings import LogLevel, Settings, definitions_folder
+from fhir_server.storage.contract import Store
+from fhir_server.storage.sqlite.store import open_store
+from fhir_server.web.app import web_application
+
+PREFIX = "/fhir"
+_HOUR = 3_600_000_000
+_LEVELS = get_args(LogLevel)
+
+
+def clock() -> int:
+    """Return the time in microseconds since 1970."""
+    return time_ns() // 1000
+
+
+def new_id() -> str:
+    """Return a fresh logical id."""
+    return str(uuid4())
+
+
+def application(settings: Settings) -> Node:
+    """Return the node as an ASGI application; its store opens with the lifespan."""
+    return Node(settings)
+
+
+def from_environment() -> Node:
+    """Return the node that a worker process serves."""
+    return application(Settings())
+
+
+class Node:
+    """The outermost application: FHIR below its prefix, the pages for people elsewhere."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.failure: str | None = None
+        self._fhir: ASGIApp = _closed
+        self._web: ASGIApp = _closed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on by its path."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        path = scope["path"]
+        if scope["type"] == "http" and (path.startswith(PREFIX + "/") or path == PREFIX):
+            await self._fhir(scope, receive, send)
+        else:
+            await self._web(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Keep the store open from start-up to shutdown."""
+        await receive()
+        try:
+            path = self.settings.store_path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            async with open_store(path, clock=clock) as store:
+                await self._build(store)
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except (FhirError, OSError, ValueError) as error:
+            self.failure = f"the store {self.settings.store} does not open: {error}"
+            await send({"type": "lifespan.startup.failed", "message": self.failure})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _build(self, store: Store) -> None:
+        registry = CollectorRegistry()
+        service = await service_of(self.settings, store)
+        telemetry = Telemetry(ROUTES, registry, tell=event_log(self.settings))
+        self._fhir = FhirApplication(
+            service, telemetry, prefix=PREFIX, new_request_id=_request_ids()
+        )
+        self._web = web_application(service, ready=_ready(store), registry=registry, prefix=PREFIX)
+
+
+async def service_of(settings: Settings, store: Store) -> Service:
+    """Return what the FHIR API works with."""
+    known = definitions_in(definitions_folder())
+    base_url = settings.base_url or settings.origin + PREFIX
+    return Service(
+        store=store,
+        definitions=known,
+        validator=Validator(known),
+        extractor=Extractor(known, base_url=base_url),
+        projector=Projector(known),
+        sight=Visibility.everything("auth=none"),
+        clock=clock,
+        new_id=new_id,
+        cursors=Cursors(AESGCM(await store.secret("cursor")), settings.cursor_hours * _HOUR),
+        types=known.resource_types if settings.types == ("all",) else frozenset(settings.types),
+        routes=ROUTES,
+        version=fhir_server.__version__,
+        started=clock(),
+        base_url=settings.base_url,
+        limits=Limits(body=settings.max_body, entries=settings.max_entries),
+        cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
+    )
+
+
+def event_log(settings: Settings) -> Tell:
+    """Return what writes events as JSON lines to the standard error stream, from a level up.
+
+    Not a logging package: it would double the cost of an event, and take a sixth of the start-up.
+    """
+    least = _LEVELS.index(settings.log_level)
+    encode = msgspec.json.Encoder().encode
+    stream = sys.stderr
+
+    def tell(event: str, fields: Mapping[str, Any]) -> None:
+        if _LEVELS.index(fields["level"]) >= least:
+            line = encode({"timestamp": instant(clock()), "event": event, **fields})
+            stream.write(line.decode() + "\n")
+            stream.flush()
+
+    return tell
+
+
+def _request_ids() -> Callable[[], str]:
+    """Return names for requests, unique among processes: a name per process and a number."""
+    name, numbers = uuid4().hex[:12], count(1)
+    return lambda: f"{name}-{next(numbers)}"
+
+
+def _ready(store: Store) -> Callable[[], Awaitable[object]]:
+    return store.now
+
+
+async def _closed(scope: Scope, _: Receive, send: Send) -> None:
+    """Answer what comes before start-up or after shutdown."""
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b""})

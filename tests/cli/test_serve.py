@@ -1,0 +1,201 @@
+"""`fhir-server` as people run it: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+NAME = "Zebedee-Quux"
+NUMBER = "9434765919"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server; `log` is where its events go."""
+
+    process: subprocess.Popen[str]
+    base: str
+    log: Path
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "fhir_server", *arguments]
+
+
+def failing(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@contextmanager
+def served(folder: Path, *flags: str) -> Iterator[Served]:
+    """Run `serve` on a free port until the test is done with it."""
+    log = folder / "log.jsonl"
+    flags = ("--store", f"sqlite:{folder / 'fhir.db'}", "--port", "0", *flags)
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            command("serve", *flags), stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        try:
+            yield Served(process, line.removeprefix("FHIR R4 at ").strip(), log)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--host", "0.0.0.0"], "auth=none lets everyone in"),  # noqa: S104 - to see it refused
+        (["--host", "example.org"], "binds loopback alone"),
+        (["--auth", "smart"], "auth: Input should be 'none'"),
+        (["--port", "http"], "port: Input should be a valid integer"),
+        (["--port", "70000"], "port: Input should be less than or equal to 65535"),
+        (["--workers", "0"], "workers:"),
+        (["--types", "Patient,Shoe"], "types: R4 has no resource type Shoe"),
+        (["--store", "mongodb://x"], "sqlite:PATH"),
+        (["--base-url", "ftp://x"], "http://"),
+        (["--tls-cert", "x.pem"], "belong together"),
+        (["--tls-cert", "x.pem", "--tls-key", "y.pem"], "TLS"),
+        (["--log-level", "loud"], "log_level:"),
+        (["--max-body", "10"], "max_body:"),
+        (["--prot", "8000"], "unrecognized arguments: --prot"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_a_bad_flag_is_told_in_one_line(flags: list[str], told: str) -> None:
+    ended = failing("serve", *flags)
+
+    assert ended.returncode in {1, 2}
+    assert told in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_bad_variable_is_told_like_a_flag() -> None:
+    ended = failing("serve", FHIR_PORT="http")
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("fhir-server: port: ")
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = failing("serve", "--port", port, "--store", f"sqlite:{tmp_path / 'x.db'}")
+
+    assert ended.returncode == 1
+    assert (
+        ended.stderr
+        == f"fhir-server: port {port} of 127.0.0.1 cannot be used: Address already in use\n"
+    )
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_file_that_is_no_store_is_told(tmp_path: Path, workers: str) -> None:
+    (tmp_path / "x.db").write_text("this is no database, but a text of some length\n" * 50)
+    flags = ["--port", "0", "--workers", workers, "--store", f"sqlite:{tmp_path / 'x.db'}"]
+
+    ended = failing("serve", *flags)
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("fhir-server: the ")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_folder_is_no_store(tmp_path: Path) -> None:
+    ended = failing("serve", "--port", "0", "--store", f"sqlite:{tmp_path}")
+
+    assert ended.stderr == f"fhir-server: store: {tmp_path} is a folder; name a file\n"
+
+
+def test_without_a_command_the_commands_are_told() -> None:
+    ended = failing()
+
+    assert ended.returncode == 2
+    assert "usage: fhir-server" in ended.stderr
+
+
+def test_help_names_every_setting_and_its_variable() -> None:
+    told = failing("serve", "--help").stdout
+
+    assert "--base-url" in told
+    assert "FHIR_BASE_URL" in told
+    assert "[127.0.0.1]" in told
+
+
+def test_the_log_tells_what_was_done_but_not_to_whom(tmp_path: Path) -> None:
+    with served(tmp_path) as server, httpx.Client() as client:
+        body = {"resourceType": "Patient", "id": f"id-{NUMBER}", "name": [{"family": NAME}]}
+        client.put(f"{server.base}/Patient/id-{NUMBER}", json=body)
+        client.get(f"{server.base}/Patient", params={"name": NAME, "identifier": NUMBER})
+        client.get(f"{server.base}/Patient", params={NAME: NUMBER})
+        client.get(f"{server.base}/{NAME}/{NUMBER}")
+        client.request(NUMBER, f"{server.base}/Patient")
+        client.post(f"{server.base}/Patient/_search", data={"name": NAME})
+        client.post(
+            f"{server.base}/Patient", content=NAME, headers={"content-type": "application/json"}
+        )
+        client.get(server.base.replace("/fhir", f"/{NAME}"), params={"name": NAME})
+
+    log = server.log.read_text()
+    assert '"event":"request_completed"' in log
+    assert '"route":"/[type]/[id]"' in log
+    for secret in (NAME, NUMBER, "127.0.0.1"):
+        assert secret not in log
+
+
+def test_a_server_ends_cleanly_when_told_to(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        assert httpx.get(f"{server.base}/metadata").status_code == 200
+
+    assert server.process.returncode in {0, -signal.SIGTERM}
+    assert not (tmp_path / "fhir.db-wal").exists()
+
+
+def test_several_workers_share_one_store_and_one_count(tmp_path: Path) -> None:
+    with served(tmp_path, "--workers", "2") as server:
+        for number in range(20):
+            with httpx.Client() as client:
+                body = {"resourceType": "Patient", "id": f"w{number}"}
+                client.put(f"{server.base}/Patient/w{number}", json=body).raise_for_status()
+        with httpx.Client() as client:
+            found = client.get(f"{server.base}/Patient?_summary=count").json()
+            metrics = client.get(server.base.replace("/fhir", "/metrics")).text
+
+    assert found["total"] == 20
+    assert 'fhir_requests_total{method="PUT",route="/[type]/[id]",status="2xx"} 20.0' in metrics
+
+
+def test_the_first_answer_comes_soon_and_from_a_small_process(tmp_path: Path) -> None:
+    began = time.perf_counter()
+    with served(tmp_path) as server:
+        assert httpx.get(f"{server.base}/Patient").status_code == 200
+        took = time.perf_counter() - began
+        status = Path(f"/proc/{server.process.pid}/status")
+        resident = [each for each in status.read_text().splitlines() if each.startswith("VmRSS")]
+
+    assert took < 10, "the promise is 1.5 s; a shared machine may be much slower"
+    assert int(resident[0].split()[1]) < 160_000

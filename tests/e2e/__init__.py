@@ -1,0 +1,1 @@
+"""Tests from outside: real clients, crashes, races and bad input against real processes."""

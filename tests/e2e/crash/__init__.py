@@ -1,0 +1,1 @@
+"""A server that is killed while it writes: what it acknowledged has to be there afterwards."""

@@ -1,0 +1,92 @@
+"""What operators see, and what nobody sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from opentelemetry import trace
+from prometheus_client import CollectorRegistry
+
+from fhir_server.rest.table import ROUTES
+from fhir_server.rest.telemetry import NO_ROUTE, Telemetry
+from fhir_server.web.app import QUIET
+
+
+class Events(list[dict[str, Any]]):
+    """What was told."""
+
+    def tell(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Take down an event."""
+        self.append({"event": event, **fields})
+
+
+def count(registry: CollectorRegistry, method: str, route: str, status: str) -> float | None:
+    labels = {"method": method, "route": route, "status": status}
+    return registry.get_sample_value("fhir_requests_total", labels)
+
+
+@pytest.mark.parametrize("method", ["BREW", "9434765919", ""])
+def test_a_method_that_is_not_served_is_no_label(method: str) -> None:
+    registry = CollectorRegistry()
+    events = Events()
+    telemetry = Telemetry(ROUTES, registry, tell=events.tell)
+
+    telemetry.completed(method, "/[type]", 405, 0.001, "r1")
+
+    assert count(registry, "OTHER", NO_ROUTE, "4xx") == 1
+    assert events[0]["method"] == "OTHER"
+
+
+def test_a_request_is_counted_under_its_route() -> None:
+    registry = CollectorRegistry()
+    events = Events()
+    telemetry = Telemetry(ROUTES, registry, tell=events.tell)
+
+    telemetry.completed("GET", "/[type]/[id]", 200, 0.0123, "r1")
+    telemetry.completed("OPTIONS", "/[type]/[id]", 204, 0.001, "r2")
+
+    assert count(registry, "GET", "/[type]/[id]", "2xx") == 1
+    assert count(registry, "OPTIONS", "/[type]/[id]", "2xx") == 1
+    assert events[0] == {
+        "event": "request_completed",
+        "level": "info",
+        "method": "GET",
+        "route": "/[type]/[id]",
+        "status": 200,
+        "milliseconds": 12.3,
+        "request_id": "r1",
+    }
+
+
+def test_a_failure_tells_its_type_and_place_but_not_its_message() -> None:
+    def fail() -> None:
+        raise ValueError("Lovelace, 9434765919")
+
+    events = Events()
+    telemetry = Telemetry(ROUTES, CollectorRegistry(), tell=events.tell)
+    try:
+        fail()
+    except ValueError as error:
+        telemetry.failed(error, "/[type]", "r1")
+
+    assert events[0]["error"] == "ValueError"
+    assert "fail" in events[0]["where"]
+    assert "Lovelace" not in str(events)
+
+
+def test_a_failure_inside_a_group_is_told_as_itself() -> None:
+    group = ExceptionGroup("several", [KeyError("Lovelace")])
+    events = Events()
+
+    Telemetry(ROUTES, CollectorRegistry(), tell=events.tell).failed(group, "/", "r1")
+
+    assert events[0]["error"] == "KeyError"
+
+
+def test_the_frameworks_own_telemetry_is_off(base: str) -> None:
+    assert QUIET == {"tracing": False, "metrics": False, "logs": False}
+    assert httpx.get(base.replace("/fhir", "/"), params={"name": "Lovelace"}).status_code == 200
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)

@@ -1,0 +1,44 @@
+"""What tests of search have in common: definitions, a moment, an extractor."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fhir_server.conformance.definitions import definitions_in
+from fhir_server.fhir.resource import Resource
+from fhir_server.search.indexing import Extractor
+from fhir_server.search.parsing import Query, parse_query
+from fhir_server.search.record import IndexRecord
+
+DEFINITIONS = definitions_in(Path(__file__).resolve().parents[2] / "profiles" / "r4")
+BASE = "http://example.org/fhir"
+EXTRACTOR = Extractor(DEFINITIONS, base_url=BASE)
+
+
+def micros(text: str) -> int:
+    """Return an ISO moment in microseconds since 1970."""
+    moment = datetime.fromisoformat(text)
+    return round(moment.astimezone(UTC).timestamp() * 1_000_000)
+
+
+NOW = micros("2024-06-15T12:00:00+00:00")
+UPDATED = micros("2024-06-01T12:00:00+00:00")
+
+
+def record_of(resource: Resource) -> IndexRecord:
+    """Return the index record of a resource."""
+    return EXTRACTOR.extract(resource)
+
+
+def pairs_of(query: str) -> list[tuple[str, str]]:
+    """Return the parameters of a query string that is not percent-encoded."""
+    named = [each.partition("=") for each in query.split("&") if each]
+    return [(name, value) for name, _, value in named]
+
+
+def query_of(resource_type: str | None, query: str, *, lenient: bool = False) -> Query:
+    """Return a parsed query."""
+    return parse_query(
+        resource_type, pairs_of(query), DEFINITIONS, now=NOW, lenient=lenient, base_url=BASE
+    )

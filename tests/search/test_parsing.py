@@ -1,0 +1,347 @@
+"""The query string of a search, and the criteria of conditional interactions."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhir_server.fhir.errors import BadRequest, FhirError, NotSupported
+from fhir_server.search.expression import (
+    EVERYTHING,
+    NOTHING,
+    AllOf,
+    HasAnyTerm,
+    HasId,
+    Include,
+    Limit,
+    Plan,
+    SortKey,
+    Updated,
+)
+from fhir_server.search.parsing import parse_criteria, parse_query
+from fhir_server.search.record import token_term
+from tests.search.support import BASE, DEFINITIONS, NOW, micros, query_of
+
+REFUSED = [
+    ("Patient", "birthday=2000", "did you mean birthdate"),
+    ("Patient", "nmae=x", "did you mean name"),
+    ("Patient", "family", "family has no value"),
+    ("Patient", "family=a,,b", "empty value"),
+    ("Patient", "family=", "no value"),
+    ("Patient", "family=---", "letter or digit"),
+    ("Patient", "family=" + "x" * 181, "first 180 characters"),
+    ("Patient", "family:below=x", "not served yet"),
+    ("Patient", "family:starts=x", "has :missing, :exact, :contains"),
+    ("Patient", "family:not=x", "no modifier :not"),
+    ("Patient", "gender:in=http://x", "terminology"),
+    ("Patient", "gender:text=x", "display texts"),
+    ("Patient", "gender:exact=x", "has :missing, :not, :of-type"),
+    ("Patient", "identifier=|", "system|code"),
+    ("Patient", "identifier=a|b|c", "system|code"),
+    ("Patient", "identifier:of-type=a|b", "system|code|value"),
+    ("Patient", "identifier:of-type=a||b", "system|code|value"),
+    ("Patient", "birthdate=yesterday", "yyyy-mm-dd"),
+    ("Patient", "birthdate=2013-13", "yyyy-mm-dd"),
+    ("Patient", "birthdate=2013-02-30", "yyyy-mm-dd"),
+    ("Patient", "birthdate=0000", "yyyy-mm-dd"),
+    ("Patient", "birthdate=xx2013", "yyyy-mm-dd"),
+    ("Patient", "birthdate=2013-01-01T25:00", "yyyy-mm-dd"),
+    ("Patient", "birthdate=2013-01-01T10:00+99:00", "yyyy-mm-dd"),
+    ("Patient", "birthdate=2013-01-01T10", "yyyy-mm-dd"),
+    ("Patient", "birthdate:exact=2013", "has :missing"),
+    ("Patient", "birthdate:missing=yes", "true or false"),
+    ("Patient", "_id=a/b", "logical id alone"),
+    ("Patient", "_id:exact=a", "no modifier :exact"),
+    ("Patient", "family=a\x00b", "no FHIR value has"),
+    ("Patient", "identifier=" + ",".join("a" * 501), "500 are taken"),
+    ("Patient", "_content=x", "text of resources"),
+    ("Patient", "_text=x", "narratives"),
+    ("Patient", "_filter=name eq x", "filter language"),
+    ("Patient", "_list=1", "search by list"),
+    ("Patient", "_contained=true", "contained resources"),
+    ("Patient", "_has:Observation:patient:code=1", "reverse chaining"),
+    ("Patient", "_type=Patient", "search of all types"),
+    ("Patient", "_count=-1", "0 or more"),
+    ("Patient", "_count=ten", "0 or more"),
+    ("Patient", "_count=1&_count=2", "given twice"),
+    ("Patient", "_count:x=1", "no modifiers"),
+    ("Patient", "_sort=size", "no search parameter 'size'"),
+    ("Patient", "_sort=name,", "no search parameter ''"),
+    ("Patient", "_sort=name,name,name,name,name,name", "5 keys"),
+    ("Patient", "_total=exact", "none, estimate, accurate"),
+    ("Patient", "_summary=yes", "true, text, data, count, false"),
+    ("Patient", "_elements=a b", "names, separated by commas"),
+    ("Observation", "subject.name=x", "chaining"),
+    ("Observation", "subject:Patient.name=x", "chaining"),
+    ("Observation", "subject=#p", "`id`, `Type/id` or a URL"),
+    ("Observation", "subject:Practitioner=1", "does not refer to Practitioner"),
+    ("Observation", "subject:in=1", "terminology"),
+    ("Observation", "value-quantity=5|mg", "5.4||mg"),
+    ("Observation", "value-quantity=5|x|", "5.4||mg"),
+    ("Observation", "value-quantity=a||mg", "a number like"),
+    ("Observation", "value-quantity=1e99999", "a number like"),
+    ("Observation", "value-quantity=NaN", "a number like"),
+    ("Observation", "value-quantity:missing=1", "true or false"),
+    ("Observation", "code-value-quantity=1", "code$value-quantity"),
+    ("Observation", "code-value-quantity=1$2$3", "code$value-quantity"),
+    ("Observation", "code-value-quantity=http://x|$2", "a code is needed"),
+    ("Observation", "code-value-concept=a$urn:x|", "at least one part"),
+    ("Observation", "code-value-concept:exact=a$b", "no modifier :exact"),
+    ("Observation", "_sort=combo-value-quantity", "no one order"),
+    ("Observation", "_sort=code-value-quantity", "no one order"),
+    ("Location", "near=1|2", "not served yet"),
+    ("Observation", "_include=Observation", "Type:parameter"),
+    ("Observation", "_include=Observation:", "Type:parameter"),
+    ("Observation", "_include=Nothing:x", "no resource type Nothing"),
+    ("Observation", "_include=Observation:code", "no reference parameter 'code'"),
+    ("Observation", "_include=Observation:subjct", "did you mean subject"),
+    ("Observation", "_include=Observation:subject:Practitioner", "refers to"),
+    ("Observation", "_include=Patient:organization", "_include:iterate"),
+    ("Observation", "_include:recurse=Observation:subject", "the only modifier is :iterate"),
+    ("Patient", "_revinclude=*", "name the type"),
+    ("Patient", "_revinclude=Encounter:location", "not to Patient"),
+    (None, "name=x", "a search of all types has no search parameter 'name'"),
+    (None, "_type=Patient,Pacient", "did you mean"),
+]
+
+
+@pytest.mark.parametrize(("resource_type", "query", "said"), REFUSED)
+def test_what_cannot_be_answered_is_refused_with_what_would_work(
+    resource_type: str | None, query: str, said: str
+) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        query_of(resource_type, query)
+
+    assert said in str(refusal.value)
+
+
+def test_all_unknown_parameters_are_named_at_once() -> None:
+    with pytest.raises(BadRequest) as refusal:
+        query_of("Patient", "famly=x&gendr=y&name=z")
+
+    assert "'famly' (did you mean family?)" in str(refusal.value)
+    assert "'gendr' (did you mean gender or given?)" in str(refusal.value)
+
+
+def test_too_many_parameters_are_refused() -> None:
+    with pytest.raises(BadRequest, match="101 parameters"):
+        parse_query("Patient", [("name", "x")] * 101, DEFINITIONS, now=NOW)
+
+
+def test_a_parameter_that_is_too_long_is_refused() -> None:
+    with pytest.raises(BadRequest, match="longer than"):
+        query_of("Patient", "identifier=" + "x" * 20_000)
+
+
+@pytest.mark.parametrize(
+    "query", ["nonsense=1", "family=", "_has:A:b:c=1", "_text=x", "subject.x=1"]
+)
+def test_with_lenient_handling_what_is_not_served_is_left_out_and_told(query: str) -> None:
+    found = query_of("Patient", f"gender=male&{query}", lenient=True)
+
+    assert found.applied == (("gender", "male"),)
+    assert found.plan == query_of("Patient", "gender=male").plan
+    assert [name for name, _ in found.ignored] == [query.partition("=")[0]]
+    assert all(reason for _, reason in found.ignored)
+
+
+def test_lenient_handling_does_not_pass_a_malformed_value() -> None:
+    with pytest.raises(BadRequest):
+        query_of("Patient", "birthdate=yesterday", lenient=True)
+
+
+def test_a_search_without_parameters_finds_everything_of_the_type() -> None:
+    found = query_of("Patient", "")
+
+    assert found.plan == Plan(frozenset({"Patient"}), EVERYTHING)
+    assert (found.count, found.total, found.only_count, found.text) == (20, "none", False, "")
+
+
+def test_a_search_of_all_types_may_name_some() -> None:
+    found = query_of(None, "_type=Patient,Observation&_id=a")
+
+    assert found.plan == Plan(frozenset({"Patient", "Observation"}), HasId(("a",)))
+    assert query_of(None, "_id=a").plan.types is None
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "only_count"),
+    [
+        ("_count=0", 0, True),
+        ("_count=7", 7, False),
+        ("_count=1001", 1000, False),
+        ("_count=" + "9" * 5000, 1000, False),
+        ("_summary=count", 20, True),
+        ("", 20, False),
+    ],
+)
+def test_the_count_is_held_to_the_largest_page(text: str, count: int, *, only_count: bool) -> None:
+    found = query_of("Patient", text)
+
+    assert (found.count, found.only_count) == (count, only_count)
+
+
+def test_result_parameters_are_read() -> None:
+    found = query_of("Patient", "_total=accurate&_summary=data&_elements=id,name&_format=json")
+
+    assert (found.total, found.summary, found.elements) == ("accurate", "data", ("id", "name"))
+    assert found.applied == (("_total", "accurate"), ("_summary", "data"), ("_elements", "id,name"))
+    assert found.text == "_total=accurate&_summary=data&_elements=id%2Cname"
+
+
+def test_sort_keys_know_their_type_and_direction() -> None:
+    found = query_of("Patient", "_sort=-birthdate,family,phonetic&_sort=_id,-_lastUpdated")
+
+    assert found.plan.sort == (
+        SortKey("birthdate", "date", descending=True),
+        SortKey("family", "string", descending=False),
+        SortKey("name", "string", descending=False),
+        SortKey("_id", "token", descending=False),
+        SortKey("_lastUpdated", "date", descending=True),
+    )
+
+
+def test_includes_are_read() -> None:
+    found = query_of(
+        "Observation",
+        "_include=Observation:subject:Patient&_include=*&_include=Observation:*"
+        "&_include:iterate=Patient:organization&_revinclude=Provenance:target"
+        "&_revinclude:iterate=Provenance:*",
+    )
+
+    assert found.includes == (
+        Include("Observation", "subject", "Patient"),
+        Include("*", "*"),
+        Include("Observation", "*"),
+        Include("Patient", "organization", iterate=True),
+    )
+    assert found.revincludes == (
+        Include("Provenance", "target"),
+        Include("Provenance", "*", iterate=True),
+    )
+
+
+def test_alternatives_that_are_terms_become_one_predicate() -> None:
+    found = query_of("Patient", "identifier=urn:a|1,urn:b|2,urn:a|1")
+
+    assert found.plan.predicate == HasAnyTerm(
+        (token_term("identifier", "urn:a", "1"), token_term("identifier", "urn:b", "2"))
+    )
+
+
+def test_a_moment_is_bounded_by_single_limits() -> None:
+    found = query_of("Patient", "_lastUpdated=ge2024-01-01&_lastUpdated=lt2024-02-01")
+
+    start, end = micros("2024-01-01T00:00:00+00:00"), micros("2024-02-01T00:00:00+00:00")
+    assert found.plan.predicate == AllOf(
+        (Updated((Limit("low", ">=", start),)), Updated((Limit("low", "<", end),)))
+    )
+
+
+def test_the_id_is_never_missing() -> None:
+    assert query_of("Patient", "_id:missing=true").plan.predicate == NOTHING
+    assert query_of("Patient", "_id:missing=false").plan.predicate == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "would select every resource"),
+        ("?", "would select every resource"),
+        ("identifier", "no query string"),
+        ("identifier=", "no value"),
+        ("identifer=1", "did you mean identifier"),
+        ("_count=1", "_count says nothing"),
+        ("identifier=1&_sort=name", "_sort says nothing"),
+        ("_include:iterate=a", "says nothing"),
+        ("_format=json", "_format says nothing"),
+        ("general-practitioner.name=x", "chaining"),
+        ("&".join(["identifier=1"] * 101), "no query string"),
+    ],
+)
+def test_criteria_that_might_select_too_much_are_refused(text: str, said: str) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        parse_criteria("Patient", text, DEFINITIONS, now=NOW)
+
+    assert said in str(refusal.value)
+
+
+def test_criteria_are_percent_decoded() -> None:
+    plan = parse_criteria(
+        "Patient", "identifier=http%3A%2F%2Facme.org%7C12+3", DEFINITIONS, now=NOW
+    )
+
+    assert plan == query_of("Patient", "identifier=http://acme.org|12 3").plan
+
+
+def test_what_is_not_served_yet_is_a_kind_of_its_own() -> None:
+    with pytest.raises(NotSupported):
+        query_of("Patient", "_text=x")
+
+
+NAMES = st.sampled_from(
+    [
+        "name",
+        "identifier",
+        "birthdate",
+        "general-practitioner",
+        "_id",
+        "_lastUpdated",
+        "_profile",
+        "link",
+        "_count",
+        "_sort",
+        "_include",
+        "_revinclude",
+        "_elements",
+        "_type",
+        "_has:a",
+    ]
+)
+MODIFIERS = st.sampled_from(
+    ["", ":", ":exact", ":missing", ":not", ":identifier", ":above", ":of-type"]
+)
+VALUES = (
+    st.text(st.sampled_from("aZ09-:.,|$\\/ #TeE+~*\x00\u00e9\U0001d400\u0301"), max_size=12)
+    | st.text()
+)
+
+
+@given(st.text() | NAMES, MODIFIERS, VALUES)
+def test_whatever_is_asked_is_understood_or_refused(name: str, modifier: str, value: str) -> None:
+    try:
+        parse_query("Patient", [(name + modifier, value)], DEFINITIONS, now=NOW, base_url=BASE)
+    except FhirError as refusal:
+        assert str(refusal)  # noqa: PT017 - any refusal will do, if it says something
+
+
+OBSERVATION = st.sampled_from(
+    [
+        "value-quantity",
+        "code-value-quantity",
+        "code-value-concept",
+        "code-value-string",
+        "code-value-date",
+        "combo-code-value-quantity",
+        "subject",
+        "date",
+        "value-date",
+    ]
+)
+
+
+@given(OBSERVATION, st.text(st.sampled_from("5.e-1|$\\,ag+:/\u00b2\u0665"), max_size=12))
+def test_whatever_is_measured_is_understood_or_refused(name: str, value: str) -> None:
+    try:
+        parse_query("Observation", [(name, value)], DEFINITIONS, now=NOW)
+    except FhirError as refusal:
+        assert str(refusal)  # noqa: PT017 - any refusal will do, if it says something
+
+
+@given(st.text())
+def test_whatever_the_criteria_are_they_are_understood_or_refused(text: str) -> None:
+    try:
+        parse_criteria("Patient", text, DEFINITIONS, now=NOW)
+    except FhirError as refusal:
+        assert str(refusal)  # noqa: PT017 - any refusal will do, if it says something

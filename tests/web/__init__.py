@@ -1,0 +1,1 @@
+"""Tests of what is not FHIR: the start page, health and metrics."""
