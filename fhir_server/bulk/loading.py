@@ -46,6 +46,7 @@ class Tally:
     written: int = 0
     unchanged: int = 0
     rejected: int = 0
+    invalid: int = 0
     read: int = 0
 
 
@@ -74,13 +75,15 @@ def worker_count(asked: int | None) -> int:
 
 
 @contextmanager
-def workers(folder: Path, base_url: str, processes: int) -> Iterator[ProcessPoolExecutor]:
+def workers(
+    processes: int, folder: Path, base_url: str, *, keep_invalid: bool
+) -> Iterator[ProcessPoolExecutor]:
     """Start processes that prepare; `folder` has the definitions."""
     pool = ProcessPoolExecutor(
         processes,
         mp_context=get_context("spawn"),
         initializer=start_worker,
-        initargs=(folder, base_url),
+        initargs=(folder, base_url, keep_invalid),
     )
     try:
         yield pool
@@ -128,7 +131,8 @@ class Loader:
         for each in results:
             if isinstance(each, Transaction):
                 problems += await self._transact(each)
-        self.tally.rejected += len(problems)
+        self.tally.rejected += sum(not each.kept for each in problems)
+        self.tally.invalid += sum(each.kept for each in problems)
         self.tally.read += batch.size
         return problems
 

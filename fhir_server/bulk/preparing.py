@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from fhir_server.conformance.definitions import Definitions, definitions_in
 from fhir_server.conformance.validation import Validator
-from fhir_server.fhir.errors import BadRequest, FhirError
+from fhir_server.fhir.errors import BadRequest, FhirError, InvalidResource
 from fhir_server.fhir.json import dump, parse_resource
-from fhir_server.fhir.outcome import operation_outcome
+from fhir_server.fhir.outcome import Issue, operation_outcome
 from fhir_server.fhir.resource import LOGICAL_ID, Key, Resource
 from fhir_server.fhir.xml import parse_xml
 from fhir_server.interactions.drafting import prepare
@@ -26,12 +27,13 @@ UNPACKED = frozenset({"batch", "collection", "searchset", "history"})
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What a draft is made with."""
+    """What a draft is made with; `keep_invalid`: what breaks a rule is told, and loaded as it is."""
 
     definitions: Definitions
     validator: Validator
     extractor: Extractor
     sight: Visibility
+    keep_invalid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +63,27 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """What cannot be loaded, and why: an OperationOutcome."""
+    """What is wrong with a resource, as an OperationOutcome; `kept`: it is loaded all the same."""
 
     line: int
     outcome: bytes
+    kept: bool = False
 
 
 Result = Prepared | Transaction | Rejected
 
 
-def preparation(folder: Path, base_url: str) -> Preparation:
+def preparation(folder: Path, base_url: str, *, keep_invalid: bool = False) -> Preparation:
     """Return what drafts are made with, from the definitions in a folder."""
     known = definitions_in(folder)
     sight = Visibility.everything("load")
-    return Preparation(known, Validator(known), Extractor(known, base_url=base_url), sight)
+    extractor = Extractor(known, base_url=base_url)
+    return Preparation(known, Validator(known), extractor, sight, keep_invalid)
 
 
-def rejected(line: int, error: FhirError) -> Rejected:
+def rejected(line: int, error: FhirError, *, kept: bool = False) -> Rejected:
     """Return the report of an error."""
-    return Rejected(line, dump(operation_outcome(error.issues)))
+    return Rejected(line, dump(operation_outcome(error.issues)), kept)
 
 
 def prepare_items(
@@ -102,28 +106,46 @@ def _results(made_with: Preparation, line: int, resource: Resource) -> list[Resu
         *UNPACKED,
         "transaction",
     }:
-        return [_prepared(made_with, line, resource)]
+        return _prepared(made_with, line, resource)
     if resource["type"] == "transaction":
         return [Transaction(line, resource)]
     results: list[Result] = []
     for number, entry in enumerate(resource.get("entry", [])):
         if isinstance(entry, dict) and isinstance(inner := entry.get("resource"), dict):
             try:
-                results.append(_prepared(made_with, line, inner))
+                results += _prepared(made_with, line, inner)
             except FhirError as error:
                 place = f"Bundle.entry[{number}].resource"
                 results.append(rejected(line, BadRequest(str(error), expression=place)))
     return results
 
 
-def _prepared(made_with: Preparation, line: int, resource: Resource) -> Prepared:
+def _prepared(made_with: Preparation, line: int, resource: Resource) -> list[Result]:
+    """Return the draft of a resource, and what is wrong with it where that does not keep it out."""
     kind = resource.get("resourceType")
     if kind not in made_with.definitions.resource_types:
         raise BadRequest(f"{kind!r} is no resource type of FHIR R4", expression="resourceType")
-    draft = prepare(made_with, resource, Key(str(kind), _id_of(resource)))
-    return Prepared(
-        line, draft.key.type, draft.key.id, draft.meta, draft.rest, packed(draft.record)
-    )
+    key = Key(str(kind), _id_of(resource))
+    try:
+        return [_travelling(line, prepare(made_with, resource, key))]
+    except InvalidResource as error:
+        if not made_with.keep_invalid:
+            raise
+        unchecked = replace(made_with, validator=_Unchecked(made_with.definitions))
+        draft = prepare(unchecked, resource, key)
+        return [_travelling(line, draft), rejected(line, error, kept=True)]
+
+
+class _Unchecked(Validator):
+    """Finds nothing wrong."""
+
+    def validate(self, resource: Any, *, expected_type: str | None = None) -> tuple[Issue, ...]:  # noqa: ARG002
+        return ()
+
+
+def _travelling(line: int, draft: Draft) -> Prepared:
+    record = packed(draft.record)
+    return Prepared(line, draft.key.type, draft.key.id, draft.meta, draft.rest, record)
 
 
 def _id_of(resource: Resource) -> str:
@@ -141,9 +163,9 @@ def _id_of(resource: Resource) -> str:
 _made_with: list[Preparation] = []
 
 
-def start_worker(folder: Path, base_url: str) -> None:
+def start_worker(folder: Path, base_url: str, keep_invalid: bool) -> None:  # noqa: FBT001 - by position
     """Make a worker process ready."""
-    _made_with.append(preparation(folder, base_url))
+    _made_with.append(preparation(folder, base_url, keep_invalid=keep_invalid))
 
 
 def work(items: Sequence[tuple[int, bytes]], *, xml: bool) -> list[Result]:

@@ -202,8 +202,8 @@ def _refuse_malformed(body: bytes | bytearray, limits: Limits) -> NoReturn:
     except RecursionError:
         raise BadSyntax(_too_deep(limits)) from None
     # All else that the other reader takes and this one does not.
-    place = next((path for path, string in _strings(value) if _SURROGATE.search(string)), None)
-    raise BadSyntax("a string holds half a surrogate pair", expression=place)
+    place = next((path for path, string in _strings(value) if _SURROGATE.search(string)), "$this")
+    raise BadSyntax("a string holds half a surrogate pair", expression=_printable(place))
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -239,7 +239,8 @@ def _read_exactly(body: bytes | bytearray, limits: Limits) -> Any:
         # The last is the outermost: it is always in the value, an inner one may have been replaced.
         twice = unsound[-1]
         path = next(path for path, each in _walk(value) if each is twice)
-        raise BadSyntax(f'the key "{twice.key}" appears twice in one object', expression=path)
+        told = f'the key "{_printable(twice.key)}" appears twice in one object'
+        raise BadSyntax(told, expression=_printable(path))
     return value
 
 
@@ -255,8 +256,13 @@ def _refuse_control_characters(value: Any) -> None:
         if found:
             raise BadSyntax(
                 f"the control character U+{ord(found[0]):04X} is not allowed in FHIR",
-                expression=path,
+                expression=_printable(path),
             )
+
+
+def _printable(text: str) -> str:
+    """Return what a client named so that any answer can hold it, XML too."""
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
 def _strings(value: Any) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-from jsonpatch import InvalidJsonPatch, JsonPatch, JsonPatchException, JsonPatchTestFailed
+from jsonpatch import JsonPatch, JsonPatchException, JsonPatchTestFailed
 from jsonpointer import JsonPointer, JsonPointerException
 
 from fhir_server.fhir.errors import BadRequest, FhirError
@@ -99,8 +99,6 @@ def _applied(index: int, operation: dict[str, Any], document: Any) -> Any:
         return JsonPatch([own]).apply(document, in_place=True)
     except JsonPatchTestFailed as error:
         raise PatchFailed(f"{_named(index, operation)} does not hold") from error
-    except InvalidJsonPatch as error:
-        raise BadRequest(f"{_named(index, operation)} is malformed") from error
     except (JsonPatchException, JsonPointerException, TypeError, ValueError) as error:
         raise PatchFailed(f"{_named(index, operation)} has no place in the resource") from error
 

@@ -5,13 +5,14 @@ The server owns id, versionId and lastUpdated: https://hl7.org/fhir/R4/resource.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
+from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import BadRequest, Forbidden, InvalidResource
 from fhir_server.fhir.json import members
 from fhir_server.fhir.resource import Key, Resource
-from fhir_server.interactions.call import Call
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.contract import Draft
 
@@ -19,7 +20,26 @@ _OWNED_BY_SERVER = frozenset({"versionId", "lastUpdated", "_versionId", "_lastUp
 _WRITTEN_APART = frozenset({"resourceType", "id", "meta"})
 
 
-def prepare(call: Call, resource: Resource, key: Key) -> Draft:
+class Checks(Protocol):
+    """What a draft is made with: a Call, or what a loading process has."""
+
+    @property
+    def validator(self) -> Validator:
+        """What judges the structure."""
+        ...
+
+    @property
+    def extractor(self) -> Extractor:
+        """What makes the index record."""
+        ...
+
+    @property
+    def sight(self) -> Visibility:
+        """What the writer may see, and so write."""
+        ...
+
+
+def prepare(call: Checks, resource: Resource, key: Key) -> Draft:
     """Return the draft of a resource at this address; raise BadRequest, InvalidResource or Forbidden."""
     _check_resource_type(resource, key)
     own = _with_own_identity(resource, key)

@@ -141,7 +141,7 @@ def _headers(outer: Request, asked: Mapping[str, Any], place: str) -> Mapping[by
 
 
 def _entries(bundle: Resource, most: int) -> Sequence[Resource]:
-    if bundle["resourceType"] != "Bundle" or bundle.get("type") not in {"batch", "transaction"}:
+    if bundle["resourceType"] != "Bundle" or bundle.get("type") not in ("batch", "transaction"):
         raise BadRequest(
             "POST to the base takes a Bundle of type batch or transaction; "
             "any other resource is created by POST to its type.",

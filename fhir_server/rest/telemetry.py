@@ -40,8 +40,10 @@ class Telemetry:
             buckets=_SECONDS,
             registry=registry,
         )
-        known = [(method, name) for name, methods in routes.items() for method in methods]
-        served = [*known, *(("OPTIONS", name) for name in routes), (_OTHER, NO_ROUTE)]
+        places = [(method, name) for name, methods in routes.items() for method in methods]
+        places += [("OPTIONS", name) for name in (*routes, NO_ROUTE)]
+        places += [(method, NO_ROUTE) for method in sorted({each for each, _ in places})]
+        served = {*places, (_OTHER, NO_ROUTE)}
         self._requests: Mapping[tuple[str, str, int], Counter] = {
             (*each, status): requests.labels(*each, f"{status}xx")
             for each in served

@@ -36,6 +36,13 @@ Keep: TypeAlias = Callable[[Node], bool]
 _APART = frozenset(("_id", "_lastUpdated"))
 """Parameters that stores answer by themselves."""
 
+_INDEXERS: dict[str, Callable[[str], Indexer]] = {
+    "string": string.indexer,
+    "uri": uri.indexer,
+    "number": number.indexer,
+    "quantity": quantity.indexer,
+}
+
 _WHERE_TYPE = re.compile(r"([\w.]+)\.where\(resolve\(\) is (\w+)\)\Z")
 _WHERE_CODE = re.compile(r"([\w.]+)\.where\((\w+)='([^']*)'\)\Z")
 _META = re.compile(r"Resource\.meta\.(\w+)\Z")
@@ -104,22 +111,14 @@ class Compiler:
     def _indexer(self, parameter: SearchParameter) -> Indexer:
         code = parameter.code
         match parameter.type:
-            case "string":
-                return string.indexer(code)
             case "token":
                 return token.indexer(code, self._implied(parameter.expression))
             case "reference":
                 return reference.indexer(code, self.base_url, parameter.targets)
-            case "uri":
-                return uri.indexer(code)
             case "date":
                 return date.indexer(code, self.zone)
-            case "number":
-                return number.indexer(code)
-            case "quantity":
-                return quantity.indexer(code)
             case kind:
-                raise AssertionError(kind)
+                return _INDEXERS[kind](code)
 
     def _composites(
         self, resource_type: str, parameter: SearchParameter, names: frozenset[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -54,6 +54,16 @@ NOT_SERVED = {
     "_list": "a search by list",
     "_query": "a named query",
     "_text": "a search in narratives",
+}
+
+_PARSERS: dict[str, Callable[[Criterion], Predicate]] = {
+    "string": string.parse,
+    "token": token.parse,
+    "reference": reference.parse,
+    "uri": uri.parse,
+    "date": date.parse,
+    "number": number.parse,
+    "quantity": quantity.parse,
 }
 
 _UNREADABLE = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
@@ -175,7 +185,8 @@ def _one_value(known: Known, criterion: Criterion) -> Predicate:
 
 
 def _logical_id(criterion: Criterion) -> Predicate:
-    criterion.refuse_modifier("not")
+    if criterion.modifier is not None:
+        raise criterion.wrong_modifier("not")
     logical_id = unescape(criterion.value)
     if not LOGICAL_ID.match(logical_id):
         raise criterion.malformed("the logical id alone: up to 64 of A-Z, a-z, 0-9, `-` and `.`")
@@ -183,22 +194,7 @@ def _logical_id(criterion: Criterion) -> Predicate:
 
 
 def _parsed(known: Known, criterion: Criterion) -> Predicate:
-    match criterion.parameter.type:
-        case "string":
-            return string.parse(criterion)
-        case "token":
-            return token.parse(criterion)
-        case "reference":
-            return reference.parse(criterion)
-        case "uri":
-            return uri.parse(criterion)
-        case "date":
-            return date.parse(criterion)
-        case "number":
-            return number.parse(criterion)
-        case "quantity":
-            return quantity.parse(criterion)
-        case "composite":
-            return composite.parse(criterion, known.components(criterion.parameter))
-        case kind:
-            raise NotSupported(f"parameters of type {kind} are not served yet")
+    parse = _PARSERS.get(criterion.parameter.type)
+    if parse is not None:
+        return parse(criterion)
+    return composite.parse(criterion, known.components(criterion.parameter))

@@ -13,21 +13,12 @@ from fhir_server.fhir.resource import Resource
 from fhir_server.search.compiling import Compiled, Compiler, Step, steps_for
 from fhir_server.search.parameter_types.entries import Entries
 from fhir_server.search.parameter_types.reference import local
-from fhir_server.search.record import NO_DATE, IndexRecord, Range
+from fhir_server.search.primary import primary_date
+from fhir_server.search.record import IndexRecord, Range
 
 MOST_ENTRIES = 10_000
 """How many terms and ranges one resource may have."""
 
-PRIMARY_DATES = (
-    "date", "start", "period", "started", "effective", "effective-time", "onset-date", "onset",
-    "occurrence", "event-date", "start-date", "collected", "whenhandedover", "whenprepared",
-    "authored-on", "authoredon", "authored", "datetime", "datewritten", "recorded-date", "recorded",
-    "identified", "when", "created", "issued", "sent", "received", "entered-date", "timestamp",
-    "activity-date", "modified",
-)  # fmt: skip
-"""Date parameters by how well they tell when something happened; a birth date does not."""
-
-_PREFERENCE = {code: place for place, code in enumerate(PRIMARY_DATES)}
 _MOST_SHAPES = 2_000
 _PATIENT = "Patient/"
 
@@ -64,7 +55,7 @@ class Extractor:
             terms=tuple(sorted(set(entries.terms))),
             ranges=tuple([Range(*each) for each in sorted(set(entries.ranges))]),
             present=tuple(sorted(entries.present)),
-            primary=_primary(entries),
+            primary=primary_date(entries.ranges),
             compartments=tuple(sorted(patients)),
             mentions=tuple(sorted(mentions)),
         )
@@ -91,16 +82,6 @@ def _check_size(resource: Resource, entries: Entries) -> None:
             f"this {resource['resourceType']} could be found by {count} values; "
             f"the index takes {MOST_ENTRIES} of one resource"
         )
-
-
-def _primary(entries: Entries) -> int:
-    """Return when it happened: where the best of its dates begins."""
-    found = [
-        (_PREFERENCE[axis], low)
-        for axis, low, _ in entries.ranges
-        if axis in _PREFERENCE and isinstance(low, int)
-    ]
-    return min(found)[1] if found else NO_DATE
 
 
 def _walk(element: Mapping[str, Any], base_url: str, found: set[str]) -> None:

@@ -24,6 +24,7 @@ from fhir_server.search.expression import (
     Predicate,
     Updated,
 )
+from fhir_server.search.record import is_posted
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -62,7 +63,11 @@ def conjuncts(predicate: Predicate) -> Iterator[Predicate]:
 def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driver:
     """Choose the driver; `count(predicate, most)` counts a lead's candidates, up to `most`."""
     parts = tuple(conjuncts(predicate))
-    ordered = [each for each in parts if isinstance(each, HasTerm | HasAnyTerm | HasId)]
+    ordered = [
+        each
+        for each in parts
+        if isinstance(each, HasTerm | HasAnyTerm | HasId) and is_selective(each)
+    ]
     gathered = [
         each for each in parts if isinstance(each, HasTermBetween | HasRange | HasTermContaining)
     ]
@@ -125,7 +130,11 @@ def _tightened(limits: tuple[Limit, ...], span: int, *, numbers: bool) -> Iterat
 def is_selective(predicate: Predicate) -> bool:
     """Tell whether a store can check this predicate by its term index alone."""
     match predicate:
-        case HasTerm() | HasAnyTerm() | HasId() | Updated():
+        case HasTerm(term):
+            return is_posted(term)
+        case HasAnyTerm(terms):
+            return all(map(is_posted, terms))
+        case HasId() | Updated():
             return True
         case Not(inner):
             return is_selective(inner)

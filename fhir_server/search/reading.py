@@ -13,7 +13,9 @@ from fhir_server.search import filtering
 from fhir_server.search.expression import AllOf, Include, Plan, Predicate, SortKey
 from fhir_server.search.filtering import EmptyValue, Known, UnknownParameter, nearest
 from fhir_server.search.includes import parse_include, parse_revinclude
+from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.parameter_types.criterion import Surroundings
+from fhir_server.search.primary import primary_parameter
 
 DEFAULT_COUNT = 20
 MOST_SORT_KEYS = 5
@@ -165,7 +167,9 @@ def _sort_key(reading: Reading, text: str) -> SortKey:
     sources = reading.known.sources(parameter)
     if parameter.type in _UNSORTABLE or len(sources) > 1:
         raise NotSupported(f"_sort={text}: a {parameter.type} like {code} has no one order")
-    return SortKey(sources[0].code, parameter.type, descending=text.startswith("-"))
+    own = sources[0]
+    kind = PRIMARY if own.code == primary_parameter(reading.known.parameters) else own.type
+    return SortKey(own.code, kind, descending=text.startswith("-"))
 
 
 def _read_types(reading: Reading, _name: str, value: str) -> None:

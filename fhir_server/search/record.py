@@ -1,6 +1,6 @@
 """The index record: all that search knows of a resource, and the grammar of its terms.
 
-One pure function (`fhir_server.search.indexing.extract`) makes it; every store, the oracle and later
+One pure function (`fhir_server.search.indexing.Extractor.extract`) makes it; every store, the oracle and later
 subscriptions and exports use the same record. A term begins with the code of its search parameter:
 
     code=8480-6␟SYSTEM      a coding: code first, then its system (`SYSTEM` shortened by `system_key`)
@@ -19,6 +19,7 @@ in a composite by its discrete parts as well: dates in microseconds since 1970, 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from decimal import Decimal
 from functools import lru_cache
@@ -149,6 +150,18 @@ def exact_term(parameter: str, text: str) -> str:
 def uri_term(parameter: str, uri: str) -> str:
     """Return the term of a URI."""
     return f"{parameter}@{shortened(uri)}"
+
+
+_KEPT_IN_RECORD = re.compile(r"[\w.-]+[!%]|(?!identifier~)[\w.-]+~").match
+
+
+def is_posted(term: str) -> bool:
+    """Tell whether stores keep a posting list of a term, or leave it to the record.
+
+    Exact strings, identifiers of a type, and `system|` without a code are searched rarely and would cost a third
+    of all postings; `identifier=system|` is asked often.
+    """
+    return _KEPT_IN_RECORD(term) is None
 
 
 def prefix_end(prefix: str) -> str:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from fhir_server.cli import main
 
 NAME = "Zebedee-Quux"
 NUMBER = "9434765919"
@@ -64,6 +72,29 @@ def served(folder: Path, *flags: str) -> Iterator[Served]:
             process.wait(60)
 
 
+def a_certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate for 127.0.0.1 that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    address = x509.IPAddress(ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=36_500))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "cert.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    pem = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    files[1].write_bytes(key.private_bytes(*pem))
+    return files
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
@@ -84,12 +115,14 @@ def served(folder: Path, *flags: str) -> Iterator[Served]:
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
 )
-def test_a_bad_flag_is_told_in_one_line(flags: list[str], told: str) -> None:
-    ended = failing("serve", *flags)
+def test_a_bad_flag_is_told_in_one_line(
+    flags: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", *flags])
 
-    assert ended.returncode in {1, 2}
-    assert told in ended.stderr.splitlines()[-1]
-    assert "Traceback" not in ended.stderr
+    assert ended.value.code in {1, 2}
+    assert told in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_bad_variable_is_told_like_a_flag() -> None:
@@ -167,12 +200,30 @@ def test_the_log_tells_what_was_done_but_not_to_whom(tmp_path: Path) -> None:
         assert secret not in log
 
 
-def test_a_server_ends_cleanly_when_told_to(tmp_path: Path) -> None:
+def test_a_server_starts_soon_stays_small_and_ends_cleanly(tmp_path: Path) -> None:
+    began = time.perf_counter()
     with served(tmp_path) as server:
-        assert httpx.get(f"{server.base}/metadata").status_code == 200
+        assert httpx.get(f"{server.base}/Patient").status_code == 200
+        took = time.perf_counter() - began
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
 
+    (resident,) = (each.split()[1] for each in status.splitlines() if each.startswith("VmRSS"))
+    assert took < 10, "1.5 s are promised; a machine that is shared may take longer"
+    assert int(resident) < 120_000
     assert server.process.returncode in {0, -signal.SIGTERM}
     assert not (tmp_path / "fhir.db-wal").exists()
+
+
+def test_with_a_certificate_it_serves_https(tmp_path: Path) -> None:
+    certificate, key = a_certificate(tmp_path)
+    flags = ["--tls-cert", str(certificate), "--tls-key", str(key)]
+
+    trusted = ssl.create_default_context(cafile=certificate)
+    with served(tmp_path, *flags) as server, httpx.Client(verify=trusted) as client:
+        created = client.post(f"{server.base}/Patient", json={"resourceType": "Patient"})
+
+    assert server.base.startswith("https://")
+    assert created.headers["location"].startswith("https://")
 
 
 def test_several_workers_share_one_store_and_one_count(tmp_path: Path) -> None:
@@ -187,15 +238,3 @@ def test_several_workers_share_one_store_and_one_count(tmp_path: Path) -> None:
 
     assert found["total"] == 20
     assert 'fhir_requests_total{method="PUT",route="/[type]/[id]",status="2xx"} 20.0' in metrics
-
-
-def test_the_first_answer_comes_soon_and_from_a_small_process(tmp_path: Path) -> None:
-    began = time.perf_counter()
-    with served(tmp_path) as server:
-        assert httpx.get(f"{server.base}/Patient").status_code == 200
-        took = time.perf_counter() - began
-        status = Path(f"/proc/{server.process.pid}/status")
-        resident = [each for each in status.read_text().splitlines() if each.startswith("VmRSS")]
-
-    assert took < 10, "the promise is 1.5 s; a shared machine may be much slower"
-    assert int(resident[0].split()[1]) < 160_000

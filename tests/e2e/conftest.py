@@ -23,6 +23,6 @@ def pytest_runtest_makereport(
     """Add the server's log to the report of a test that failed."""
     report = yield
     node = getattr(item, "funcargs", {}).get("node")
-    if report.failed and isinstance(node, Node):
+    if report.failed and call.when == "call" and isinstance(node, Node):
         report.sections.append(("log of the server", node.log()[-4000:]))
     return report

@@ -73,8 +73,8 @@ const entry = (resource) => ({ resource, request: { method: "POST", url: resourc
 const bundle = (type, entries) => ({ resourceType: "Bundle", type, entry: entries });
 const done = await client.transaction({ body: bundle("transaction", [entry(observation)]) });
 assert.equal(done.type, "transaction-response");
-const compartment = { resourceType: "Patient", id: ada.id };
-const mine = await client.search({ resourceType: "Observation", compartment });
+const searchParams = { subject: `Patient/${ada.id}`, status: "final" };
+const mine = await client.search({ resourceType: "Observation", searchParams });
 assert.equal(mine.entry.length, 1);
 const subject = mine.entry[0].resource.subject.reference;
 assert.equal((await client.resolve({ reference: subject, context: mine })).id, ada.id);

@@ -159,8 +159,9 @@ def test_a_transaction_links_its_entries(client: SyncFHIRClient) -> None:
     answer = client.execute("", data=bundle.serialize())
 
     assert [each["response"]["status"][:3] for each in answer["entry"]] == ["201", "201"]
-    found = client.resources("Observation").search(subject__Patient__family="Fhirpy-Transaction")
-    assert found.get()["subject"].to_resource()["name"][0]["family"] == "Fhirpy-Transaction"
+    patient = client.resources("Patient").search(family="Fhirpy-Transaction").get()
+    found = client.resources("Observation").search(subject=patient.to_reference())
+    assert found.get()["code"]["text"] == "pulse"
 
 
 async def test_the_async_client_does_the_same(async_client: AsyncFHIRClient) -> None:

@@ -51,6 +51,7 @@ def patched(*operations: dict[str, Any], resource: Resource = PATIENT) -> Resour
 
 
 VALUE = part("value", valueString="x")
+NEW = part("value", part=[part("gender", valueCode="other")])
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,14 @@ VALUE = part("value", valueString="x")
         (operation("delete", "Patient.name.count()"), "has to end in an element"),
         (operation("delete", "'text'"), "has to end in an element"),
         (operation("delete", "Patient.name.where(text.matches('(a+)+b'))"), "matches() cannot"),
+        (operation("delete", "Patient.name.where(%resource.active)"), "%resource cannot"),
+        (operation("delete", "Patient.name is HumanName"), "has to end in an element"),
+        ({"name": "operation", "part": "x"}, "`part` is a list of objects"),
+        (
+            operation("replace", "Patient.contact[0]", part("value", part=[{}])),
+            "each part has a name",
+        ),
+        (operation("replace", "Patient.contained", part("value", resource={})), "names its type"),
         (operation("delete", "Patient.name.where(nope = 'x')"), "HumanName has no element"),
     ],
 )
@@ -103,7 +112,10 @@ def test_what_is_no_parameters_is_refused() -> None:
             "cannot be a String",
         ),
         (operation("add", "Patient.gender", part("name", valueString="id"), VALUE), "0 elements"),
-        (operation("insert", "Patient.name", VALUE, part("index", valueInteger=3)), "beyond the 2"),
+        (
+            operation("insert", "Patient.contact", NEW, part("index", valueInteger=3)),
+            "beyond the 2",
+        ),
         (
             operation("insert", "Patient.name[0]", VALUE, part("index", valueInteger=0)),
             "whole list",
@@ -122,6 +134,7 @@ def test_what_is_no_parameters_is_refused() -> None:
             ),
             "the list has 2 items",
         ),
+        (operation("replace", "Patient.name[0]", VALUE), "is a HumanName, not a String"),
         (operation("delete", "Patient"), "can only be added to"),
         (operation("delete", "Patient.id"), "cannot change the id"),
         (operation("replace", "Patient.id", VALUE), "cannot change the id"),
@@ -133,6 +146,15 @@ def test_a_patch_that_does_not_fit_the_resource_fails(failing: dict[str, Any], s
 
     assert said in str(failure.value)
     assert failure.value.status == 422
+
+
+def test_parts_within_parts_have_an_end() -> None:
+    value = part("value", part=[])
+    for _ in range(40):
+        value = part("value", part=[value])
+
+    with pytest.raises(BadRequest, match="nested more than 32 deep"):
+        patched(operation("replace", "Patient.contact[0]", value))
 
 
 def test_the_failing_operation_is_named() -> None:
@@ -162,6 +184,20 @@ def test_a_path_may_choose_in_many_ways(path: str) -> None:
     result = patched(operation("delete", path))
 
     assert result["name"][0]["given"] == ["Ada"]
+
+
+def test_a_path_may_choose_by_extension_and_type() -> None:
+    resource = {
+        "resourceType": "Patient",
+        "extension": [{"url": "http://a.test", "valueString": "a"}, {"url": "http://b.test"}],
+    }
+
+    chosen = patched(
+        operation("delete", "(Patient.extension('http://a.test').value as string)"),
+        resource=resource,
+    )
+
+    assert chosen["extension"] == [{"url": "http://a.test"}, {"url": "http://b.test"}]
 
 
 def test_a_choice_gets_the_name_of_its_type() -> None:

@@ -61,6 +61,14 @@ def test_a_request_is_counted_under_its_route() -> None:
     }
 
 
+def test_a_request_without_a_route_keeps_its_method() -> None:
+    registry = CollectorRegistry()
+
+    Telemetry(ROUTES, registry, tell=Events().tell).completed("GET", NO_ROUTE, 404, 0.001, "r1")
+
+    assert count(registry, "GET", NO_ROUTE, "4xx") == 1
+
+
 def test_a_failure_tells_its_type_and_place_but_not_its_message() -> None:
     def fail() -> None:
         raise ValueError("Lovelace, 9434765919")

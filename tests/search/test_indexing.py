@@ -191,13 +191,11 @@ def test_extensions_are_found_by_their_values() -> None:
     assert "mothersMaidenName^king" in found.terms
 
 
-@pytest.mark.parametrize(
-    ("value", "places"), [("1e50000", 1), ("-1e50000", 1), ("1e-50000", 1), ("1" * 300, 1)]
-)
-def test_numbers_beyond_the_index_are_kept_at_its_ends(value: str, places: int) -> None:
+@pytest.mark.parametrize("value", ["1e50000", "-1e50000", "1e-50000", "1" * 300])
+def test_numbers_beyond_the_index_are_kept_at_its_ends(value: str) -> None:
     found = record_of(a("Observation", valueQuantity={"value": Decimal(value)}))
 
-    assert len([each for each in found.ranges if each.axis == "value-quantity"]) == places
+    assert [each.axis for each in found.ranges] == ["value-quantity"]
 
 
 def test_a_record_survives_being_kept() -> None:

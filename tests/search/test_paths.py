@@ -53,7 +53,9 @@ def test_the_keys_without_which_nothing_is_found(
         ("Patient.contact.gender", "http://hl7.org/fhir/administrative-gender"),
         ("Patient.communication.language", ""),
         ("Patient.telecom.where(system='phone')", ""),
+        ("Questionnaire.item.item.type", "http://hl7.org/fhir/item-type"),
         ("Patient.nothing", ""),
+        ("Patient.nothing.more", ""),
         ("Patient.gender | Observation.status", ""),
     ],
 )

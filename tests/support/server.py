@@ -41,7 +41,8 @@ def running_server(store: Path, **settings: Any) -> Iterator[str]:
             access_log=False,
             proxy_headers=False,
             log_config=None,
-            lifespan="on",
+            http="httptools",
+        lifespan="on",
             ws="none",
             timeout_graceful_shutdown=_PATIENCE,
         )

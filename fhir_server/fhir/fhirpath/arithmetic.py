@@ -93,10 +93,10 @@ def _sum_of_quantities(a: Quantity, b: Quantity, sign: int) -> Nodes:
     numbers = in_common_unit(a, b)
     if numbers is None:
         return NOTHING
-    larger = a if a.measure[0] >= b.measure[0] else b
-    total = numbers[0] + sign * numbers[1]
+    smaller, larger = sorted((a, b), key=lambda each: each.measure[0])
+    total = (numbers[0] + sign * numbers[1]) * larger.measure[0] / smaller.measure[0]
     exact = Decimal(total.numerator) / Decimal(total.denominator)
-    return _quantity_of(lambda: exact, larger.unit, calendar=larger.calendar)
+    return _quantity_of(lambda: exact, smaller.unit, calendar=smaller.calendar)
 
 
 def _number_of(compute: Callable[[], int | Decimal]) -> Nodes:

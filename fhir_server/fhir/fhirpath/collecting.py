@@ -45,7 +45,7 @@ def collector(schema: Schema, code: str, name: str) -> Collect:
 
 def _collect(schema: Schema, key: str, target: str, element: Element) -> Collect:
     if target in RESOURCES:
-        return collect_resources(key)
+        return collect_resources(schema, key)
     if schema.is_primitive(target):
         return _collect_primitives(key, target)
     return _collect_list(key, target) if element.repeats else _collect_one(key, target)
@@ -75,7 +75,7 @@ def _collect_list(key: str, target: str) -> Collect:
     return collect
 
 
-def collect_resources(key: str) -> Collect:
+def collect_resources(schema: Schema, key: str) -> Collect:
     """Return what appends the resources under a key, each with its own type."""
 
     def collect(node: Node, found: Nodes) -> None:
@@ -83,8 +83,8 @@ def collect_resources(key: str) -> Collect:
             return
         child = node.value.get(key)
         for each in child if type(child) is list else (child,):
-            if type(each) is dict and type(code := each.get("resourceType")) is str:
-                found.append(new_node((code, each, None)))
+            if type(each) is dict:
+                found.append(new_node((schema.resource_type(each), each, None)))
 
     return collect
 

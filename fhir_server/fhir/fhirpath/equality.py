@@ -5,10 +5,10 @@ Each answer may be None: the less precise date or the unknown unit leaves it ope
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, TypeAlias
 
+from fhir_server.fhir.fhirpath.distinctness import frozen
 from fhir_server.fhir.fhirpath.errors import FhirPathError
 from fhir_server.fhir.fhirpath.node import Node, Nodes
 from fhir_server.fhir.fhirpath.quantity import Quantity, in_common_unit
@@ -16,6 +16,9 @@ from fhir_server.fhir.fhirpath.system import is_temporal, value_of
 from fhir_server.fhir.fhirpath.temporal import Temporal, compare
 
 Verdict: TypeAlias = bool | None
+
+_MOST_UNORDERED = 1000
+"""Without an order each item is compared with each."""
 
 
 def collections_equal(left: Nodes, right: Nodes) -> Verdict:
@@ -39,7 +42,7 @@ def equal(left: Node, right: Node) -> Verdict:
     """Tell whether two values are the same."""
     a, b = value_of(left), value_of(right)
     if a is None and b is None:
-        return left.element == right.element
+        return frozen(left.element) == frozen(right.element)
     return _equal_values(a, b)
 
 
@@ -50,7 +53,7 @@ def _equal_values(a: Any, b: Any) -> Verdict:
         return _equal_moments(a, b)
     if isinstance(a, Quantity) or isinstance(b, Quantity):
         return _equal_quantities(as_quantity(a), as_quantity(b))
-    return type(a) is type(b) and bool(a == b)
+    return frozen(a) == frozen(b)
 
 
 def _equal_moments(a: Temporal, b: Temporal) -> Verdict:
@@ -70,6 +73,8 @@ def as_quantity(value: Any) -> Quantity | None:
 def _equal_quantities(a: Quantity | None, b: Quantity | None) -> Verdict:
     if a is None or b is None:
         return False
+    if a == b:
+        return True
     numbers = in_common_unit(a, b)
     return None if numbers is None else numbers[0] == numbers[1]
 
@@ -78,6 +83,8 @@ def collections_equivalent(left: Nodes, right: Nodes) -> bool:
     """Compare without regard to order."""
     if len(left) != len(right):
         return False
+    if len(left) > _MOST_UNORDERED:
+        raise FhirPathError(f"`~` compares up to {_MOST_UNORDERED} items, not {len(left)}")
     remaining = list(right)
     for a in left:
         match = next((i for i, b in enumerate(remaining) if equivalent(a, b)), None)
@@ -164,33 +171,3 @@ def ordering(left: Node, right: Node) -> int | None:
         numbers = in_common_unit(one, other)
         return None if numbers is None else (numbers[0] > numbers[1]) - (numbers[0] < numbers[1])
     raise FhirPathError(f"{left.type} and {right.type} have no order")
-
-
-def distinct(nodes: Nodes) -> Nodes:
-    """Return each value once, in order of its first occurrence."""
-    seen: set[Any] = set()
-    found: Nodes = []
-    for node in nodes:
-        mark = _mark(node)
-        if mark is None:
-            if not contains(found, node):
-                found.append(node)
-        elif mark not in seen:
-            seen.add(mark)
-            found.append(node)
-    return found
-
-
-def _mark(node: Node) -> tuple[str, Any] | None:
-    """Return what equal values share, for those that need no pairwise comparison."""
-    value = value_of(node)
-    if isinstance(value, str):
-        return "string", value
-    if isinstance(value, bool):
-        return "boolean", value
-    return ("number", value) if _is_number(value) else None
-
-
-def contains(nodes: Nodes, node: Node, *, same: Callable[[Node, Node], Verdict] = equal) -> bool:
-    """Tell whether one of the items is that value."""
-    return any(same(each, node) for each in nodes)

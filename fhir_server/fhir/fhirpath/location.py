@@ -20,6 +20,7 @@ from fhir_server.fhir.fhirpath.scope import Environment, Scope, World
 from fhir_server.fhir.fhirpath.syntax import (
     Binary,
     Call,
+    Constant,
     Expression,
     Indexer,
     Literal,
@@ -33,7 +34,7 @@ _CHOOSING = frozenset(
     {"where", "first", "last", "tail", "skip", "take", "single", "ofType", "as", "trace"}
 )
 _REFUSED = frozenset({"matches", "matchesFull", "replaceMatches", "repeat", "descendants"})
-"""What could take very long, and no place needs: regular expressions, and all that is below."""
+"""What could take very long, and no place needs: regular expressions, and loops over the whole resource."""
 _BUDGET = 100_000
 
 
@@ -164,12 +165,14 @@ def _node(schema: Schema, target: str, value: Any, beside: Any) -> Node | None:
     if not isinstance(value, dict):
         return None
     if target in RESOURCES:
-        target = str(value.get("resourceType"))
+        target = schema.resource_type(value)
     return Node(target, value)
 
 
 def _refuse_costly(tree: Expression) -> None:
     for each in _all_of(tree):
+        if isinstance(each, Constant) and each.name in {"resource", "rootResource", "context"}:
+            raise FhirPathError(f"%{each.name} cannot be used to say where a change is made")
         if isinstance(each, Call) and each.name in _REFUSED:
             raise FhirPathError(f"{each.name}() cannot be used to say where a change is made")
 

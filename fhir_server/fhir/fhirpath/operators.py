@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from fhir_server.fhir.fhirpath import arithmetic
+from fhir_server.fhir.fhirpath.distinctness import distinct
 from fhir_server.fhir.fhirpath.equality import (
     collections_equal,
     collections_equivalent,
-    contains,
-    distinct,
+    equal,
     ordering,
 )
 from fhir_server.fhir.fhirpath.errors import FhirPathError
@@ -44,7 +44,7 @@ def _ordered(holds: Callable[[int], bool]) -> Operate:
 
 def _member_of(item: Nodes, collection: Nodes) -> Nodes:
     node = single(item, "`in` or `contains`")
-    return NOTHING if node is None else truth(contains(collection, node))
+    return NOTHING if node is None else truth(any(equal(each, node) for each in collection))
 
 
 def _union(left: Nodes, right: Nodes) -> Nodes:

@@ -137,8 +137,6 @@ class _Reader:
 
     def _invocation(self, target: Expression | None) -> Expression:
         token = self.take()
-        if token.kind == "special":
-            return _special(token)
         if token.kind not in {"word", "name"}:
             raise _unexpected(token, "a name")
         if not self.takes("("):

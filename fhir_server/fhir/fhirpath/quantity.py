@@ -65,7 +65,7 @@ class Quantity:
 def in_common_unit(left: Quantity, right: Quantity) -> tuple[Fraction, Fraction] | None:
     """Return both numbers in the larger of the two units; None if the units cannot be compared."""
     (left_size, left_dimension), (right_size, right_dimension) = left.measure, right.measure
-    if left_dimension != right_dimension or not (_handy(left) and _handy(right)):
+    if left_dimension != right_dimension or not (is_handy(left) and is_handy(right)):
         return None
     larger = max(left_size, right_size)
     return (
@@ -74,8 +74,8 @@ def in_common_unit(left: Quantity, right: Quantity) -> tuple[Fraction, Fraction]
     )
 
 
-def _handy(quantity: Quantity) -> bool:
-    """Tell whether the number may be written out: not `1e999999`."""
+def is_handy(quantity: Quantity) -> bool:
+    """Tell whether the number can be written out: not `1e999999`."""
     return quantity.value.is_finite() and abs(quantity.value.adjusted()) <= _LARGEST_EXPONENT
 
 

@@ -5,26 +5,38 @@ It is looked up once per type: choices (`value[x]`), content references and back
 
 from __future__ import annotations
 
+from fhir_server.fhir.resource import Resource
 from fhir_server.fhir.structure import Element, TypeSource
 
 
 class Schema:
     """Types and what they specialise, elements by name, and the keys that these have in JSON."""
 
-    __slots__ = ("_bases", "_elements", "types")
+    __slots__ = ("_bases", "_elements", "_known", "types")
 
     def __init__(self, types: TypeSource) -> None:
         self.types = types
+        self._known: set[str] = set()
         self._bases: dict[str, tuple[str, ...]] = {}
         self._elements: dict[str, dict[str, Element]] = {}
 
     def knows(self, name: str) -> bool:
         """Tell whether R4 has a type of this name."""
-        try:
-            self.types.type(name)
-        except KeyError:
-            return False
+        if name not in self._known:
+            try:
+                self.types.type(name)
+            except KeyError:
+                return False
+            self._known.add(name)
         return True
+
+    def resource_type(self, resource: Resource) -> str:
+        """Return the type of a resource inside of another, `Resource` if R4 has none of the name.
+
+        The tables here and in each step grow with the types they meet: not with what someone calls a type.
+        """
+        name = resource.get("resourceType")
+        return name if isinstance(name, str) and self.knows(name) else "Resource"
 
     def is_primitive(self, code: str) -> bool:
         """Tell whether values of this type are written as a JSON string, number or boolean."""

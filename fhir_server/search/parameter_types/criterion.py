@@ -58,18 +58,22 @@ class Criterion:
         modifier = f":{self.modifier}" if self.modifier else ""
         return f"{self.parameter.code}{modifier}={self.value}"
 
-    def refuse_modifier(self, *served: str) -> None:
-        """Raise NotSupported or BadRequest if there is a modifier, naming those that are served."""
-        if self.modifier is None:
-            return
+    def refuse_modifier(self) -> None:
+        """Raise BadRequest if there is a modifier, for a type that has none."""
+        if self.modifier is not None:
+            raise self.wrong_modifier()
+
+    def wrong_modifier(self, *served: str) -> BadRequest:
+        """Return the error for a modifier that is not among those that the type has."""
         kind = self.parameter.type
-        if self.modifier in _NEEDS:
-            raise NotSupported(
+        need = _NEEDS.get(self.modifier or "")
+        if need is not None:
+            return NotSupported(
                 f"{self}: the modifier :{self.modifier} of a {kind} parameter needs "
-                f"{_NEEDS[self.modifier]}, which is not served yet"
+                f"{need}, which is not served yet"
             )
         known = ", ".join(f":{each}" for each in ("missing", *served))
-        raise BadRequest(
+        return BadRequest(
             f"{self}: a {kind} parameter has no modifier :{self.modifier}; it has {known}"
         )
 

@@ -78,8 +78,7 @@ def parse(criterion: Criterion) -> Predicate:
         case modifier if _TYPE.match(modifier):
             return _of_type(criterion, modifier)
         case _:
-            criterion.refuse_modifier("identifier", "[type]")
-            raise AssertionError(criterion.modifier)
+            raise criterion.wrong_modifier("identifier", "[type]")
 
 
 def _predicate(criterion: Criterion) -> Predicate:

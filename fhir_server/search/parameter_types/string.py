@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fhir_server.fhir.fhirpath import Node
-from fhir_server.search.expression import HasTerm, HasTermContaining, Predicate
+from fhir_server.search.expression import AllOf, HasTerm, HasTermContaining, Predicate
 from fhir_server.search.parameter_types.criterion import (
     Criterion,
     begins_with,
@@ -55,12 +55,13 @@ def parse(criterion: Criterion) -> Predicate:
         case None:
             return begins_with(f"{code}^{folded(criterion, text)}")
         case "exact":
-            return HasTerm(exact_term(code, text))
+            # The folded text leads; the exact one is looked up in the record of what that finds.
+            exact = HasTerm(exact_term(code, text))
+            return AllOf((HasTerm(string_term(code, text)), exact)) if fold(text) else exact
         case "contains":
             return HasTermContaining(f"{code}^", folded(criterion, text))
         case _:
-            criterion.refuse_modifier("exact", "contains")
-            raise AssertionError(criterion.modifier)
+            raise criterion.wrong_modifier("exact", "contains")
 
 
 def folded(criterion: Criterion, text: str) -> str:

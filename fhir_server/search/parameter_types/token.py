@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fhir_server.fhir.fhirpath import Node
-from fhir_server.search.expression import HasTerm, Not, Predicate
+from fhir_server.search.expression import HasTerm, Predicate
 from fhir_server.search.parameter_types.criterion import Criterion, begins_with, split, unescape
 from fhir_server.search.parameter_types.entries import Entries, Indexer
 from fhir_server.search.record import (
@@ -75,17 +75,14 @@ def _typed(code: str, identifier: Mapping[str, Any]) -> list[str]:
 
 
 def parse(criterion: Criterion) -> Predicate:
-    """Return what one value of a token parameter asks."""
+    """Return what one value of a token parameter asks; `:not` is said of all its values together."""
     match criterion.modifier:
         case None:
             return _predicate(criterion)
-        case "not":
-            return Not(_predicate(criterion))
         case "of-type":
             return _of_type(criterion)
         case _:
-            criterion.refuse_modifier("not", "of-type")
-            raise AssertionError(criterion.modifier)
+            raise criterion.wrong_modifier("not", "of-type")
 
 
 def _predicate(criterion: Criterion) -> Predicate:

@@ -45,8 +45,7 @@ def parse(criterion: Criterion) -> Predicate:
         case "above":
             return HasAnyTerm(tuple(uri_term(code, each) for each in _above(uri)))
         case _:
-            criterion.refuse_modifier("above", "below")
-            raise AssertionError(criterion.modifier)
+            raise criterion.wrong_modifier("above", "below")
 
 
 def _above(uri: str) -> list[str]:

@@ -9,7 +9,7 @@ import apsw
 import msgspec
 
 from fhir_server.search.planning import span_class
-from fhir_server.search.record import IndexRecord, Range
+from fhir_server.search.record import IndexRecord, Range, is_posted
 
 Place = tuple[int, int, int]
 """Where index rows point: primary date, rid, owner class."""
@@ -41,8 +41,9 @@ def span_row(resource_type: str, each: Range) -> tuple[str, int | str, int | str
 
 
 def posted(record: IndexRecord) -> tuple[str, ...]:
-    """Return a record's terms and one for each compartment that it belongs to."""
-    return record.terms + tuple(compartment_term(each) for each in record.compartments)
+    """Return the terms that have posting lists, one for each compartment among them."""
+    compartments = (compartment_term(each) for each in record.compartments)
+    return (*filter(is_posted, record.terms), *compartments)
 
 
 def compartment_term(patient: str) -> str:
@@ -76,13 +77,13 @@ def change(
         add(connection, kind, new, after)
         return
     if old.terms != new.terms:
-        kept = set(old.terms) & set(new.terms)
-        _delete_terms(connection, kind, (each for each in old.terms if each not in kept), before)
-        _insert_terms(connection, kind, (each for each in new.terms if each not in kept), after)
+        gone, come = set(posted(old)), set(posted(new))
+        _delete_terms(connection, kind, gone - come, before)
+        _insert_terms(connection, kind, come - gone, after)
     if old.ranges != new.ranges:
-        same = set(old.ranges) & set(new.ranges)
-        _delete_spans(connection, kind, (each for each in old.ranges if each not in same), before)
-        _insert_spans(connection, kind, (each for each in new.ranges if each not in same), after)
+        past, present = set(old.ranges), set(new.ranges)
+        _delete_spans(connection, kind, past - present, before)
+        _insert_spans(connection, kind, present - past, after)
 
 
 def _insert_terms(

@@ -19,6 +19,7 @@ from fhir_server.fhir.fhirpath import (
     compile_path_within,
     root,
 )
+from fhir_server.fhir.fhirpath.temporal import Temporal
 from fhir_server.fhir.resource import Resource
 from tests.fhir.fhirpath.conftest import Evaluator
 from tests.support.data import ROOT
@@ -37,6 +38,7 @@ PATIENT: Resource = {
     "_birthDate": {"extension": [{"url": "http://x.test/time", "valueTime": "10:00:00"}]},
     "deceasedDateTime": "1852-11-27",
     "managingOrganization": {"reference": "#gp"},
+    "link": [{"other": {"reference": "#"}}],
     "generalPractitioner": [
         {"reference": "Practitioner/1"},
         {"reference": "https://other.test/fhir/Organization/2/_history/3"},
@@ -55,6 +57,8 @@ PATIENT: Resource = {
         ("name..given", "at column 6"),
         ("name given", "at column 6"),
         ("name[0", "at column 7"),
+        ("name.$this", "expected a name, not 'this', at column 6"),
+        ("name is 'HumanName'", "expected the name of a type"),
         ("1 +", "at column 4"),
         ("and", "at column 1"),
         ("'open", "at column 1"),
@@ -131,6 +135,13 @@ def test_what_no_type_has_is_empty_and_refused_only_if_strict(
         evaluate(expression, PATIENT, Environment(strict=True))
 
 
+def test_long_lists_are_not_compared_without_their_order(evaluate: Evaluator) -> None:
+    many: Resource = {"resourceType": "Patient", "name": [{"text": str(n)} for n in range(1001)]}
+
+    with pytest.raises(FhirPathError, match="up to 1000 items"):
+        evaluate("name ~ name", many)
+
+
 def test_an_evaluation_ends_when_its_budget_is_spent(evaluate: Evaluator) -> None:
     many: Resource = {"resourceType": "Patient", "name": [{"text": str(n)} for n in range(300)]}
     nested = "name.where(%resource.name.where(%resource.name.exists(text = 'x')).exists())"
@@ -177,6 +188,7 @@ def test_an_evaluation_ends_when_its_budget_is_spent(evaluate: Evaluator) -> Non
             [("System.Integer", 1)],
         ),
         ("generalPractitioner.where(resolve() is Patient)", []),
+        ("link.other.resolve().id", [("id", "ada")]),
         ("(1.2 + 1.8).toString()", [("System.String", "3.0")]),
         ("0.1 + 0.2 = 0.3", [("System.Boolean", True)]),
         ("1 / 0", []),
@@ -186,6 +198,15 @@ def test_an_evaluation_ends_when_its_budget_is_spent(evaluate: Evaluator) -> Non
         ("%`ext-x`", [("System.String", "http://hl7.org/fhir/StructureDefinition/x")]),
         ("Patient.deceased.exists() and Patient.deceased != false", [("System.Boolean", True)]),
         ("name.type().name.distinct()", [("System.String", "HumanName")]),
+        ("birthDate.value", [("System.Date", Temporal("Date", (1815, 12, 10)))]),
+        ("name.given.value.first()", [("System.String", "Ada")]),
+        ("birthDate.id", []),
+        ("Patient", [("Patient", PATIENT)]),
+        ("generalPractitioner.first().resolve().identifier.value", []),
+        ("name[1].given[1] = name[1].given[1]", [("System.Boolean", True)]),
+        ("name.repeat($this).count()", [("System.Integer", 2)]),
+        ("(name | name).count()", [("System.Integer", 2)]),
+        ("name[{}]", []),
         ("birthDate is date", [("System.Boolean", True)]),
         ("birthDate + 1 month = @1816-01-10", [("System.Boolean", True)]),
         ("birthDate < @1815", []),
@@ -343,18 +364,19 @@ JSON = st.recursive(
                     "start",
                     "extension",
                     "url",
-                ]
-                + [
                     "contained",
                     "id",
-                    "valueQuantity",
-                    "value",
                     "unit",
                     "code",
+                    "value",
+                    "valueQuantity",
                     "birthDate",
                     "_birthDate",
+                    "managingOrganization",
+                    "reference",
+                    "telecom",
+                    "system",
                 ]
-                + ["managingOrganization", "reference", "multipleBirthInteger", "telecom", "system"]
             ),
             inner,
             max_size=6,

@@ -145,6 +145,18 @@ RULES = [
         ("date=2013", "date=lt2013", "date=eb9999", "date=sa2013"),
     ),
     Rule(
+        "A period without both ends is no period of time",
+        lasting(id="p"),
+        ("date:missing=false",),
+        ("date=ge0001", "date=le9999", "date=ne2020"),
+    ),
+    Rule(
+        "A period whose ends are in the wrong order is found between them",
+        lasting(start="2020-03-01", end="2020-01-01"),
+        ("date=2020", "date=ge2020-02", "date=le2020-02"),
+        ("date=2020-02", "date=gt2020-03", "date=lt2020"),
+    ),
+    Rule(
         "A period with both ends is contained where both are",
         lasting(start="2013-01-23T10:00:00Z", end="2013-01-23T11:00:00Z"),
         ("date=2013-01-23", "date=2013-01", "date=ge2013-01-23T10:30Z", "date=le2013-01-23T10:30Z"),

@@ -1,4 +1,4 @@
-"""The least and the greatest value that an imprecise one may stand for: https://hl7.org/fhirpath/#lowboundaryprecision-integer-decimal--date--datetime--time."""
+"""The least and the greatest value that an imprecise one may stand for: https://hl7.org/fhirpath/#utility-functions."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fhir_server.fhir.fhirpath.equality import contains, distinct
+from fhir_server.fhir.fhirpath.distinctness import among, distinct
 from fhir_server.fhir.fhirpath.errors import FhirPathError
 from fhir_server.fhir.fhirpath.navigation import every_child_step
 from fhir_server.fhir.fhirpath.node import Nodes, single
@@ -36,11 +36,12 @@ def _take(nodes: Nodes, number: Nodes) -> Nodes:
 
 
 def _exclude(nodes: Nodes, others: Nodes) -> Nodes:
-    return [each for each in nodes if not contains(others, each)]
+    is_other = among(others)
+    return [each for each in nodes if not is_other(each)]
 
 
 def _intersect(nodes: Nodes, others: Nodes) -> Nodes:
-    return distinct([each for each in nodes if contains(others, each)])
+    return distinct(list(filter(among(others), nodes)))
 
 
 def _children(compiling: Compiling, _: tuple[Expression, ...]) -> Apply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fhir_server.fhir.fhirpath.equality import contains, distinct
+from fhir_server.fhir.fhirpath.distinctness import among, distinct
 from fhir_server.fhir.fhirpath.errors import FhirPathError
 from fhir_server.fhir.fhirpath.node import FALSE, TRUE, Node, Nodes, logical, truth
 from fhir_server.fhir.fhirpath.scope import Apply, Compiling, Function, Scope, of_values
@@ -54,7 +54,7 @@ def _not(nodes: Nodes) -> Nodes:
 
 
 def _subset(nodes: Nodes, others: Nodes) -> Nodes:
-    return truth(all(contains(others, each) for each in nodes))
+    return truth(all(map(among(others), nodes)))
 
 
 FUNCTIONS: Mapping[str, Function] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -11,14 +10,11 @@ from fhir_server.fhir.fhirpath.errors import FhirPathError
 from fhir_server.fhir.fhirpath.functions.strings import text
 from fhir_server.fhir.fhirpath.navigation import child_step
 from fhir_server.fhir.fhirpath.node import NOTHING, Node, Nodes, truth
+from fhir_server.fhir.fhirpath.schema import Schema
 from fhir_server.fhir.fhirpath.scope import Apply, Compiling, Function, Scope, of_values
 from fhir_server.fhir.fhirpath.syntax import Expression
 from fhir_server.fhir.fhirpath.system import bare
 from fhir_server.fhir.fhirpath.temporal import Temporal
-
-_REFERENCE = re.compile(
-    r"(?:.*/)?(?P<type>[A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+)?\Z"
-)
 
 
 def _extension(compiling: Compiling, arguments: tuple[Expression, ...]) -> Apply:
@@ -51,38 +47,41 @@ def _is_value(node: Node) -> bool:
 
 
 def _resolve(compiling: Compiling, _: tuple[Expression, ...]) -> Apply:
-    resolver = compiling.environment.resolve
+    resolver, schema = compiling.environment.resolve, compiling.schema
 
     def apply(nodes: Nodes, scope: Scope) -> Nodes:
         found: Nodes = []
         for node in nodes:
-            target = resolver(node) if resolver else _known_of(node, scope.world.resource)
-            if target is not None:
-                found.append(target)
+            resolved = resolver(node) if resolver else _known_of(schema, node, scope.world.resource)
+            if resolved is not None:
+                found.append(resolved)
         return found
 
     return apply
 
 
-def _known_of(node: Node, root: Node) -> Node | None:
+def _known_of(schema: Schema, node: Node, root: Node) -> Node | None:
     """Return the contained resource, or a node without a value that knows the type."""
     value = node.value
-    reference = value.get("reference") if isinstance(value, dict) else value
+    reference, declared = value, None
+    if isinstance(value, dict):
+        reference, declared = value.get("reference"), value.get("type")
     if isinstance(reference, str):
         if reference.startswith("#"):
-            return _contained(reference, root)
-        match = _REFERENCE.match(reference)
-        if match:
-            return Node(match["type"], None)
-    declared = value.get("type") if isinstance(value, dict) else None
-    return Node(declared, None) if isinstance(declared, str) else None
+            return _contained(schema, reference, root)
+        # `Patient/1`, `https://other.example/fhir/Patient/1/_history/2`
+        before = reference.partition("/_history/")[0].rpartition("/")[0]
+        declared = before.rpartition("/")[2] or declared
+    if isinstance(declared, str) and declared[:1].isupper() and schema.knows(declared):
+        return Node(declared, None)
+    return None
 
 
-def _contained(reference: str, root: Node) -> Node | None:
+def _contained(schema: Schema, reference: str, root: Node) -> Node | None:
     if reference == "#":
         return root
     contained: Nodes = []
-    collect_resources("contained")(root, contained)
+    collect_resources(schema, "contained")(root, contained)
     return next((each for each in contained if each.value.get("id") == reference[1:]), None)
 
 

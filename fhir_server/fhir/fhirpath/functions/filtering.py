@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cmp_to_key, partial
 from typing import TypeAlias
 
-from fhir_server.fhir.fhirpath.equality import Verdict, contains, equal_to_text, ordering
+from fhir_server.fhir.fhirpath.distinctness import mark
+from fhir_server.fhir.fhirpath.equality import Verdict, equal_to_text, ordering
 from fhir_server.fhir.fhirpath.errors import FhirPathError
 from fhir_server.fhir.fhirpath.navigation import Step, child_step
 from fhir_server.fhir.fhirpath.node import NOTHING, Node, Nodes, logical, single
@@ -89,21 +90,17 @@ def _repeat(compiling: Compiling, arguments: tuple[Expression, ...]) -> Apply:
     projection = compiling.compile(arguments[0])
 
     def apply(nodes: Nodes, scope: Scope) -> Nodes:
-        found: Nodes = []
+        found: dict[Hashable, Node] = {}
         level = nodes
         while level:
             inner = scope.within(level)
-            # Each new item is compared with all that were found.
-            scope.world.spend(len(level) * len(found))
-            new: Nodes = []
+            already = len(found)
             for inner.index, node in enumerate(level):
                 inner.this = [node]
                 for each in projection(inner):
-                    if not contains(found, each):
-                        found.append(each)
-                        new.append(each)
-            level = new
-        return found
+                    found.setdefault(mark(each), each)
+            level = list(found.values())[already:]
+        return list(found.values())
 
     return apply
 

@@ -1,0 +1,40 @@
+"""The primary date of a resource: when what it tells of happened. Posting lists are in its order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from fhir_server.conformance.definitions import SearchParameter
+from fhir_server.search.record import NO_DATE
+
+PRIMARY_DATES = (
+    "date", "start", "period", "started", "effective", "effective-time", "onset-date", "onset",
+    "occurrence", "event-date", "start-date", "collected", "whenhandedover", "whenprepared",
+    "authored-on", "authoredon", "authored", "datetime", "datewritten", "recorded-date", "recorded",
+    "identified", "when", "created", "issued", "sent", "received", "entered-date", "timestamp",
+    "activity-date", "modified",
+)  # fmt: skip
+"""Date parameters by how well they tell when something happened; a birth date does not."""
+
+_PREFERENCE = {code: place for place, code in enumerate(PRIMARY_DATES)}
+
+
+def primary_date(ranges: Iterable[tuple[str, int | str, int | str]]) -> int:
+    """Return where the best of the dates begins; `ranges` are axis, low and high."""
+    found = [
+        (_PREFERENCE[axis], low)
+        for axis, low, _ in ranges
+        if axis in _PREFERENCE and isinstance(low, int)
+    ]
+    return min(found)[1] if found else NO_DATE
+
+
+def primary_parameter(parameters: Mapping[str, SearchParameter]) -> str | None:
+    """Return the parameter that tells the primary date of a type: to sort by it costs nothing.
+
+    Where a resource lacks it, another of its dates stands for it, in that order too.
+    """
+    dates = [
+        code for code, each in parameters.items() if each.type == "date" and code in _PREFERENCE
+    ]
+    return min(dates, key=_PREFERENCE.__getitem__, default=None)

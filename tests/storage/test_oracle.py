@@ -1,0 +1,209 @@
+"""Each store answers as the oracle does: random records, predicates, orders, sights and page sizes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fhir_server.fhir.resource import Key
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.expression import (
+    AllOf,
+    AnyOf,
+    HasAnyTerm,
+    HasId,
+    HasRange,
+    HasTerm,
+    HasTermBetween,
+    HasTermContaining,
+    IsPresent,
+    Limit,
+    Not,
+    Plan,
+    Predicate,
+    SortKey,
+    Updated,
+)
+from fhir_server.search.matching import Candidate, ordered
+from fhir_server.search.ordering import PRIMARY
+from fhir_server.search.planning import DAY, SECOND
+from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
+from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
+from tests.storage.conftest import BACKENDS, START
+
+EXAMPLES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 150
+PATIENTS = ("1", "2", "3")
+TERMS = (
+    *(f"code={code}\x1f{system}" for code in "abc" for system in ("", "x", "y")),
+    *(f"family^{name}" for name in ("smith", "smithe", "smyth", "jones")),
+    *(f"family!{name}" for name in ("Smith", "SMITH")),
+    *(f"subject>Patient/{patient}" for patient in PATIENTS),
+    "code~x",
+    "identifier~x",
+)
+NUMBERS = ("31", "5", "71", "72", "8")
+MOMENTS = tuple(day * DAY for day in (0, 1, 2, 40, 400, 1_000))
+LENGTHS = (0, SECOND - 1, DAY - 1, 30 * DAY, 365 * DAY, 2**50)
+
+dates = st.builds(
+    lambda low, length: Range("date", low, low + length),
+    st.sampled_from(MOMENTS),
+    st.sampled_from(LENGTHS),
+)
+numbers = st.builds(
+    lambda ends: Range("value", min(ends), max(ends)),
+    st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)),
+)
+patients = st.sets(st.sampled_from(PATIENTS), max_size=2).map(sorted).map(tuple)
+
+
+@st.composite
+def records(draw: st.DrawFn, logical_id: str) -> IndexRecord:
+    ranges = tuple(sorted(draw(st.sets(st.one_of(dates, numbers), max_size=3)), key=str))
+    members = draw(patients)
+    return IndexRecord(
+        id=logical_id,
+        terms=tuple(sorted(draw(st.sets(st.sampled_from(TERMS), max_size=5)))),
+        ranges=ranges,
+        present=tuple(sorted({each.axis for each in ranges})),
+        primary=draw(st.sampled_from((NO_DATE, *MOMENTS))),
+        compartments=members,
+        mentions=members,
+    )
+
+
+limits = st.one_of(
+    st.builds(
+        Limit,
+        st.sampled_from(("low", "high")),
+        st.sampled_from(("<", "<=", ">", ">=")),
+        st.sampled_from(MOMENTS),
+    ),
+)
+number_limits = st.builds(
+    Limit,
+    st.sampled_from(("low", "high")),
+    st.sampled_from(("<", "<=", ">", ">=")),
+    st.sampled_from(NUMBERS),
+)
+moment_limits = st.builds(
+    Limit,
+    st.just("low"),
+    st.sampled_from(("<", "<=", ">", ">=")),
+    st.integers(START, START + 40_000),
+)
+leaves: st.SearchStrategy[Predicate] = st.one_of(
+    st.builds(HasTerm, st.sampled_from(TERMS)),
+    st.builds(HasAnyTerm, st.lists(st.sampled_from(TERMS), max_size=12).map(tuple)),
+    st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^")).map(
+        lambda prefix: HasTermBetween(prefix, prefix_end(prefix))
+    ),
+    st.builds(HasTermContaining, st.just("family^"), st.sampled_from(("mit", "smith", "y", "q"))),
+    st.builds(HasRange, st.just("date"), st.lists(limits, min_size=1, max_size=3).map(tuple)),
+    st.builds(
+        HasRange, st.just("value"), st.lists(number_limits, min_size=1, max_size=2).map(tuple)
+    ),
+    st.builds(IsPresent, st.sampled_from(("date", "value", "none"))),
+    st.builds(HasId, st.lists(st.sampled_from(["r0", "r3", "r5", "zz"]), max_size=3).map(tuple)),
+    st.builds(Updated, st.lists(moment_limits, min_size=1, max_size=2).map(tuple)),
+)
+predicates = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.builds(Not, inner),
+        st.builds(AllOf, st.lists(inner, max_size=3).map(tuple)),
+        st.builds(AnyOf, st.lists(inner, max_size=3).map(tuple)),
+    ),
+    max_leaves=5,
+)
+sort_keys = st.sampled_from(
+    [
+        SortKey(parameter, kind, descending=descending)
+        for parameter, kind in (
+            ("date", PRIMARY),
+            ("date", "date"),
+            ("value", "number"),
+            ("family", "string"),
+            ("code", "token"),
+            ("_lastUpdated", "date"),
+            ("_id", "token"),
+        )
+        for descending in (False, True)
+    ]
+)
+plans = st.builds(
+    lambda predicate, sort: Plan(frozenset({"Observation"}), predicate, tuple(sort)),
+    predicates,
+    st.lists(sort_keys, max_size=2),
+)
+sights = st.sampled_from(
+    [
+        Visibility.everything("test"),
+        *(Visibility.everything("test").of_patient(p) for p in PATIENTS),
+    ]
+)
+histories = st.integers(0, 8).flatmap(
+    lambda number: st.tuples(*(records(f"r{each % 7}") for each in range(number)))
+)
+
+
+def draft(record: IndexRecord, number: int) -> Draft:
+    return Draft(Key("Observation", record.id), b"", b'"n":%d' % number, record)
+
+
+async def written(store: Store, history: tuple[IndexRecord, ...]) -> list[Candidate]:
+    """Write the records, those of one id as versions, delete one; return what the oracle judges."""
+    ops: list[WriteOp] = [Put(draft(each, number)) for number, each in enumerate(history)]
+    ops.append(Delete(Key("Observation", "r2")))
+    answers = await store.write(ops, atomic=False)
+    current: dict[str, Candidate] = {}
+    for each, answer in zip(history, answers, strict=False):
+        rid = current[each.id].rid if each.id in current else len(current)
+        assert isinstance(answer, Written)
+        current[each.id] = Candidate(each, answer.stored.moment, rid)
+    current.pop("r2", None)
+    return list(current.values())
+
+
+async def compare(
+    backend: str, history: tuple[IndexRecord, ...], plan: Plan, sight: Visibility, size: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with BACKENDS[backend](Path(folder)) as store:
+            candidates = await written(store, history)
+            seen = [
+                each
+                for each in candidates
+                if sight.patient is None or sight.patient in each.record.compartments
+            ]
+            expected = [each.record.id for each in ordered(seen, plan)]
+
+            found: list[str] = []
+            after = None
+            while True:
+                page = await store.search(sight, plan, after, size)
+                assert len(page.rows) <= size
+                found += [row.stored.key.id for row in page.rows]
+                after = page.next
+                if after is None:
+                    break
+            count = await store.count(sight, plan)
+
+            assert found == expected
+            assert count.number == len(expected)
+            assert count.exact
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(history=histories, plan=plans, sight=sights, size=st.integers(1, 4))
+def test_every_page_of_every_search_is_the_oracles(
+    backend: str, history: tuple[IndexRecord, ...], plan: Plan, sight: Visibility, size: int
+) -> None:
+    asyncio.run(compare(backend, history, plan, sight, size))
