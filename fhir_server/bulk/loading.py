@@ -32,7 +32,7 @@ from fhir_server.fhir.errors import FhirError
 from fhir_server.fhir.resource import Resource
 from fhir_server.storage.contract import Put, Store, Unchanged
 
-BATCH = 250
+BATCH = 1_000
 """Items that travel to a process together, and are written together."""
 
 AHEAD = 3

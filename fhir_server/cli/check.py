@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Compare every index row with what the resource's body says, and every history with its current"
         " version. Reads only; the server may run meanwhile."
     )
-    add_settings(parser, ["store"])
+    add_settings(parser, ["store", "base_url"])
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
     # Here, so that `check --help` does not load a store.
     from fhir_server.cli.showing import bar  # noqa: PLC0415
-    from fhir_server.wiring import Finding, scrubbing  # noqa: PLC0415
+    from fhir_server.offline import Finding, scrubbing  # noqa: PLC0415
 
     if not settings.store_path.is_file():
         raise CommandFailed(f"store: {settings.store_path} does not exist")

@@ -35,7 +35,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=Path("load-errors.ndjson"),
         help="file for what is rejected: source, line, OperationOutcome [load-errors.ndjson]",
     )
-    add_settings(parser, ["store"])
+    parser.add_argument(
+        "--keep-invalid",
+        action="store_true",
+        help="load what breaks a rule of R4 as it is; the error file tells what is wrong with it",
+    )
+    add_settings(parser, ["store", "base_url"])
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -46,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     from fhir_server.bulk.reporting import reporter  # noqa: PLC0415
     from fhir_server.bulk.sources import find_sources  # noqa: PLC0415
     from fhir_server.cli.showing import Stopwatch, bar  # noqa: PLC0415
-    from fhir_server.wiring import load_into_store, send_to_server  # noqa: PLC0415
+    from fhir_server.offline import load_into_store, send_to_server  # noqa: PLC0415
 
     tally, watch = Tally(), Stopwatch()
     errors: Path = arguments.errors
@@ -60,13 +65,21 @@ def run(arguments: argparse.Namespace) -> None:
         sources = find_sources(arguments.paths)
         with bar("loading", sum(each.stat().st_size for each in sources), look):
             if arguments.url:
-                asyncio.run(send_to_server(arguments.url, sources, report, tally))
+                asyncio.run(send_to_server(arguments.url, sources, report=report, tally=tally))
             else:
-                loading = load_into_store(settings, sources, report, tally, arguments.processes)
+                loading = load_into_store(
+                    settings,
+                    sources,
+                    report=report,
+                    tally=tally,
+                    processes=arguments.processes,
+                    keep_invalid=arguments.keep_invalid,
+                )
                 asyncio.run(loading)
     except (FhirError, OSError) as error:
         raise CommandFailed(str(error)) from error
     figures = f"{tally.written} written, {tally.unchanged} unchanged, {tally.rejected} rejected"
-    sys.stdout.write(f"{figures} in {watch.seconds:.1f} s\n")
+    kept = f" ({tally.invalid} invalid ones kept: see {errors})" if tally.invalid else ""
+    sys.stdout.write(f"{figures} in {watch.seconds:.1f} s{kept}\n")
     if tally.rejected:
         raise CommandFailed(f"{tally.rejected} rejected; {errors} tells which and why")

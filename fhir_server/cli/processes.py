@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable
 
@@ -24,10 +26,13 @@ def serve_alone(settings: Settings, listener: socket.socket, announce: Callable[
 
     node = application(settings)
     server = _Announcing(_config(settings, node), announce)
+    # Once all is done, uvicorn raises the signal again; a stop that was asked for is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server.run(sockets=[listener])
     except SystemExit as error:
-        raise CommandFailed(node.failure or "the server did not start") from error
+        if error.code:
+            raise CommandFailed(node.failure or "the server did not start") from error
 
 
 def serve_with_workers(

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Serve until stopped; raise CommandFailed where that cannot begin."""
     settings = settings_of(arguments)
     _check(settings)
-    listener = _listener(settings)
+    listener = listen(settings)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     # Here, so that `serve --help` does not load a server.
     from fhir_server.cli.processes import serve_alone, serve_with_workers  # noqa: PLC0415
@@ -52,7 +52,8 @@ def _check(settings: Settings) -> None:
         raise CommandFailed(f"store: {path} is not writable")
 
 
-def _listener(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket on the address of the settings; raise CommandFailed if it cannot be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

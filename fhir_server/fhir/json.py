@@ -35,8 +35,8 @@ DEFAULT = Limits()
 
 _BOM = b"\xef\xbb\xbf"
 _AS_NINES = bytes.maketrans(b"012345678", b"9" * 9)
-_CONTROL_ESCAPE = re.compile(rb"\\(?:u00[01]|[bf])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_SUSPECT = re.compile(rb"\\(?:u00[01]|u[fF]{3}[eEfF]|[bf])|\xef\xbf[\xbe\xbf]")
+_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _NEGATIVES_BELOW_ONE = (b":-0", b"[-0", b",-0")
 _NEGATIVE_ZERO = re.compile(rb"[:\[,]-0[,\]}]")
@@ -59,8 +59,8 @@ def parse(body: bytes | bytearray, *, limits: Limits = DEFAULT) -> Any:
         raise BadSyntax(_too_long(limits)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         _refuse_malformed(body, limits)
-    if b"\\" in body and _CONTROL_ESCAPE.search(body):
-        _refuse_control_characters(value)
+    if (b"\\" in body or b"\xef\xbf" in body) and _SUSPECT.search(body):
+        _refuse_what_xml_cannot_hold(value)
     return value
 
 
@@ -202,8 +202,8 @@ def _refuse_malformed(body: bytes | bytearray, limits: Limits) -> NoReturn:
     except RecursionError:
         raise BadSyntax(_too_deep(limits)) from None
     # All else that the other reader takes and this one does not.
-    place = next((path for path, string in _strings(value) if _SURROGATE.search(string)), "$this")
-    raise BadSyntax("a string holds half a surrogate pair", expression=_printable(place))
+    place = next((path for path, string in _strings(value) if _SURROGATE.search(string)), None)
+    raise BadSyntax("a string holds half a surrogate pair", expression=place)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -239,8 +239,7 @@ def _read_exactly(body: bytes | bytearray, limits: Limits) -> Any:
         # The last is the outermost: it is always in the value, an inner one may have been replaced.
         twice = unsound[-1]
         path = next(path for path, each in _walk(value) if each is twice)
-        told = f'the key "{_printable(twice.key)}" appears twice in one object'
-        raise BadSyntax(told, expression=_printable(path))
+        raise BadSyntax(f'the key "{twice.key}" appears twice in one object', expression=path)
     return value
 
 
@@ -250,19 +249,14 @@ def _integer(text: str, limits: Limits) -> int | Decimal:
     return Decimal(text) if text == "-0" else int(text)
 
 
-def _refuse_control_characters(value: Any) -> None:
+def _refuse_what_xml_cannot_hold(value: Any) -> None:
     for path, string in _strings(value):
-        found = _CONTROL.search(string)
+        found = _NOT_XML.search(string)
         if found:
             raise BadSyntax(
-                f"the control character U+{ord(found[0]):04X} is not allowed in FHIR",
-                expression=_printable(path),
+                f"U+{ord(found[0]):04X} is a control character or noncharacter, not allowed in FHIR",
+                expression=path,
             )
-
-
-def _printable(text: str) -> str:
-    """Return what a client named so that any answer can hold it, XML too."""
-    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
 def _strings(value: Any) -> Iterator[tuple[str, str]]:

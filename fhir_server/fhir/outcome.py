@@ -27,8 +27,17 @@ def _as_element(issue: Issue) -> Resource:
     element: Resource = {
         "severity": issue.severity,
         "code": issue.code,
-        "diagnostics": issue.diagnostics,
+        "diagnostics": _shown(issue.diagnostics),
     }
     if issue.expression:
-        element["expression"] = [issue.expression]
+        element["expression"] = [_shown(issue.expression)]
     return element
+
+
+def _shown(text: str) -> str:
+    """Return a text so that every format can hold it: it may repeat what a client sent."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each == "\n" else f"\\u{ord(each):04x}" for each in text
+    )

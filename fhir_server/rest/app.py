@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -18,7 +19,7 @@ from fhir_server.rest.negotiation import Format, negotiate
 from fhir_server.rest.rendering import error_answer, failure_answer
 from fhir_server.rest.request import Request, query_text
 from fhir_server.rest.routing import find, segments_of, template_of
-from fhir_server.rest.sending import messages
+from fhir_server.rest.sending import Message, messages
 from fhir_server.rest.service import Service
 from fhir_server.rest.telemetry import NO_ROUTE, Telemetry
 
@@ -64,7 +65,7 @@ class FhirApplication:
         exchange = Exchange(scope["method"], headers, self._request_id(headers))
         try:
             answer = await self._answer(exchange, scope, receive)
-            start, body = await messages(self._service, exchange, answer)
+            answer, start, body = await self._formatted(exchange, answer)
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 - the last resort: whatever it was, the client gets an answer
@@ -77,6 +78,17 @@ class FhirApplication:
         self._telemetry.completed(
             exchange.method, exchange.route, answer.status, perf_counter() - began, exchange.id
         )
+
+    async def _formatted(
+        self, exchange: Exchange, answer: Answer
+    ) -> tuple[Answer, Message, Message]:
+        """Return an answer and its messages; what has no form in the client's format is refused."""
+        try:
+            return answer, *await messages(self._service, exchange, answer)
+        except NotAcceptable as error:
+            exchange.format = Format.JSON
+            refusal = error_answer(error)
+            return refusal, *await messages(self._service, exchange, refusal)
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> Answer:
         try:
@@ -92,33 +104,28 @@ class FhirApplication:
             return error_answer(error)
 
     def _request(self, exchange: Exchange, scope: Scope, receive: Receive) -> Request:
-        headers = exchange.headers
-        limit = self._service.limits.body
+        headers, query = exchange.headers, scope["query_string"]
+        host = headers.get(b"host", b"")
         return Request(
             exchange.method,
             segments_of(scope["path"][len(self._prefix) :]),
-            query_text(scope["query_string"]),
+            query_text(query) if query else "",
             headers,
-            self._service.base_url or self._base_url(scope["scheme"], headers),
-            Streamed(receive, headers.get(b"content-length"), limit),
+            self._service.base_url or _base_url(scope["scheme"], host, self._prefix),
+            Streamed(receive, headers.get(b"content-length"), self._service.limits.body),
         )
 
-    def _base_url(self, scheme: str, headers: Mapping[bytes, bytes]) -> str:
-        host = headers.get(b"host", b"")
-        if not _HOST.fullmatch(host):
-            raise BadRequest("The Host header names no host.")
-        return f"{scheme}://{host.decode()}{self._prefix}"
-
     def _negotiate(self, exchange: Exchange, request: Request) -> None:
+        asked = ""
+        if request.query:
+            asked = request.parameter("_format")
+            exchange.pretty = request.parameter("_pretty") == "true"
         try:
-            accept = request.header(b"accept")
-            exchange.format = negotiate(accept, request.parameter("_format"))
+            exchange.format = negotiate(request.header(b"accept"), asked)
         except NotAcceptable:
             # The content of a Binary has whatever type it has.
             if request.segments[:1] != ("Binary",) or request.method not in {"GET", "HEAD"}:
                 raise
-        if request.query:
-            exchange.pretty = request.parameter("_pretty") == "true"
 
     def _options(self, exchange: Exchange, request: Request) -> Answer:
         exchange.route = template_of(request.segments, self._service.types)
@@ -131,3 +138,10 @@ class FhirApplication:
         if given is not None and _REQUEST_ID.fullmatch(given):
             return given.decode()
         return self._new_request_id()
+
+
+@lru_cache(maxsize=64)
+def _base_url(scheme: str, host: bytes, prefix: str) -> str:
+    if not _HOST.fullmatch(host):
+        raise BadRequest("The Host header names no host.")
+    return f"{scheme}://{host.decode()}{prefix}"

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import msgspec
+
 from fhir_server.fhir.errors import BadRequest, TooLarge
 from fhir_server.fhir.resource import Resource
 
@@ -16,8 +18,7 @@ class Disconnected(Exception):
     """The client went away before its body was complete: nobody waits for an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Streamed:
+class Streamed(msgspec.Struct, frozen=True):
     """A body that is still to come from the network."""
 
     receive: Receive

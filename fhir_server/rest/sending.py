@@ -58,7 +58,8 @@ async def _body(service: Service, asked: Asked, answer: Answer, headers: list[He
         headers.append((b"content-type", _CONTENT_TYPES[asked.format]))
         if asked.format is Format.XML or asked.pretty:
             body = _formatted(service, asked, body)
-    if len(body) > SMALLEST and accepts_gzip(asked.headers.get(b"accept-encoding", b"")):
+    accepted = asked.headers.get(b"accept-encoding")
+    if accepted is not None and len(body) > SMALLEST and accepts_gzip(accepted):
         body = await gzipped(body)
         headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", b"%d" % len(body)))

@@ -19,6 +19,8 @@ from fhir_server.rest.request import Request
 from fhir_server.search.indexing import Extractor
 from fhir_server.storage.contract import Store
 
+_MOST_KEPT = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -29,10 +31,27 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What is the same for each request to one base URL: made once, and few of them.
+
+    The Host header is the client's, and could name any number of bases.
+    """
+
+    calls: dict[tuple[str, bool], Call] = field(default_factory=dict)
+    statements: dict[str, bytes] = field(default_factory=dict)
+
+    def forget_if_many(self) -> None:
+        """Make room, so that clients cannot fill the memory."""
+        for each in (self.calls, self.statements):
+            if len(each) >= _MOST_KEPT:
+                each.clear()
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One FHIR base. `clock` gives microseconds since 1970; `started` is when it was set up.
 
-    `statements` keeps the CapabilityStatement; `base_url` is None where the Host header of each request names it. `types` are those served.
+    `base_url` is None where the Host header of each request names it. `types` are those served.
     """
 
     store: Store
@@ -51,22 +70,29 @@ class Service:
     base_url: str | None = None
     limits: Limits = Limits()
     cross_origin: CrossOrigin = field(default_factory=CrossOrigin)
-    statements: dict[str, bytes] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
 
     def call(self, request: Request) -> Call:
         """Return what the interaction for this request works with."""
         prefer = request.headers.get(b"prefer")
         lenient = prefer is not None and preferences(prefer.decode("latin-1")).lenient
-        return Call(
+        known = self.kept.calls.get((request.base_url, lenient))
+        return known or self._new_call(request.base_url, lenient=lenient)
+
+    def _new_call(self, base_url: str, *, lenient: bool) -> Call:
+        call = Call(
             self.store,
             self.definitions,
             self.validator,
             self.extractor,
             self.sight,
             self.new_id,
-            request.base_url,
+            base_url,
             lenient,
         )
+        self.kept.forget_if_many()
+        self.kept.calls[base_url, lenient] = call
+        return call
 
 
 Handler: TypeAlias = Callable[[Service, Request], Awaitable[Answer]]

@@ -18,7 +18,7 @@ async def metadata(service: Service, request: Request) -> Answer:
     mode = request.parameter("mode")
     if mode not in {"", "full"}:
         raise NotSupported(f"metadata is served with mode=full, not {mode[:40]!r}.")
-    body = service.statements.get(request.base_url)
+    body = service.kept.statements.get(request.base_url)
     if body is None:
         statement = capability_statement(
             service.definitions,
@@ -28,9 +28,8 @@ async def metadata(service: Service, request: Request) -> Answer:
             cross_origin=bool(service.cross_origin.origins),
         )
         body = dump(statement)
-        # One statement is kept: the Host header is the client's, and could name any number of bases.
-        service.statements.clear()
-        service.statements[request.base_url] = body
+        service.kept.forget_if_many()
+        service.kept.statements[request.base_url] = body
     return Answer(200, body)
 
 

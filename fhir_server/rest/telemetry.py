@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Histogram
 
 from fhir_server.rest.service import Routes
 
@@ -23,52 +23,45 @@ _OTHER = "OTHER"
 
 
 class Telemetry:
-    """Counters bound once per method and template, since looking them up costs more than counting."""
+    """One histogram, whose counts are those of the requests too.
+
+    It is bound once per method, template and class of status: looking it up costs more than counting.
+    """
 
     def __init__(self, routes: Routes, registry: CollectorRegistry, *, tell: Tell) -> None:
         self._tell = tell
-        requests = Counter(
-            "fhir_requests",
-            "Requests answered, by method, route and class of status.",
-            ("method", "route", "status"),
-            registry=registry,
-        )
         seconds = Histogram(
             "fhir_request_seconds",
-            "Time from a request's arrival to its answer.",
-            ("method", "route"),
+            "Time from a request's arrival to its answer, by method, route and class of status.",
+            ("method", "route", "status"),
             buckets=_SECONDS,
             registry=registry,
         )
         places = [(method, name) for name, methods in routes.items() for method in methods]
         places += [("OPTIONS", name) for name in (*routes, NO_ROUTE)]
         places += [(method, NO_ROUTE) for method in sorted({each for each, _ in places})]
-        served = {*places, (_OTHER, NO_ROUTE)}
-        self._requests: Mapping[tuple[str, str, int], Counter] = {
-            (*each, status): requests.labels(*each, f"{status}xx")
-            for each in served
+        self._seconds: Mapping[tuple[str, str, int], Histogram] = {
+            (*each, status): seconds.labels(*each, f"{status}xx")
+            for each in {*places, (_OTHER, NO_ROUTE)}
             for status in _CLASSES
-        }
-        self._seconds: Mapping[tuple[str, str], Histogram] = {
-            each: seconds.labels(*each) for each in served
         }
 
     def completed(
         self, method: str, route: str, status: int, seconds: float, request_id: str
     ) -> None:
         """Tell of an answered request."""
-        place = (method, route)
-        if place not in self._seconds:
+        histogram = self._seconds.get((method, route, status // 100))
+        if histogram is None:
             # A method that nobody serves is a client's text: as a label it could be anything.
-            place = (_OTHER, NO_ROUTE)
-        self._requests[(*place, status // 100)].inc()
-        self._seconds[place].observe(seconds)
+            method, route = _OTHER, NO_ROUTE
+            histogram = self._seconds[method, route, status // 100]
+        histogram.observe(seconds)
         self._tell(
             "request_completed",
             {
                 "level": "info",
-                "method": place[0],
-                "route": place[1],
+                "method": method,
+                "route": route,
                 "status": status,
                 "milliseconds": round(seconds * 1000, 2),
                 "request_id": request_id,

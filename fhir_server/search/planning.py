@@ -24,7 +24,7 @@ from fhir_server.search.expression import (
     Predicate,
     Updated,
 )
-from fhir_server.search.record import is_posted
+from fhir_server.search.record import is_posted, posted_axis
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -77,7 +77,12 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
         most = GATHER if lead is None else PROBE
         if rival is not None and count(rival, most) < most:
             lead = rival
-    return Driver(lead, tuple(each for each in parts if each is not lead))
+    return Driver(lead, tuple(each for each in parts if each is not lead or not is_whole(each)))
+
+
+def is_whole(lead: Predicate) -> bool:
+    """Tell whether all candidates of a lead satisfy it: an axis that is not posted has a wider one lead."""
+    return not isinstance(lead, HasRange) or posted_axis(lead.axis) == lead.axis
 
 
 def _cheapest(

@@ -164,6 +164,18 @@ def is_posted(term: str) -> bool:
     return _KEPT_IN_RECORD(term) is None
 
 
+def posted_axis(axis: str) -> str:
+    """Return the axis that stores keep of this one's family: whatever the unit and the code's system.
+
+    A quantity stands on an axis for each way to name its unit, and of a composite for each way to name its
+    code. One of them is kept, and leads a search; the record tells which of what it finds is meant.
+    """
+    name, mark, rest = axis.partition(":$")
+    if mark:
+        return name + mark + rest[: rest.find(SEPARATOR) + 1]
+    return name.partition("|")[0]
+
+
 def prefix_end(prefix: str) -> str:
     """Return the first text after all that begin with the prefix."""
     return prefix + "\U0010ffff"

@@ -237,4 +237,6 @@ def test_several_workers_share_one_store_and_one_count(tmp_path: Path) -> None:
             metrics = client.get(server.base.replace("/fhir", "/metrics")).text
 
     assert found["total"] == 20
-    assert 'fhir_requests_total{method="PUT",route="/[type]/[id]",status="2xx"} 20.0' in metrics
+    assert (
+        'fhir_request_seconds_count{method="PUT",route="/[type]/[id]",status="2xx"} 20.0' in metrics
+    )

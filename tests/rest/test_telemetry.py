@@ -25,7 +25,7 @@ class Events(list[dict[str, Any]]):
 
 def count(registry: CollectorRegistry, method: str, route: str, status: str) -> float | None:
     labels = {"method": method, "route": route, "status": status}
-    return registry.get_sample_value("fhir_requests_total", labels)
+    return registry.get_sample_value("fhir_request_seconds_count", labels)
 
 
 @pytest.mark.parametrize("method", ["BREW", "9434765919", ""])

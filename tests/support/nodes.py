@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import signal
@@ -15,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tests.support.data import ROOT
 
@@ -66,6 +67,19 @@ class Node:
         # By position, since the process goes on writing at the end of the same open file.
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events that it has logged."""
+        lines = self.log().splitlines()
+        return [json.loads(each) for each in lines if each.startswith("{") and each.endswith("}")]
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Return the events of requests that failed by a fault of the server."""
+        return [
+            each
+            for each in self.events()
+            if each["event"] == "request_failed" or each.get("status", 0) >= 500
+        ]
 
     def terminate(self) -> int:
         """Ask it to stop with SIGTERM; return its exit code."""

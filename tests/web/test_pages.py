@@ -79,5 +79,8 @@ def test_metrics_are_counted_by_route(origin: str) -> None:
     metrics = httpx.get(origin + "/metrics")
 
     assert metrics.headers["content-type"].startswith("text/plain")
-    assert 'fhir_requests_total{method="PUT",route="/[type]/[id]",status="2xx"} 1.0' in metrics.text
+    assert (
+        'fhir_request_seconds_count{method="PUT",route="/[type]/[id]",status="2xx"} 1.0'
+        in metrics.text
+    )
     assert "zebedee" not in metrics.text

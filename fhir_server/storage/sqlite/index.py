@@ -9,7 +9,7 @@ import apsw
 import msgspec
 
 from fhir_server.search.planning import span_class
-from fhir_server.search.record import IndexRecord, Range, is_posted
+from fhir_server.search.record import IndexRecord, Range, is_posted, posted_axis
 
 Place = tuple[int, int, int]
 """Where index rows point: primary date, rid, owner class."""
@@ -46,6 +46,11 @@ def posted(record: IndexRecord) -> tuple[str, ...]:
     return (*filter(is_posted, record.terms), *compartments)
 
 
+def posted_ranges(record: IndexRecord) -> tuple[Range, ...]:
+    """Return the ranges that have rows."""
+    return tuple(each for each in record.ranges if posted_axis(each.axis) == each.axis)
+
+
 def compartment_term(patient: str) -> str:
     """Return the term of all that is in a patient's compartment."""
     return f"@{patient}"
@@ -54,13 +59,13 @@ def compartment_term(patient: str) -> str:
 def add(connection: apsw.Connection, kind: str, record: IndexRecord, place: Place) -> None:
     """Write all rows of a resource that has none."""
     _insert_terms(connection, kind, posted(record), place)
-    _insert_spans(connection, kind, record.ranges, place)
+    _insert_spans(connection, kind, posted_ranges(record), place)
 
 
 def remove(connection: apsw.Connection, kind: str, record: IndexRecord, place: Place) -> None:
     """Delete all rows of a resource."""
     _delete_terms(connection, kind, posted(record), place)
-    _delete_spans(connection, kind, record.ranges, place)
+    _delete_spans(connection, kind, posted_ranges(record), place)
 
 
 def change(
@@ -81,7 +86,7 @@ def change(
         _delete_terms(connection, kind, gone - come, before)
         _insert_terms(connection, kind, come - gone, after)
     if old.ranges != new.ranges:
-        past, present = set(old.ranges), set(new.ranges)
+        past, present = set(posted_ranges(old)), set(posted_ranges(new))
         _delete_spans(connection, kind, past - present, before)
         _insert_spans(connection, kind, present - past, after)
 

@@ -20,7 +20,7 @@ from fhir_server.search.expression import (
     Predicate,
 )
 from fhir_server.search.planning import span_scans
-from fhir_server.search.record import prefix_end
+from fhir_server.search.record import posted_axis, prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
 from fhir_server.storage.sqlite.index import axis_key
 from fhir_server.storage.sqlite.translation import LISTED, POSTING, SPAN, Condition, add_limits
@@ -126,7 +126,9 @@ class Leads:
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
         for scan in span_scans(lead):
-            condition = _condition("g.axis=?", axis_key(self._kind, lead.axis, scan.span))
+            condition = _condition(
+                "g.axis=?", axis_key(self._kind, posted_axis(lead.axis), scan.span)
+            )
             add_limits(scan.limits, ENDS, condition)
             yield SPAN, condition
 

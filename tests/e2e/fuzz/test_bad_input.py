@@ -11,15 +11,22 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.fuzz.asking import JSON, KINDS, Making
+from tests.e2e.fuzz.asking import JSON, KINDS, Making, asking
 from tests.e2e.fuzz.judging import faults_of
 from tests.support.data import shared_data
 from tests.support.nodes import Node, command, running_node
 from tests.support.raw_http import Ask, line_to
 
 SEED = int(os.environ.get("FHIR_TEST_SEED", "1"))
-ASKED = 2_000 if os.environ.get("FHIR_TEST_LONG") else 260
+ASKED = 20_000 if os.environ.get("FHIR_TEST_LONG") else 800
 """Requests of each kind."""
+
+KNOWN = Ask(
+    b"PUT",
+    b"/fhir/Patient/known",
+    (JSON,),
+    b'{"resourceType":"Patient","id":"known","name":[{"family":"Known"}]}',
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +44,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """Serve a store that is sound after all that."""
     store = tmp_path_factory.mktemp("fuzz") / "node.db"
     with running_node(store, "--max-body", "200000") as running, line_to(running.port) as line:
-        known = b'{"resourceType":"Patient","id":"known","name":[{"family":"Known"}]}'
-        line.ask(Ask(b"PUT", b"/fhir/Patient/known", (JSON,), known))
         yield running
         assert line.ask(Ask(b"GET", b"/fhir/metadata")).status == 200
-        assert "request_failed" not in running.log()
+        assert running.failures() == []
         checked = command("check", "--store", f"sqlite:{store}")
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -57,9 +62,12 @@ def test_each_answer_is_no_failure_and_refusals_explain_themselves(
     statuses = set()
     with line_to(node.port) as line:
         for number in range(ASKED):
-            ask = making(random, records)
+            ask = asking(making, random, records)
             told = line.ask(ask)
             statuses.add(told.status // 100)
+            if told.status in {404, 410}:
+                # It may have deleted the one patient whose id the others know.
+                line.ask(KNOWN)
             faulty += [(number, fault, ask.message()[:2000]) for fault in faults_of(ask, told)]
 
     assert faulty[:5] == []

@@ -1,0 +1,66 @@
+"""`fhir-server demo`: a node full of synthetic data, to try things on."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from fhir_server.cli.frame import CommandFailed
+from fhir_server.cli.options import add_settings, settings_of
+from fhir_server.fhir.errors import FhirError
+
+MOST_TRUSTS = 20
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    parser.description = (
+        "Fill a store with synthetic NHS-flavoured data (trusts, wards and beds, theatre slots,"
+        " appointments, immunizations, consents, deliveries; NHS numbers of the 999 range) and serve it."
+        " Ctrl-C stops it; started again, it goes on with what is there."
+    )
+    parser.add_argument("--patients", type=int, default=200, help="synthetic patients [200]")
+    parser.add_argument("--trusts", type=int, default=1, help="trusts that they belong to [1]")
+    add_settings(parser, ["store", "host", "port", "log_level"])
+    parser.set_defaults(store="sqlite:data/demo.db", log_level="warning")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Load what is missing and serve until stopped; raise CommandFailed where that cannot begin."""
+    settings = settings_of(arguments)
+    if not 1 <= arguments.trusts <= min(MOST_TRUSTS, arguments.patients):
+        raise CommandFailed(f"--trusts: from 1 to {MOST_TRUSTS}, and no more than patients")
+    # Here, so that `demo --help` does not load a server.
+    from fhir_server.cli.processes import serve_alone  # noqa: PLC0415
+    from fhir_server.cli.serve import listen  # noqa: PLC0415
+    from fhir_server.offline import load_demonstration  # noqa: PLC0415
+
+    with listen(settings) as listener:
+        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+        try:
+            loading = load_demonstration(
+                settings, patients=arguments.patients, trusts=arguments.trusts
+            )
+            number = asyncio.run(loading)
+        except (FhirError, OSError) as error:
+            raise CommandFailed(str(error)) from error
+        serve_alone(settings, listener, lambda: _welcome(settings.origin, number))
+
+
+def _welcome(origin: str, number: int) -> None:
+    from fhir_server.demonstration.welcome import welcome  # noqa: PLC0415
+
+    free_beds, free_slots, high_hba1c = welcome(f"{origin}/fhir")
+    sys.stdout.write(
+        f"\n{number} synthetic resources; nothing in them is real.\n\n"
+        f"  for people    {origin}/\n"
+        f"  FHIR R4       {origin}/fhir\n\n"
+        "Three lines to try:\n\n"
+        f"  curl '{origin}/fhir/Patient?name=smith&_count=2&_pretty=true'\n"
+        f"  curl '{free_beds}'\n"
+        f"  curl '{high_hba1c}'\n\n"
+        f"and in a browser: {free_slots}\n\n"
+        "Ctrl-C stops it.\n"
+    )
+    sys.stdout.flush()

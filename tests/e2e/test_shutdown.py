@@ -1,0 +1,88 @@
+"""SIGTERM while clients write: what is in flight is finished, what was answered is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.nodes import Node, command, running_node
+
+IN_FLIGHT = 200
+ENDS_WITHIN = 10
+"""Seconds."""
+
+
+def a_transaction(number: int) -> dict[str, Any]:
+    """Return two updates that are done together or not at all."""
+    entries = [
+        {
+            "resource": {"resourceType": "Patient", "id": f"{side}-{number}", "active": True},
+            "request": {"method": "PUT", "url": f"Patient/{side}-{number}"},
+        }
+        for side in ("left", "right")
+    ]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+async def stopped_amid_writes(node: Node) -> Mapping[int, int]:
+    """Stop a node while each client has a transaction in flight; return the statuses of those answered."""
+    answered: dict[int, int] = {}
+
+    async def write(client: httpx2.AsyncClient, number: int) -> None:
+        try:
+            answer = await client.post("", json=a_transaction(number), headers=headers)
+        except httpx2.TransportError:
+            return
+        answered[number] = answer.status_code
+
+    headers = {"Content-Type": "application/fhir+json"}
+    limits = httpx2.Limits(max_connections=IN_FLIGHT)
+    async with httpx2.AsyncClient(base_url=node.url, limits=limits, timeout=30) as client:
+        async with asyncio.TaskGroup() as group:
+            for number in range(IN_FLIGHT):
+                group.create_task(write(client, number))
+            while not answered:
+                await asyncio.sleep(0)
+            node.process.terminate()
+    return answered
+
+
+async def found_on(node: Node) -> Mapping[int, set[str]]:
+    """Return which sides of each transaction a node has."""
+    found: dict[int, set[str]] = {number: set() for number in range(IN_FLIGHT)}
+    async with httpx2.AsyncClient(timeout=30) as client:
+        following: str | None = f"{node.url}/Patient?_count=1000"
+        while following:
+            page = (await client.get(following)).json()
+            for entry in page.get("entry", ()):
+                side, _, number = entry["resource"]["id"].partition("-")
+                found[int(number)].add(side)
+            following = next(
+                (each["url"] for each in page["link"] if each["relation"] == "next"), None
+            )
+    return found
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_what_was_answered_before_the_end_is_there_after_it(workers: str, tmp_path: Path) -> None:
+    store = tmp_path / "node.db"
+    with running_node(store, "--workers", workers) as node:
+        answered = asyncio.run(stopped_amid_writes(node))
+        status = node.process.wait(ENDS_WITHIN)
+
+    with running_node(store) as node:
+        found = asyncio.run(found_on(node))
+
+    assert status == 0
+    assert set(answered.values()) <= {200, 503}
+    done = {number for number, code in answered.items() if code == 200}
+    assert done
+    assert {number for number in done if found[number] != {"left", "right"}} == set()
+    assert {len(sides) for sides in found.values()} <= {0, 2}
+    checked = command("check", "--store", f"sqlite:{store}")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
