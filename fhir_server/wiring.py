@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from asyncio import get_running_loop
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from time import time_ns
 from typing import Any, get_args
@@ -33,6 +33,7 @@ from fhir_server.settings import LogLevel, Settings, definitions_folder
 from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.web.app import web_application
+from fhir_server.web.start import About
 
 PREFIX = "/fhir"
 _HOUR = 3_600_000_000
@@ -102,7 +103,15 @@ class Node:
         self._fhir = FhirApplication(
             service, telemetry, prefix=PREFIX, new_request_id=_request_ids()
         )
-        self._web = web_application(service, ready=_ready(store), registry=registry, prefix=PREFIX)
+        about = About(
+            version=service.version,
+            types=service.types,
+            base_url=service.base_url,
+            prefix=PREFIX,
+            call=service.call_at,
+            clock=clock,
+        )
+        self._web = web_application(about, ready=store.now, registry=registry)
 
 
 async def service_of(settings: Settings, store: Store) -> Service:
@@ -160,10 +169,6 @@ def _request_ids() -> Callable[[], str]:
     """Return names for requests, unique among processes: a name per process and a number."""
     name, numbers = uuid4().hex[:12], count(1)
     return lambda: f"{name}-{next(numbers)}"
-
-
-def _ready(store: Store) -> Callable[[], Awaitable[object]]:
-    return store.now
 
 
 async def _closed(scope: Scope, _: Receive, send: Send) -> None:

@@ -21,7 +21,7 @@ from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import packed, unpacked
 from fhir_server.storage.contract import Draft
 
-UNPACKED = frozenset({"batch", "collection", "searchset", "history"})
+UNPACKED = ("batch", "collection", "searchset", "history")
 """Types of Bundle whose entries are loaded one by one; a transaction is done as a whole."""
 
 
@@ -102,15 +102,14 @@ def prepare_items(
 
 def _results(made_with: Preparation, line: int, resource: Resource) -> list[Result]:
     """Return the drafts of a resource, or of a Bundle's entries; raise FhirError where there are none."""
-    if resource["resourceType"] != "Bundle" or resource.get("type") not in {
-        *UNPACKED,
-        "transaction",
-    }:
-        return _prepared(made_with, line, resource)
-    if resource["type"] == "transaction":
+    bundle_type = resource.get("type") if resource["resourceType"] == "Bundle" else None
+    if bundle_type == "transaction":
         return [Transaction(line, resource)]
+    entries = resource.get("entry", [])
+    if bundle_type not in UNPACKED or not isinstance(entries, list):
+        return _prepared(made_with, line, resource)
     results: list[Result] = []
-    for number, entry in enumerate(resource.get("entry", [])):
+    for number, entry in enumerate(entries):
         if isinstance(entry, dict) and isinstance(inner := entry.get("resource"), dict):
             try:
                 results += _prepared(made_with, line, inner)
@@ -123,7 +122,7 @@ def _results(made_with: Preparation, line: int, resource: Resource) -> list[Resu
 def _prepared(made_with: Preparation, line: int, resource: Resource) -> list[Result]:
     """Return the draft of a resource, and what is wrong with it where that does not keep it out."""
     kind = resource.get("resourceType")
-    if kind not in made_with.definitions.resource_types:
+    if not isinstance(kind, str) or kind not in made_with.definitions.resource_types:
         raise BadRequest(f"{kind!r} is no resource type of FHIR R4", expression="resourceType")
     key = Key(str(kind), _id_of(resource))
     try:

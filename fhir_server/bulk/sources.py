@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def read_items(path: Path, *, after_line: int = 0) -> Iterator[Item]:
                 yield from _lines(content, file, after_line)
             elif after_line < 1:
                 yield Item(1, content.read(), path.stat().st_size)
-        except (EOFError, gzip.BadGzipFile) as problem:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
             raise BadRequest(f"{path}: the gzip is broken: {problem}") from problem
 
 

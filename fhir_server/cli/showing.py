@@ -25,7 +25,9 @@ def bar(name: str, total: int, look: Callable[[], tuple[int, str]]) -> Iterator[
         TimeRemainingColumn(),
     )
     finished = threading.Event()
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    # In a file or a pipe it would stand beside the one line that tells what went wrong.
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=total, figures="")
 
         def follow() -> None:

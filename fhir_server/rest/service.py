@@ -76,10 +76,13 @@ class Service:
         """Return what the interaction for this request works with."""
         prefer = request.headers.get(b"prefer")
         lenient = prefer is not None and preferences(prefer.decode("latin-1")).lenient
-        known = self.kept.calls.get((request.base_url, lenient))
-        return known or self._new_call(request.base_url, lenient=lenient)
+        return self.call_at(request.base_url, lenient=lenient)
 
-    def _new_call(self, base_url: str, *, lenient: bool) -> Call:
+    def call_at(self, base_url: str, *, lenient: bool = False) -> Call:
+        """Return what an interaction works with for clients that see this base URL."""
+        known = self.kept.calls.get((base_url, lenient))
+        if known is not None:
+            return known
         call = Call(
             self.store,
             self.definitions,

@@ -12,8 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from fhir_server.fhir.errors import FhirError
-from fhir_server.rest.service import Service
-from fhir_server.web.start import StartPage
+from fhir_server.web.start import About, StartPage
 
 # Its built-in telemetry would put query strings into spans: who is treated for what.
 QUIET: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
@@ -26,15 +25,14 @@ _HEADERS = {
 
 
 def web_application(
-    service: Service,
+    about: About,
     *,
     ready: Callable[[], Awaitable[object]],
     registry: CollectorRegistry,
-    prefix: str,
 ) -> FastAPI:
     """Return the application for all that is outside the FHIR base."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=QUIET)
-    page = StartPage(service, prefix)
+    page = StartPage(about)
 
     @app.get("/")
     async def start(request: Request) -> HTMLResponse:

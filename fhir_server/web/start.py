@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -10,7 +10,6 @@ from string import Template
 
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.search import search
-from fhir_server.rest.service import Service
 
 _PAGE = Template((Path(__file__).parent / "start.html").read_text(encoding="utf-8"))
 _FRESH = 15_000_000
@@ -23,47 +22,52 @@ _TRIES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What there is to tell of a node; `call` gives what an interaction works with, by base URL.
+
+    `base_url` is None where the address that the reader sees names it; `prefix` is then its path.
+    """
+
+    version: str
+    types: frozenset[str]
+    base_url: str | None
+    prefix: str
+    call: Callable[[str], Call]
+    clock: Callable[[], int]
+
+
 @dataclass(slots=True)
 class StartPage:
-    """Renders the page; `prefix` is the path of the FHIR base."""
+    """Renders the page, and keeps the counts for a while."""
 
-    service: Service
-    prefix: str
+    about: About
     _counted: int = -_FRESH
     _counts: Mapping[str, str] = field(default_factory=dict)
 
     async def render(self, origin: str) -> str:
         """Return the page as HTML; `origin` is where the reader sees this node."""
-        base = self.service.base_url or origin + self.prefix
+        base = self.about.base_url or origin + self.about.prefix
         counts = await self._fresh_counts(base)
         return _PAGE.substitute(
-            version=escape(self.service.version),
+            version=escape(self.about.version),
             base=escape(base),
-            types=len(self.service.types),
+            types=len(self.about.types),
             tries=_tries(base),
             counts=_counts(base, counts),
         )
 
     async def _fresh_counts(self, base: str) -> Mapping[str, str]:
-        now = self.service.clock()
+        now = self.about.clock()
         if now - self._counted > _FRESH:
             self._counts = await self._count(base, now)
             self._counted = now
         return self._counts
 
     async def _count(self, base: str, now: int) -> Mapping[str, str]:
-        service = self.service
-        call = Call(
-            service.store,
-            service.definitions,
-            service.validator,
-            service.extractor,
-            service.sight,
-            service.new_id,
-            base,
-        )
+        call = self.about.call(base)
         counts = {}
-        for name in sorted(service.types):
+        for name in sorted(self.about.types):
             found = await search(call, name, (("_summary", "count"),), after=None, now=now)
             if found.total:
                 counts[name] = f"{found.total:,}" + ("" if found.total_exact else "+")

@@ -1,14 +1,13 @@
 """The XHTML of a narrative: https://hl7.org/fhir/R4/narrative.html#xhtml.
 
 Only what formats text: no scripts, forms, objects or frames, and no links that run a script.
+Read with Expat, as all XML here is: docs/decisions/0018-xml-with-expat.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
-
-from lxml import etree
+from xml.etree import ElementTree as ET
 
 _XHTML: Final = "{http://www.w3.org/1999/xhtml}"
 _ELEMENTS: Final = frozenset(
@@ -37,33 +36,24 @@ def xhtml_fault(value: str) -> str | None:
     if "<!DOCTYPE" in value or "<?" in value:
         return "the narrative has a document type or a processing instruction: leave them out"
     try:
-        div = etree.fromstring(value, _parser())
-    except etree.XMLSyntaxError as error:
-        return f"the narrative is not well-formed XML: {error.msg}"
+        div = ET.fromstring(value)  # noqa: S314 - a document type was refused above
+    except (ET.ParseError, UnicodeEncodeError) as error:
+        return f"the narrative is not well-formed XML: {error}"
     if div.tag != _XHTML + "div":
         return 'the narrative is not one <div xmlns="http://www.w3.org/1999/xhtml">'
     return _content_fault(div)
 
 
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(resolve_entities=False, no_network=True)
-
-
-def _content_fault(div: etree._Element) -> str | None:
-    for element in div.iter(etree.Element):
+def _content_fault(div: ET.Element) -> str | None:
+    for element in div.iter():
         if element.tag not in _ELEMENTS:
             return f"the narrative has an element that is not allowed in it: {_local(element.tag)}"
-        for name, value in _attributes(element):
+        for name, value in element.items():
             if name not in _ATTRIBUTES:
                 return f"the narrative has an attribute that is not allowed in it: {_local(name)}"
             if name in _LINKS and _is_script(value):
                 return f"the narrative has a script in an attribute: {name}"
     return None if _has_content(div) else "the narrative is empty: give it text, or leave it out"
-
-
-def _attributes(element: etree._Element) -> Iterable[tuple[str, str]]:
-    # Parsed from a str, names and values are str too.
-    return ((str(name), str(value)) for name, value in element.items())
 
 
 def _local(name: str) -> str:
@@ -75,6 +65,6 @@ def _is_script(link: str) -> bool:
     return link.translate(_CONTROLS).lower().startswith(_SCRIPTS)
 
 
-def _has_content(div: etree._Element) -> bool:
+def _has_content(div: ET.Element) -> bool:
     written = any(text and not text.isspace() for text in div.itertext())
     return written or div.find(f".//{_XHTML}img") is not None
