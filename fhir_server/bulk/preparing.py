@@ -124,7 +124,7 @@ def _prepared(made_with: Preparation, line: int, resource: Resource) -> list[Res
     kind = resource.get("resourceType")
     if not isinstance(kind, str) or kind not in made_with.definitions.resource_types:
         raise BadRequest(f"{kind!r} is no resource type of FHIR R4", expression="resourceType")
-    key = Key(str(kind), _id_of(resource))
+    key = Key(kind, _id_of(resource))
     try:
         return [_travelling(line, prepare(made_with, resource, key))]
     except InvalidResource as error:

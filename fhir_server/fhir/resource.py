@@ -1,10 +1,14 @@
-"""A FHIR resource as plain data, its address, and one stored version of it."""
+"""A FHIR resource as plain data, its address, and one stored version of it.
+
+Structs, not dataclasses: a page of a search makes dozens, and these cost a fifth.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 Resource = dict[str, Any]
 """A parsed resource: dicts, lists, str, bool, int and Decimal; the one place for Any."""
@@ -13,8 +17,7 @@ LOGICAL_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 """The rule for ids: https://hl7.org/fhir/R4/datatypes.html#id."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
+class Key(msgspec.Struct, frozen=True, order=True):
     """The address of a resource on this server: `Patient/ada`."""
 
     type: str
@@ -24,8 +27,7 @@ class Key:
         return f"{self.type}/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """One version of a resource, as the exact bytes that it is answered with.
 
     `moment` is in microseconds since 1970 (UTC); `body` is None for a deletion.

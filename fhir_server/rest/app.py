@@ -6,7 +6,7 @@ It stands before the framework, since routing in there costs more than a read by
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
@@ -61,7 +61,7 @@ class FhirApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         began = perf_counter()
-        headers = dict(scope["headers"])
+        headers = _by_name(scope["headers"])
         exchange = Exchange(scope["method"], headers, self._request_id(headers))
         try:
             answer = await self._answer(exchange, scope, receive)
@@ -145,3 +145,14 @@ def _base_url(scheme: str, host: bytes, prefix: str) -> str:
     if not _HOST.fullmatch(host):
         raise BadRequest("The Host header names no host.")
     return f"{scheme}://{host.decode()}{prefix}"
+
+
+def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
+    """Return headers by name; what is sent twice is one list, so that two hosts are no host."""
+    found = dict(headers)
+    if len(found) == len(headers):
+        return found
+    found.clear()
+    for name, value in headers:
+        found[name] = found[name] + b", " + value if name in found else value
+    return found

@@ -18,6 +18,12 @@ from fhir_server.rest.service import Service
 
 async def create_resource(service: Service, request: Request) -> Answer:
     """Serve `POST Patient`, with or without If-None-Exist."""
+    if request.asked:
+        # Left out, they would be duplicates: some clients mean a conditional create by this.
+        raise BadRequest(
+            "A create has no criteria in its URL; those of a conditional create "
+            "are sent as the header If-None-Exist."
+        )
     criteria = request.header(b"if-none-exist") or None
     resource = await resource_of(request, service.definitions)
     saved = await create(service.call(request), request.type, resource, if_none_exist=criteria)

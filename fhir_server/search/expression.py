@@ -53,10 +53,11 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class HasRange:
-    """One and the same range on this axis keeps all the limits."""
+    """One and the same range on this axis keeps all the limits and has all the tags."""
 
     axis: str
     limits: tuple[Limit, ...]
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

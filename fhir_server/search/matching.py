@@ -60,9 +60,12 @@ def matches(  # noqa: C901 - one branch per case of the union
             return any(
                 each.startswith(prefix) and each.find(text, start) >= 0 for each in record.terms
             )
-        case HasRange(axis, limits):
+        case HasRange(axis, limits, tags):
             return any(
-                each.axis == axis and keeps(limits, each.low, each.high) for each in record.ranges
+                each.axis == axis
+                and keeps(limits, each.low, each.high)
+                and all(tag in each.tags for tag in tags)
+                for each in record.ranges
             )
         case IsPresent(parameter):
             return parameter in record.present

@@ -24,7 +24,7 @@ from fhir_server.search.expression import (
     Predicate,
     Updated,
 )
-from fhir_server.search.record import is_posted, posted_axis
+from fhir_server.search.record import is_posted
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -34,7 +34,10 @@ SPANS = (SECOND, DAY, 31 * DAY, 366 * DAY)
 OPEN = len(SPANS)
 """The span class of what is longer, or open at an end."""
 
-PROBE = 200
+SHORT = 64
+"""A lead with fewer candidates is taken at once."""
+
+PROBE = 1_000
 """How far candidates are counted before one of them is chosen as driver."""
 
 GATHER = 20_000
@@ -81,16 +84,35 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
 
 
 def is_whole(lead: Predicate) -> bool:
-    """Tell whether all candidates of a lead satisfy it: an axis that is not posted has a wider one lead."""
-    return not isinstance(lead, HasRange) or posted_axis(lead.axis) == lead.axis
+    """Tell whether all candidates of a lead satisfy it: rows of ranges do not tell their tags."""
+    return not (isinstance(lead, HasRange) and lead.tags)
 
 
 def _cheapest(
     leads: Sequence[Predicate], count: Callable[[Predicate, int], int]
 ) -> Predicate | None:
+    """Return a lead with few candidates: the first that turns out short, the likeliest asked first."""
     if len(leads) <= 1:
         return leads[0] if leads else None
-    return min(leads, key=lambda each: count(each, PROBE))
+    likely = sorted(leads, key=_breadth)
+    for most in (SHORT, PROBE):
+        for each in likely:
+            if count(each, most) < most:
+                return each
+    return likely[0]
+
+
+def _breadth(lead: Predicate) -> int:
+    """Return how broad a lead is likely to be: an id, what names one thing, a code, alternatives."""
+    match lead:
+        case HasId():
+            return 0
+        case HasTerm(term) if ">" in term or term.startswith("identifier="):
+            return 1
+        case HasTerm():
+            return 2
+        case _:
+            return 3
 
 
 def span_class(low: int | str, high: int | str) -> int:

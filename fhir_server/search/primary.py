@@ -19,11 +19,11 @@ PRIMARY_DATES = (
 _PREFERENCE = {code: place for place, code in enumerate(PRIMARY_DATES)}
 
 
-def primary_date(ranges: Iterable[tuple[str, int | str, int | str]]) -> int:
-    """Return where the best of the dates begins; `ranges` are axis, low and high."""
+def primary_date(ranges: Iterable[tuple[str, int | str, int | str, object]]) -> int:
+    """Return where the best of the dates begins; `ranges` begin with axis and low."""
     found = [
         (_PREFERENCE[axis], low)
-        for axis, low, _ in ranges
+        for axis, low, *_ in ranges
         if axis in _PREFERENCE and isinstance(low, int)
     ]
     return min(found)[1] if found else NO_DATE

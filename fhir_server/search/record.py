@@ -34,11 +34,15 @@ LONGEST_VALUE = 180
 
 
 class Range(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """A closed interval on an axis; `low` and `high` are both int, or both sortable text."""
+    """A closed interval on an axis; `low` and `high` are both int, or both sortable text.
+
+    `tags` say what else holds of this value: its unit by each of its names, the system of a composite's code.
+    """
 
     axis: str
     low: int | str
     high: int | str
+    tags: tuple[str, ...] = ()
 
 
 class IndexRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -162,18 +166,6 @@ def is_posted(term: str) -> bool:
     of all postings; `identifier=system|` is asked often.
     """
     return _KEPT_IN_RECORD(term) is None
-
-
-def posted_axis(axis: str) -> str:
-    """Return the axis that stores keep of this one's family: whatever the unit and the code's system.
-
-    A quantity stands on an axis for each way to name its unit, and of a composite for each way to name its
-    code. One of them is kept, and leads a search; the record tells which of what it finds is meant.
-    """
-    name, mark, rest = axis.partition(":$")
-    if mark:
-        return name + mark + rest[: rest.find(SEPARATOR) + 1]
-    return name.partition("|")[0]
 
 
 def prefix_end(prefix: str) -> str:

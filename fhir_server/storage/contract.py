@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+import msgspec
+
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
@@ -106,8 +108,7 @@ class Refused:
 WriteResult: TypeAlias = Written | Unchanged | Refused
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One found resource, with its index record as it is kept: few callers need it."""
 
     stored: Stored

@@ -22,7 +22,10 @@ CASES = [
     (("load", "cut.ndjson.gz"), "cut.ndjson.gz: the gzip is broken"),
     (("load", "no.ndjson.gz"), "no.ndjson.gz: the gzip is broken"),
     (("load", "wrong.ndjson"), "1 rejected; load-errors.ndjson tells"),
-    (("load", "good.ndjson", "--url", "http://127.0.0.1:9/fhir"), "http://127.0.0.1:9/fhir does not"),
+    (
+        ("load", "good.ndjson", "--url", "http://127.0.0.1:9/fhir"),
+        "http://127.0.0.1:9/fhir does not",
+    ),
     (("load", "good.ndjson", "--processes", "none"), "--processes"),
     # Where it is kept
     (("load", "good.ndjson", "--store", "sqlite:empty"), "empty"),
@@ -39,7 +42,7 @@ CASES = [
     (("serve", "--port", "70000"), "port"),
     (("serve", "--port", "http"), "port"),
     (("serve", "--workers", "0"), "workers"),
-    (("serve", "--host", "0.0.0.0"), "loopback"),
+    (("serve", "--host", "192.0.2.1"), "loopback"),
     (("serve", "--types", "Patient,Nonsense"), "Nonsense"),
     (("serve", "--base-url", "ftp://node"), "http"),
     (("serve", "--tls-cert", "missing.pem"), "tls_key"),

@@ -22,7 +22,9 @@ def interpreter() -> str:
     """Return Node.js; where CI runs, it and the client are owed."""
     found = shutil.which("node")
     if found is None or not CLIENT.is_file():
-        missing = "Node.js" if found is None else "fhir-kit-client (run scripts/fetch_test_packages)"
+        missing = (
+            "Node.js" if found is None else "fhir-kit-client (run scripts/fetch_test_packages)"
+        )
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{missing} is not here")
     return found
 

@@ -42,6 +42,7 @@ def test_what_was_deleted_is_gone(server: FHIRServer) -> None:
     with pytest.raises(requests.HTTPError) as refused:
         Patient.read(patient.id, server)
 
+    assert refused.value.response is not None
     assert refused.value.response.status_code == 410
 
 

@@ -38,6 +38,29 @@ def test_a_merge_of_elements_is_no_patch_of_fhir(client: SyncFHIRClient) -> None
     assert "application/json-patch+json" in str(refused.value)
 
 
+def test_a_create_with_criteria_in_its_url_is_refused(client: SyncFHIRClient) -> None:
+    """The client's get_or_create; to leave out the criteria would create a duplicate each time."""
+    patients = client.resources("Patient").search(family="Fhirpy-Or-Create")
+
+    with pytest.raises(OperationOutcome) as refused:
+        patients.get_or_create(client.resource("Patient", **a_patient("Fhirpy-Or-Create")))
+
+    assert "If-None-Exist" in str(refused.value)
+    assert patients.fetch() == []
+
+
+def test_a_parameter_of_another_servers_own_is_refused_unless_leniently(node: Node) -> None:
+    """The client counts with a parameter that only one server has."""
+    lenient = SyncFHIRClient(node.url, extra_headers={"Prefer": "handling=lenient"})
+    lenient.resource("Patient", **a_patient("Fhirpy-Counted")).save()
+
+    with pytest.raises(OperationOutcome) as refused:
+        SyncFHIRClient(node.url).resources("Patient").search(family="Fhirpy-Counted").count()
+
+    assert "handling=lenient" in str(refused.value)
+    assert lenient.resources("Patient").search(family="Fhirpy-Counted").count() == 1
+
+
 def test_an_invalid_resource_is_refused_with_an_outcome(client: SyncFHIRClient) -> None:
     patient = client.resource("Patient", gender="unheard-of")
 
@@ -50,7 +73,7 @@ def test_an_invalid_resource_is_refused_with_an_outcome(client: SyncFHIRClient) 
 def test_what_was_deleted_is_not_found(client: SyncFHIRClient) -> None:
     patient = client.resource("Patient", **a_patient("Fhirpy-Gone"))
     patient.save()
-    patient.delete()
+    client.delete("Patient", patient.id)
 
     with pytest.raises(ResourceNotFound):
         client.get("Patient", patient.id)
@@ -135,28 +158,24 @@ def test_a_json_patch_and_the_history_it_leaves(node: Node, client: SyncFHIRClie
 
 
 def test_a_transaction_links_its_entries(client: SyncFHIRClient) -> None:
-    bundle = client.resource(
-        "Bundle",
-        type="transaction",
-        entry=[
-            {
-                "fullUrl": "urn:uuid:0c4bbd4c-6c2a-4b6b-9b8d-8d5b0c6f0a01",
-                "resource": {"resourceType": "Patient", **a_patient("Fhirpy-Transaction")},
-                "request": {"method": "POST", "url": "Patient"},
-            },
-            {
-                "resource": {
-                    "resourceType": "Observation",
-                    "status": "final",
-                    "code": {"text": "pulse"},
-                    "subject": {"reference": "urn:uuid:0c4bbd4c-6c2a-4b6b-9b8d-8d5b0c6f0a01"},
-                },
-                "request": {"method": "POST", "url": "Observation"},
-            },
-        ],
-    )
+    urn = "urn:uuid:0c4bbd4c-6c2a-4b6b-9b8d-8d5b0c6f0a01"
+    observation = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "pulse"},
+        "subject": {"reference": urn},
+    }
+    entries = [
+        {
+            "fullUrl": urn,
+            "resource": {"resourceType": "Patient", **a_patient("Fhirpy-Transaction")},
+            "request": {"method": "POST", "url": "Patient"},
+        },
+        {"resource": observation, "request": {"method": "POST", "url": "Observation"}},
+    ]
 
-    answer = client.execute("", data=bundle.serialize())
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    answer = client.execute("", data=bundle)
 
     assert [each["response"]["status"][:3] for each in answer["entry"]] == ["201", "201"]
     patient = client.resources("Patient").search(family="Fhirpy-Transaction").get()
@@ -171,7 +190,7 @@ async def test_the_async_client_does_the_same(async_client: AsyncFHIRClient) -> 
     await patient.save()
 
     found = await async_client.resources("Patient").search(family="Fhirpy-Async").fetch_all()
-    await patient.delete()
+    await async_client.delete("Patient", patient.id)
 
     assert [(each.id, each["active"]) for each in found] == [(patient.id, True)]
     with pytest.raises(ResourceNotFound):

@@ -18,7 +18,9 @@ JSON = {"Content-Type": "application/fhir+json"}
 
 
 @pytest.fixture(scope="module", params=[1, 4], ids=["one-process", "four-processes"])
-def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def node(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Node]:
     store = tmp_path_factory.mktemp("races") / "node.db"
     with running_node(store, "--workers", str(request.param)) as running:
         yield running
@@ -140,7 +142,10 @@ async def test_of_transactions_that_race_for_a_slot_one_books_it(node: Node) -> 
         free = {"resourceType": "Basic", "id": "slot", "code": {"text": "free"}}
         await racers[0].put("/Basic/slot", json=free, headers=JSON)
         answers = await at_once(
-            [each.post("", json=booking(number), headers=JSON) for number, each in enumerate(racers)]
+            [
+                each.post("", json=booking(number), headers=JSON)
+                for number, each in enumerate(racers)
+            ]
         )
         booked = await racers[0].get("/Basic", params={"identifier": "urn:booking|"})
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support.nodes import Node, running_node
 
@@ -19,7 +18,8 @@ def run_scenario(node: Node, folder: Path, name: str, wire: str) -> list[dict[st
     """Let its own runner play a scenario against a node; return what became of the steps."""
     settings = folder / "settings.yaml"
     peers = {"node": {"base_url": node.url, "format": wire}}
-    settings.write_text(yaml.safe_dump({"data_dir": str(folder), "peers": peers}))
+    # YAML takes JSON.
+    settings.write_text(json.dumps({"data_dir": str(folder), "peers": peers}))
     runner = (sys.executable, "-m", "sekmet.cli", "scenario", "run", name, "--peer", "node")
     ran = subprocess.run(
         (*runner, "--no-serve", "--config", str(settings), "--report-dir", str(folder)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,23 +33,24 @@ def a_transaction(number: int) -> dict[str, Any]:
 async def stopped_amid_writes(node: Node) -> Mapping[int, int]:
     """Stop a node while each client has a transaction in flight; return the statuses of those answered."""
     answered: dict[int, int] = {}
+    one_is_answered = asyncio.Event()
 
     async def write(client: httpx2.AsyncClient, number: int) -> None:
-        try:
+        with contextlib.suppress(httpx2.TransportError):
             answer = await client.post("", json=a_transaction(number), headers=headers)
-        except httpx2.TransportError:
-            return
-        answered[number] = answer.status_code
+            answered[number] = answer.status_code
+            one_is_answered.set()
 
     headers = {"Content-Type": "application/fhir+json"}
     limits = httpx2.Limits(max_connections=IN_FLIGHT)
-    async with httpx2.AsyncClient(base_url=node.url, limits=limits, timeout=30) as client:
-        async with asyncio.TaskGroup() as group:
-            for number in range(IN_FLIGHT):
-                group.create_task(write(client, number))
-            while not answered:
-                await asyncio.sleep(0)
-            node.process.terminate()
+    async with (
+        httpx2.AsyncClient(base_url=node.url, limits=limits, timeout=30) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        for number in range(IN_FLIGHT):
+            group.create_task(write(client, number))
+        await one_is_answered.wait()
+        node.process.terminate()
     return answered
 
 

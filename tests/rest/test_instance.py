@@ -204,3 +204,14 @@ def test_options_tell_the_methods(client: httpx.Client) -> None:
 
     assert answer.status_code == 204
     assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH, PUT, OPTIONS"
+
+
+def test_a_deletion_can_be_told_as_an_outcome(client: httpx.Client) -> None:
+    put(client, "i15")
+    headers = {"prefer": "return=OperationOutcome"}
+
+    deleted = client.delete("Patient/i15", headers=headers)
+    nothing = client.delete("Patient/i16", headers=headers)
+
+    assert "is deleted" in deleted.json()["issue"][0]["diagnostics"]
+    assert "nothing to delete" in nothing.json()["issue"][0]["diagnostics"]

@@ -193,3 +193,9 @@ def test_a_history_can_be_a_summary(client: httpx.Client) -> None:
 
     assert "subject" not in bundle["entry"][0]["resource"]
     assert client.get("Observation/_history?_elements=shoe").status_code == 400
+
+
+def test_a_search_by_form_without_a_form_is_one_by_url(client: httpx.Client) -> None:
+    bundle = client.post("Observation/_search?code=weight&_summary=count").json()
+
+    assert bundle["total"] == 25

@@ -77,7 +77,7 @@ DAMAGES = [
     ("DELETE FROM term WHERE term LIKE '%code=4%'", "a posting of parameter"),
     ("DELETE FROM term WHERE term LIKE '%@ada'", "a posting of parameter '@ada'"),
     ("INSERT INTO term VALUES('Observation.code=9', 1, 1, 1)", "table term: "),
-    ("DELETE FROM span WHERE rid=1", "a range of axis 'date' is missing"),
+    ("DELETE FROM span WHERE rid=1", "a range of axis 'Observation.date.0' is missing"),
     ("INSERT INTO span VALUES('Observation.date.0', 7, 8, 1, 1, 1)", "table span: "),
     ("UPDATE term SET owner=99 WHERE rid=2", "a posting of parameter"),
     ("UPDATE resource SET owner=99 WHERE rid=1", "the owner class is not that"),

@@ -31,7 +31,7 @@ class Node:
     def __init__(self, store: Path, *flags: str) -> None:
         self.store = store
         command = ("serve", "--port", "0", "--store", f"sqlite:{store}", *flags)
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the node
         self.process = subprocess.Popen(
             (sys.executable, "-m", "fhir_server", *command),
             cwd=ROOT,

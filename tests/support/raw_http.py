@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
@@ -64,11 +64,9 @@ class Line:
     def _asked(self, ask: Ask) -> Told:
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), _PATIENCE)
-        try:
+        # It may answer, and hang up, before it has read all.
+        with suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(ask.message())
-        except (BrokenPipeError, ConnectionResetError):
-            # It may have answered before it read all.
-            pass
         told, stays = _answer(self._socket, ask.method)
         if not stays:
             self.close()

@@ -42,7 +42,7 @@ def running_server(store: Path, **settings: Any) -> Iterator[str]:
             proxy_headers=False,
             log_config=None,
             http="httptools",
-        lifespan="on",
+            lifespan="on",
             ws="none",
             timeout_graceful_shutdown=_PATIENCE,
         )

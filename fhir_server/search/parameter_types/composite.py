@@ -1,7 +1,8 @@
 """Composites, whose parts hold of one and the same element: https://hl7.org/fhir/R4/search.html#composite.
 
 Discrete parts (token, string, reference, URI) make one term together. A number, date or quantity at the end
-is a range on an axis named by the discrete ones before it; two numbers at the end are the ends of one range.
+is a range on an axis named by the discrete ones before it, the systems of its codes being tags; two numbers at
+the end are the ends of one range.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 from fhir_server.conformance.definitions import SearchParameter
 from fhir_server.fhir.errors import NotSupported
 from fhir_server.fhir.fhirpath import Node
-from fhir_server.search.expression import Bound, HasTerm, HasTermContaining, Limit, Predicate
+from fhir_server.search.expression import HasTerm, HasTermContaining, Limit, Predicate
 from fhir_server.search.parameter_types import date, number, quantity, reference, string, token
 from fhir_server.search.parameter_types.criterion import (
     Alternatives,
@@ -26,16 +27,19 @@ from fhir_server.search.parameter_types.criterion import (
     split,
     unescape,
 )
-from fhir_server.search.parameter_types.entries import Entries
+from fhir_server.search.parameter_types.entries import Entries, Extent
 from fhir_server.search.record import LONGEST_VALUE, SEPARATOR, fold, shortened, system_key
 
 PartsIndexer: TypeAlias = Callable[[Sequence[Sequence[Node]], Entries], None]
 """Add what one element can be found by; it is given the values of each component."""
 
-_Extents: TypeAlias = Callable[[Sequence[Sequence[Node]]], list[tuple[str, Bound, Bound]]]
+_Extents: TypeAlias = Callable[[Sequence[Sequence[Node]]], list[Extent]]
 
 Pattern: TypeAlias = tuple[str | None, ...]
 """A part of a term; None where a search leaves open what the term has."""
+
+_ANY = "*"
+"""In place of a system's key: any of them."""
 
 _DISCRETE = frozenset(("token", "string", "reference", "uri"))
 _AXES = (("date",), ("quantity",), ("number",), ("number", "number"))
@@ -105,9 +109,9 @@ def indexer(
         if extents is None:
             entries.terms.extend([f"{code}:{''.join(each)}" for each in product(*exact)])
             return
-        axes = [f"{code}:{''.join(each)}" for each in product(*map(_with_any_system, exact))]
-        for suffix, low, high in extents(values[count:]):
-            entries.ranges.extend([(axis + suffix, low, high) for axis in axes])
+        axes = [_axis_and_tags(code, each) for each in product(*exact)]
+        for _, low, high, units in extents(values[count:]):
+            entries.ranges.extend([(axis, low, high, (*tags, *units)) for axis, tags in axes])
 
     return index
 
@@ -135,10 +139,21 @@ def _reference_texts(node: Node, base_url: str) -> list[str]:
     return [f">{shortened(reference.local(text, base_url))}{SEPARATOR}"]
 
 
-def _with_any_system(texts: Sequence[str]) -> list[str]:
-    """Return the texts, those of codings also without their system."""
-    bare = [each[: each.rindex(SEPARATOR, 0, -1) + 1] for each in texts if each.startswith("$")]
-    return [*dict.fromkeys([*texts, *bare])]
+def _axis_and_tags(code: str, texts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the axis that the texts name together, and the system of each coding as a tag."""
+    axis, tags = [f"{code}:"], []
+    for place, text in enumerate(texts):
+        if text.startswith("$"):
+            bare, system, _ = text.split(SEPARATOR)
+            axis.append(bare + SEPARATOR)
+            tags.append(_system_tag(place, system))
+        else:
+            axis.append(text)
+    return "".join(axis), tuple(tags)
+
+
+def _system_tag(place: int, system: str) -> str:
+    return f"{place}${system}"
 
 
 def _extents(types: Sequence[str], zone: ZoneInfo) -> _Extents | None:
@@ -155,7 +170,7 @@ def _extents(types: Sequence[str], zone: ZoneInfo) -> _Extents | None:
         case _:
             index = quantity.indexer("")
 
-    def extents(values: Sequence[Sequence[Node]]) -> list[tuple[str, Bound, Bound]]:
+    def extents(values: Sequence[Sequence[Node]]) -> list[Extent]:
         entries = Entries()
         for node in values[0]:
             index(node, entries)
@@ -164,9 +179,9 @@ def _extents(types: Sequence[str], zone: ZoneInfo) -> _Extents | None:
     return extents
 
 
-def _two_numbers(values: Sequence[Sequence[Node]]) -> list[tuple[str, Bound, Bound]]:
+def _two_numbers(values: Sequence[Sequence[Node]]) -> list[Extent]:
     return [
-        ("", low, high)
+        ("", low, high, ())
         for first, last in product(*values)
         if (low := number.as_text(first.value)) is not None
         and (high := number.as_text(last.value)) is not None
@@ -191,8 +206,9 @@ def parse(criterion: Criterion, parts: Sequence[Component]) -> Predicate:
     choices = [*product(*map(_patterns, asked[:count]))]
     if count == len(parts):
         return any_of(_term(criterion, each) for each in choices)
-    suffix, limits = _limits(asked[count:])
-    return any_of(in_range(_axis(criterion, each) + suffix, limits) for each in choices)
+    units, limits = _limits(asked[count:])
+    axes = (_asked_axis(criterion, each) for each in choices)
+    return any_of(in_range(axis, limits, (*tags, *units)) for axis, tags in axes)
 
 
 def _patterns(criterion: Criterion) -> list[Pattern]:
@@ -244,29 +260,38 @@ def _literals(start: str, patterns: Sequence[Pattern]) -> list[str]:
     return found
 
 
-def _axis(criterion: Criterion, patterns: Sequence[Pattern]) -> str:
-    # The axes of a code are those with and without its system: what comes before the open place is one.
+def _asked_axis(criterion: Criterion, patterns: Sequence[Pattern]) -> tuple[str, tuple[str, ...]]:
+    """Return the axis that the discrete parts name, and the tags of the systems that are given."""
     if any(each[0] == "$" for each in patterns):
         raise NotSupported(f"{criterion}: a code is needed beside a number, date or quantity")
-    return f"{criterion.parameter.code}:" + "".join(each[0] or "" for each in patterns)
+    texts = [each[0] or "" for each in patterns]
+    axis, tags = _axis_and_tags(
+        criterion.parameter.code,
+        # Of a code whose system is left open, the pattern ends where the system would stand.
+        [
+            each if len(p) == 1 else f"{each}{_ANY}{SEPARATOR}"
+            for each, p in zip(texts, patterns, strict=True)
+        ],
+    )
+    return axis, tuple(each for each in tags if not each.endswith(_ANY))
 
 
-def _limits(asked: Sequence[Criterion]) -> tuple[str, Alternatives]:
-    """Return what the ranged parts add to the axis, and their limits."""
+def _limits(asked: Sequence[Criterion]) -> tuple[tuple[str, ...], Alternatives]:
+    """Return the tags of the ranged parts, and their limits."""
     match asked:
         case [first, last]:
-            return "", tuple(
+            return (), tuple(
                 (*_on("low", low), *_on("high", high))
                 for low, high in product(
                     number.alternatives(first, first.value), number.alternatives(last, last.value)
                 )
             )
         case [only] if only.parameter.type == "date":
-            return "", date.alternatives(only)
+            return (), date.alternatives(only)
         case [only] if only.parameter.type == "number":
-            return "", number.alternatives(only, only.value)
+            return (), number.alternatives(only, only.value)
         case _:
-            return quantity.suffix_and_alternatives(asked[0])
+            return quantity.tags_and_alternatives(asked[0])
 
 
 def _on(end: Literal["low", "high"], limits: Sequence[Limit]) -> Iterator[Limit]:

@@ -59,7 +59,7 @@ def indexer(code: str, zone: ZoneInfo) -> Indexer:
     def index(node: Node, entries: Entries) -> None:
         found = _extent(node, zone)
         if found is not None:
-            entries.ranges.append((code, *found))
+            entries.ranges.append((code, *found, ()))
 
     return index
 

@@ -9,16 +9,19 @@ from typing import TypeAlias
 from fhir_server.fhir.fhirpath import Node
 from fhir_server.search.expression import Bound
 
+Extent: TypeAlias = tuple[str, Bound, Bound, tuple[str, ...]]
+"""Axis, low and high end, tags."""
+
 
 @dataclass(slots=True)
 class Entries:
-    """Terms, and ranges as (axis, low, high), in any order and with repetitions.
+    """Terms, and ranges as (axis, low, high, tags), in any order and with repetitions.
 
     `present` are the parameters whose element is there, `patients` those whose compartment this places it in.
     """
 
     terms: list[str] = field(default_factory=list)
-    ranges: list[tuple[str, Bound, Bound]] = field(default_factory=list)
+    ranges: list[Extent] = field(default_factory=list)
     present: set[str] = field(default_factory=set)
     patients: set[str] = field(default_factory=set)
 

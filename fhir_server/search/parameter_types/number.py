@@ -42,9 +42,9 @@ def indexer(code: str) -> Indexer:
     def index(node: Node, entries: Entries) -> None:
         value = node.value
         if node.type == "Range":
-            entries.ranges.append((code, *extent_of_range(value)))
+            entries.ranges.append((code, *extent_of_range(value), ()))
         elif (text := as_text(value)) is not None:
-            entries.ranges.append((code, text, text))
+            entries.ranges.append((code, text, text, ()))
 
     return index
 

@@ -32,10 +32,8 @@ def indexer(code: str) -> Indexer:
 
     def index(node: Node, entries: Entries) -> None:
         found = extent(node)
-        if found is None:
-            return
-        for suffix in suffixes(node):
-            entries.ranges.append((code + suffix, *found))
+        if found is not None:
+            entries.ranges.append((code, *found, units(node)))
 
     return index
 
@@ -65,17 +63,17 @@ def _compared(text: str, comparator: str | None) -> tuple[str, str]:
             return text, text
 
 
-def suffixes(node: Node) -> list[str]:
-    """Return what the axes of a value add to the parameter: any unit, its names, its coding."""
+def units(node: Node) -> tuple[str, ...]:
+    """Return the tags of a value's unit: its names, and its coding."""
     system, code, unit = _unit(node)
-    found = [""]
+    found = []
     if code:
         found.append(f"|{code}")
         if system:
             found.append(f"|{system_key(system)}|{code}")
     if unit and unit != code:
         found.append(f"|{unit}")
-    return found
+    return tuple(found)
 
 
 def _unit(node: Node) -> tuple[str, str, str]:
@@ -91,19 +89,19 @@ def _unit(node: Node) -> tuple[str, str, str]:
 def parse(criterion: Criterion) -> Predicate:
     """Return what one value of a quantity parameter asks."""
     criterion.refuse_modifier()
-    suffix, found = suffix_and_alternatives(criterion)
-    return in_range(criterion.parameter.code + suffix, found)
+    tags, found = tags_and_alternatives(criterion)
+    return in_range(criterion.parameter.code, found, tags)
 
 
-def suffix_and_alternatives(criterion: Criterion) -> tuple[str, Alternatives]:
-    """Return what a search value adds to the axis, and its limits."""
+def tags_and_alternatives(criterion: Criterion) -> tuple[tuple[str, ...], Alternatives]:
+    """Return the tags that a search value asks for, and its limits."""
     parts = split(criterion.value, "|")
     match [parts[0], *(unescape(each) for each in parts[1:])]:
         case [text]:
-            return "", number.alternatives(criterion, text)
+            return (), number.alternatives(criterion, text)
         case [text, "", code] if code:
-            return f"|{code}", number.alternatives(criterion, text)
+            return (f"|{code}",), number.alternatives(criterion, text)
         case [text, system, code] if code:
-            return f"|{system_key(system)}|{code}", number.alternatives(criterion, text)
+            return (f"|{system_key(system)}|{code}",), number.alternatives(criterion, text)
         case _:
             raise criterion.malformed("`5.4`, `5.4||mg` or `5.4|http://unitsofmeasure.org|mg`")

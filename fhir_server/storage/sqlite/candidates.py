@@ -5,10 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from itertools import chain, groupby
+from typing import Any
 
-import apsw
-
-from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import AllOf, HasTerm, Predicate
 from fhir_server.search.planning import choose, conjuncts
 from fhir_server.search.record import IndexRecord
@@ -16,24 +14,23 @@ from fhir_server.storage.sqlite.filtering import Filter, Scan
 from fhir_server.storage.sqlite.index import compartment_term
 from fhir_server.storage.sqlite.leads import Leads
 from fhir_server.storage.sqlite.translation import LISTED
+from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Place, Run, Window
 
 
 class Candidates:
     """The visible resources of one type that satisfy a predicate."""
 
-    def __init__(
-        self, connection: apsw.Connection, sight: Visibility, kind: str, predicate: Predicate
-    ) -> None:
-        self._leads = Leads(connection, kind)
-        if sight.patient is not None:
+    def __init__(self, view: View, predicate: Predicate) -> None:
+        self._view = view
+        self._leads = Leads(view)
+        if view.sight.patient is not None:
             # The compartment's own posting list: a driver that is never longer than what may be seen.
-            predicate = AllOf((HasTerm(compartment_term(sight.patient)), predicate))
-        predicate = self._leads.expanded(predicate)
-        driver = choose(predicate, self._leads.count)
+            predicate = AllOf((HasTerm(compartment_term(view.sight.patient)), predicate))
+        self._predicate = self._leads.expanded(predicate)
+        driver = choose(self._predicate, self._leads.count)
         self._lead = driver.lead
-        self._rest = Filter(connection, sight, kind, driver.rest)
-        self._whole = Filter(connection, sight, kind, tuple(conjuncts(predicate)))
+        self._rest = Filter(view, driver.rest)
 
     def in_order(self, window: Window) -> Iterator[Place]:
         """Yield the places of the matches within a window, in its order."""
@@ -42,9 +39,21 @@ class Candidates:
             yield from window.arranged(set(self._gathered()))
             return
         for run in window.runs():
-            streams = [self._ordered(scan, run) for scan in scans]
+            streams = [self._rest.places(*_bounded(scan, run)) for scan in scans]
+            if len(streams) == 1:
+                yield from streams[0]
+                continue
             merged = heapq.merge(*streams, reverse=run.descending)
             yield from (place for place, _ in groupby(merged))
+
+    def first_rows(self, window: Window, limit: int) -> list[tuple[Any, ...]] | None:
+        """Return the first matches with the columns of their rows, where one statement can tell them."""
+        scans = self._leads.in_order(self._lead)
+        if scans is None or len(scans) != 1 or not (self._rest.is_exact and window.descending):
+            return None
+        (run,) = window.runs()
+        scan, order = _bounded(scans[0], run)
+        return self._rest.rows(scan, order=order, limit=limit)
 
     def by_moment(self, after: int | None, *, descending: bool) -> Iterator[tuple[int, int]]:
         """Yield moment and rid of the matches, by the moment of their version."""
@@ -52,7 +61,8 @@ class Candidates:
         if after is not None:
             condition.add(f"r.moment {'<' if descending else '>'} ?", after)
         order = f" ORDER BY r.moment {'DESC' if descending else 'ASC'}"
-        records = self._whole.records((LISTED, condition), order=order)
+        whole = Filter(self._view, tuple(conjuncts(self._predicate)))
+        records = whole.records((LISTED, condition), order=order)
         return ((moment, rid) for (_, rid), moment, _ in records)
 
     def records(self) -> Iterator[tuple[int, int, IndexRecord]]:
@@ -78,8 +88,10 @@ class Candidates:
     def _gathered(self) -> Iterator[Place]:
         return chain.from_iterable(map(self._rest.places, self._leads.scans(self._lead)))
 
-    def _ordered(self, scan: Scan, run: Run) -> Iterator[Place]:
-        source, condition = scan
-        bounded = condition.copy()
-        order = run.bound(source, bounded)
-        return self._rest.places((source, bounded), order=order)
+
+def _bounded(scan: Scan, run: Run) -> tuple[Scan, str]:
+    """Return a scan of a stretch, and the order that its index serves."""
+    source, condition = scan
+    bounded = condition.copy()
+    order = run.bound(source, bounded)
+    return (source, bounded), order

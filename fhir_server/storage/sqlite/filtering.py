@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import apsw
 
-from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import AllOf, Predicate
 from fhir_server.search.matching import matches
 from fhir_server.search.planning import is_selective
@@ -20,25 +19,20 @@ from fhir_server.storage.sqlite.translation import (
     needs_row,
     see,
 )
+from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Place
 
 Scan: TypeAlias = tuple[Source, Condition]
 """Where candidates are found, and the condition that finds them."""
 
+ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
+
 
 class Filter:
     """The visibility and the remaining predicates of a search on one type."""
 
-    def __init__(
-        self,
-        connection: apsw.Connection,
-        sight: Visibility,
-        kind: str,
-        predicates: Sequence[Predicate],
-    ) -> None:
-        self._connection = connection
-        self._sight = sight
-        self._kind = kind
+    def __init__(self, view: View, predicates: Sequence[Predicate]) -> None:
+        self._view = view
         self._checked = [each for each in predicates if is_selective(each)]
         residual = tuple(each for each in predicates if not is_selective(each))
         self._residual = AllOf(residual) if residual else None
@@ -49,7 +43,7 @@ class Filter:
         """Tell whether SQL alone decides, so that SQL can count."""
         return self._residual is None
 
-    def places(self, scan: Scan, *, order: str = "") -> Iterator[Place]:
+    def places(self, scan: Scan, order: str = "") -> Iterator[Place]:
         """Yield the places of the candidates that pass."""
         source, _ = scan
         if self._residual is None:
@@ -65,6 +59,15 @@ class Filter:
             if self._residual is None or matches(self._residual, record, updated=moment):
                 yield (primary_date, rid), moment, record
 
+    def rows(self, scan: Scan, *, order: str, limit: int) -> list[tuple[Any, ...]]:
+        """Return the first candidates that pass, with the columns of their rows; only where `is_exact`.
+
+        Each is primary date and rid, then ROW_COLUMNS.
+        """
+        source, _ = scan
+        columns = f"{source.place}, {ROW_COLUMNS}"
+        return self._select(scan, columns, f"{order} LIMIT {limit}", joined=True).fetchall()
+
     def count(self, scan: Scan) -> int:
         """Count the candidates that pass; only where `is_exact`."""
         for (number,) in self._select(scan, "count(*)", ""):
@@ -74,12 +77,12 @@ class Filter:
     def _select(self, scan: Scan, columns: str, order: str, *, joined: bool = False) -> apsw.Cursor:
         source, found = scan
         condition = found.copy()
-        see(self._sight, source, condition)
+        see(self._view.sight, source, condition)
         for each in self._checked:
-            check(self._kind, each, source, condition)
+            check(self._view.kind, each, source, condition)
         table = source.table
         if source is not LISTED and (joined or self._joined):
             # CROSS JOIN: SQLite keeps the driver that was chosen.
             table += f" CROSS JOIN resource r ON r.rid={source.rid}"
         statement = f"SELECT {columns} FROM {table} WHERE {condition.text}{order}"  # noqa: S608 - constants
-        return self._connection.execute(statement, condition.values)
+        return self._view.connection.execute(statement, condition.values)

@@ -9,10 +9,13 @@ import apsw
 import msgspec
 
 from fhir_server.search.planning import span_class
-from fhir_server.search.record import IndexRecord, Range, is_posted, posted_axis
+from fhir_server.search.record import IndexRecord, is_posted
 
 Place = tuple[int, int, int]
 """Where index rows point: primary date, rid, owner class."""
+
+Span = tuple[str, int | str, int | str]
+"""Axis with span class, low and high end."""
 
 
 def packed_patients(record: IndexRecord) -> bytes:
@@ -35,20 +38,18 @@ def axis_key(resource_type: str, axis: str, span: int) -> str:
     return f"{resource_type}.{axis}.{span}"
 
 
-def span_row(resource_type: str, each: Range) -> tuple[str, int | str, int | str]:
-    """Return the first columns of a range's row."""
-    return axis_key(resource_type, each.axis, span_class(each.low, each.high)), each.low, each.high
-
-
 def posted(record: IndexRecord) -> tuple[str, ...]:
     """Return the terms that have posting lists, one for each compartment among them."""
     compartments = (compartment_term(each) for each in record.compartments)
     return (*filter(is_posted, record.terms), *compartments)
 
 
-def posted_ranges(record: IndexRecord) -> tuple[Range, ...]:
-    """Return the ranges that have rows."""
-    return tuple(each for each in record.ranges if posted_axis(each.axis) == each.axis)
+def posted_spans(kind: str, record: IndexRecord) -> set[Span]:
+    """Return the rows of a record's ranges, but for where they point."""
+    return {
+        (axis_key(kind, each.axis, span_class(each.low, each.high)), each.low, each.high)
+        for each in record.ranges
+    }
 
 
 def compartment_term(patient: str) -> str:
@@ -59,13 +60,13 @@ def compartment_term(patient: str) -> str:
 def add(connection: apsw.Connection, kind: str, record: IndexRecord, place: Place) -> None:
     """Write all rows of a resource that has none."""
     _insert_terms(connection, kind, posted(record), place)
-    _insert_spans(connection, kind, posted_ranges(record), place)
+    _insert_spans(connection, posted_spans(kind, record), place)
 
 
 def remove(connection: apsw.Connection, kind: str, record: IndexRecord, place: Place) -> None:
     """Delete all rows of a resource."""
     _delete_terms(connection, kind, posted(record), place)
-    _delete_spans(connection, kind, posted_ranges(record), place)
+    _delete_spans(connection, posted_spans(kind, record), place)
 
 
 def change(
@@ -86,9 +87,9 @@ def change(
         _delete_terms(connection, kind, gone - come, before)
         _insert_terms(connection, kind, come - gone, after)
     if old.ranges != new.ranges:
-        past, present = set(posted_ranges(old)), set(posted_ranges(new))
-        _delete_spans(connection, kind, past - present, before)
-        _insert_spans(connection, kind, present - past, after)
+        past, present = posted_spans(kind, old), posted_spans(kind, new)
+        _delete_spans(connection, past - present, before)
+        _insert_spans(connection, present - past, after)
 
 
 def _insert_terms(
@@ -97,10 +98,8 @@ def _insert_terms(
     connection.executemany(INSERT_TERM, [(f"{kind}.{each}", *place) for each in terms])
 
 
-def _insert_spans(
-    connection: apsw.Connection, kind: str, ranges: Iterable[Range], place: Place
-) -> None:
-    connection.executemany(INSERT_SPAN, [(*span_row(kind, each), *place) for each in ranges])
+def _insert_spans(connection: apsw.Connection, spans: Iterable[Span], place: Place) -> None:
+    connection.executemany(INSERT_SPAN, [(*each, *place) for each in spans])
 
 
 def _delete_terms(
@@ -109,11 +108,9 @@ def _delete_terms(
     connection.executemany(DELETE_TERM, [(f"{kind}.{each}", *place[:2]) for each in terms])
 
 
-def _delete_spans(
-    connection: apsw.Connection, kind: str, ranges: Iterable[Range], place: Place
-) -> None:
-    rows = [span_row(kind, each) for each in ranges]
-    connection.executemany(DELETE_SPAN, [(axis, low, place[1], high) for axis, low, high in rows])
+def _delete_spans(connection: apsw.Connection, spans: Iterable[Span], place: Place) -> None:
+    rows = [(axis, low, place[1], high) for axis, low, high in spans]
+    connection.executemany(DELETE_SPAN, rows)
 
 
 class Owners:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-import apsw
-
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
@@ -19,11 +17,15 @@ from fhir_server.search.expression import (
     Not,
     Predicate,
 )
-from fhir_server.search.planning import span_scans
-from fhir_server.search.record import posted_axis, prefix_end
+from fhir_server.search.planning import PROBE, span_scans
+from fhir_server.search.record import prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
 from fhir_server.storage.sqlite.index import axis_key
 from fhir_server.storage.sqlite.translation import LISTED, POSTING, SPAN, Condition, add_limits
+from fhir_server.storage.sqlite.view import View
+
+REMEMBERED = 10_000
+"""Broad terms that a connection remembers."""
 
 MERGED = 8
 """How many posting lists are merged in order; more are gathered and sorted."""
@@ -31,12 +33,14 @@ MERGED = 8
 ENDS = {"low": "g.low", "high": "g.high"}
 
 
+COUNT_TERM = "SELECT count(*) FROM (SELECT 1 FROM term WHERE term=? LIMIT ?)"
+
+
 class Leads:
     """The leads of one type."""
 
-    def __init__(self, connection: apsw.Connection, kind: str) -> None:
-        self._connection = connection
-        self._kind = kind
+    def __init__(self, view: View) -> None:
+        self._view = view
 
     def in_order(self, lead: Predicate | None) -> list[Scan] | None:
         """Return the few scans that each are in page order; None where candidates must be gathered."""
@@ -60,16 +64,19 @@ class Leads:
             case HasAnyTerm(terms):
                 yield from (self._posting(each) for each in dict.fromkeys(terms))
             case HasTermBetween(low, high):
-                yield POSTING, _condition("t.term>=? AND t.term<?", self._key(low), self._key(high))
+                yield (
+                    POSTING,
+                    _condition("t.term>=? AND t.term<?", self._view.key(low), self._view.key(high)),
+                )
             case HasTermContaining(prefix, text):
-                low = self._key(prefix)
+                low = self._view.key(prefix)
                 condition = _condition("t.term>=? AND t.term<?", low, prefix_end(low))
                 condition.add(f"instr(substr(t.term, {len(low) + 1}), ?)>0", text)
                 yield POSTING, condition
             case HasRange():
                 yield from self._spans(lead)
             case HasId(ids):
-                condition = _condition("r.type=? AND r.deleted=0", self._kind)
+                condition = _condition("r.type=? AND r.deleted=0", self._view.kind)
                 condition.add(f"r.id IN ({','.join('?' * len(ids))})", *ids)
                 yield LISTED, condition
             case _:
@@ -78,15 +85,27 @@ class Leads:
 
     def count(self, lead: Predicate, most: int) -> int:
         """Count candidates, up to a limit; what the caller may not see is counted too."""
+        if isinstance(lead, HasTerm):
+            return self._count_term(self._view.key(lead.term), most)
         number = 0
         for source, condition in self.scans(lead):
-            number += self._connection.execute(
+            number += self._view.connection.execute(
                 f"SELECT count(*) FROM (SELECT 1 FROM {source.table}"  # noqa: S608 - constants
                 f" WHERE {condition.text} LIMIT ?)",
                 (*condition.values, most - number),
             ).get
             if number >= most:
                 break
+        return number
+
+    def _count_term(self, key: str, most: int) -> int:
+        if key in self._view.broad:
+            return most
+        number: int = self._view.connection.execute(COUNT_TERM, (key, most)).get
+        if number >= PROBE:
+            if len(self._view.broad) >= REMEMBERED:
+                self._view.broad.clear()
+            self._view.broad.add(key)
         return number
 
     def expanded(self, predicate: Predicate) -> Predicate:
@@ -106,10 +125,10 @@ class Leads:
 
     def _terms_between(self, low: str, high: str) -> Iterator[str]:
         """Yield the distinct terms of a range, by one seek for each."""
-        own = len(self._kind) + 1
-        latest, end, comparison = self._key(low), self._key(high), ">="
+        own = len(self._view.kind) + 1
+        latest, end, comparison = self._view.key(low), self._view.key(high), ">="
         while True:
-            latest = self._connection.execute(
+            latest = self._view.connection.execute(
                 f"SELECT min(term) FROM term WHERE term{comparison}? AND term<?",  # noqa: S608 - constants
                 (latest, end),
             ).get
@@ -119,21 +138,16 @@ class Leads:
             comparison = ">"
 
     def _of_type(self) -> Scan:
-        return LISTED, _condition("r.type=? AND r.deleted=0", self._kind)
+        return LISTED, _condition("r.type=? AND r.deleted=0", self._view.kind)
 
     def _posting(self, term: str) -> Scan:
-        return POSTING, _condition("t.term=?", self._key(term))
+        return POSTING, _condition("t.term=?", self._view.key(term))
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
         for scan in span_scans(lead):
-            condition = _condition(
-                "g.axis=?", axis_key(self._kind, posted_axis(lead.axis), scan.span)
-            )
+            condition = _condition("g.axis=?", axis_key(self._view.kind, lead.axis, scan.span))
             add_limits(scan.limits, ENDS, condition)
             yield SPAN, condition
-
-    def _key(self, term: str) -> str:
-        return f"{self._kind}.{term}"
 
 
 def _condition(text: str, *values: int | str) -> Condition:

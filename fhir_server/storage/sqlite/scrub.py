@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 
 from fhir_server.search.record import IndexRecord, unpacked
-from fhir_server.storage.sqlite.index import Place, packed_patients, posted, posted_ranges, span_row
+from fhir_server.storage.sqlite.index import Place, packed_patients, posted, posted_spans
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.snapshot import snapshot
 
@@ -96,14 +96,14 @@ class _Scrub:
         if self._scalar(OWNER, owner) != patients:
             yield "the owner class is not that of the index record"
         self._terms += len(posted(record))
-        self._spans += len(posted_ranges(record))
+        spans = posted_spans(kind, record)
+        self._spans += len(spans)
         for term in posted(record):
             if self._scalar(TERM, f"{kind}.{term}", primary_date, rid) != owner:
                 yield f"a posting of parameter {term[:20]!r} is missing"
-        for each in posted_ranges(record):
-            axis, low, high = span_row(kind, each)
+        for axis, low, high in spans:
             if self._scalar(SPAN, axis, low, rid, high, primary_date) != owner:
-                yield f"a range of axis {each.axis!r} is missing"
+                yield f"a range of axis {axis!r} is missing"
 
     def _strays(self) -> Iterator[Finding]:
         for table, expected in (("term", self._terms), ("span", self._spans)):

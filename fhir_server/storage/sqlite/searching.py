@@ -22,6 +22,7 @@ from fhir_server.search.record import NO_DATE
 from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.snapshot import snapshot
+from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Window
 
 SORTABLE = 100_000
@@ -41,11 +42,15 @@ class Searcher:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self._broad: set[str] = set()
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted."""
         with snapshot(self._connection):
-            positions = list(islice(self._positions(sight, plan, after), limit + 1))
+            keys, candidates = plan.sort or NATURAL, self._candidates(sight, plan)
+            if len(candidates) == 1 and (page := _simple(candidates[0], keys, after, limit)):
+                return page
+            positions = list(islice(_positions(candidates, keys, after), limit + 1))
             rows = self._rows([int(each[-1] or 0) for each in positions[:limit]])
             return Page(rows, positions[limit - 1] if len(positions) > limit else None)
 
@@ -55,53 +60,10 @@ class Searcher:
             number = sum(each.count() for each in self._candidates(sight, plan))
             return Count(number, exact=True)
 
-    def _positions(
-        self, sight: Visibility, plan: Plan, after: Position | None
-    ) -> Iterator[Position]:
-        """Yield the positions of the matches of all types, in the plan's order."""
-        keys = plan.sort or NATURAL
-        candidates = self._candidates(sight, plan)
-        start = None if after is None else Order(keys, after)
-        streams = [self._orders(each, keys, start) for each in candidates]
-        merged = streams[0] if len(streams) == 1 else heapq.merge(*streams)
-        return (each.values for each in merged)
-
-    def _orders(
-        self, candidates: Candidates, keys: tuple[SortKey, ...], start: Order | None
-    ) -> Iterator[Order]:
-        """Yield the matches of one type in order: as an index has them, else sorted."""
-        after = None if start is None else start.values
-        if len(keys) == 1 and keys[0].kind == PRIMARY:
-            window = Window(_place(after), descending=keys[0].descending)
-            found = candidates.in_order(window)
-            return (Order(keys, (None if e[0] == NO_DATE else e[0], e[1])) for e in found)
-        if len(keys) == 1 and keys[0].parameter == "_lastUpdated" and not candidates.is_short(FEW):
-            moment = None if after is None else int(after[0] or 0)
-            moments = candidates.by_moment(moment, descending=keys[0].descending)
-            return (Order(keys, each) for each in moments)
-        return self._sorted(candidates, keys, start)
-
-    def _sorted(
-        self, candidates: Candidates, keys: tuple[SortKey, ...], start: Order | None
-    ) -> Iterator[Order]:
-        orders: list[Order] = []
-        for number, (rid, moment, record) in enumerate(candidates.records()):
-            if number >= SORTABLE:
-                names = ",".join(each.parameter for each in keys)
-                message = (
-                    f"More than {SORTABLE} resources would have to be sorted by {names}:"
-                    " narrow the search, or leave out _sort"
-                )
-                raise TooCostly(message)
-            values = (sort_key(record, each, updated=moment) for each in keys)
-            orders.append(Order(keys, (*values, rid)))
-        orders.sort()
-        return (each for each in orders if start is None or start < each)
-
     def _candidates(self, sight: Visibility, plan: Plan) -> list[Candidates]:
         kinds = self._present() if plan.types is None else sorted(plan.types)
         return [
-            Candidates(self._connection, sight, kind, plan.predicate)
+            Candidates(View(self._connection, sight, kind, self._broad), plan.predicate)
             for kind in kinds
             if sight.permits_type(kind)
         ]
@@ -127,10 +89,71 @@ class Searcher:
         return tuple(row_of(by_rid[rid][1:]) for rid in rids)
 
 
+def _simple(
+    candidates: Candidates, keys: tuple[SortKey, ...], after: Position | None, limit: int
+) -> Page | None:
+    """Return a page in the order of the posting lists, if one statement gives it with its rows."""
+    if len(keys) > 1 or keys[0].kind != PRIMARY:
+        return None
+    window = Window(_place(after), descending=keys[0].descending)
+    found = candidates.first_rows(window, limit + 1)
+    if found is None:
+        return None
+    end = _position(*found[limit - 1][:2]) if len(found) > limit else None
+    return Page(tuple([row_of(each[2:]) for each in found[:limit]]), end)
+
+
+def _positions(
+    candidates: list[Candidates], keys: tuple[SortKey, ...], after: Position | None
+) -> Iterator[Position]:
+    """Yield the positions of the matches of all types, in order."""
+    start = None if after is None else Order(keys, after)
+    streams = [_orders(each, keys, start) for each in candidates]
+    merged = streams[0] if len(streams) == 1 else heapq.merge(*streams)
+    return (each.values for each in merged)
+
+
+def _orders(
+    candidates: Candidates, keys: tuple[SortKey, ...], start: Order | None
+) -> Iterator[Order]:
+    """Yield the matches of one type in order: as an index has them, else sorted."""
+    after = None if start is None else start.values
+    if len(keys) == 1 and keys[0].kind == PRIMARY:
+        window = Window(_place(after), descending=keys[0].descending)
+        return (Order(keys, _position(*each)) for each in candidates.in_order(window))
+    if len(keys) == 1 and keys[0].parameter == "_lastUpdated" and not candidates.is_short(FEW):
+        moment = None if after is None else int(after[0] or 0)
+        moments = candidates.by_moment(moment, descending=keys[0].descending)
+        return (Order(keys, each) for each in moments)
+    return _sorted(candidates, keys, start)
+
+
+def _sorted(
+    candidates: Candidates, keys: tuple[SortKey, ...], start: Order | None
+) -> Iterator[Order]:
+    orders: list[Order] = []
+    for number, (rid, moment, record) in enumerate(candidates.records()):
+        if number >= SORTABLE:
+            names = ",".join(each.parameter for each in keys)
+            message = (
+                f"More than {SORTABLE} resources would have to be sorted by {names}:"
+                " narrow the search, or leave out _sort"
+            )
+            raise TooCostly(message)
+        values = (sort_key(record, each, updated=moment) for each in keys)
+        orders.append(Order(keys, (*values, rid)))
+    orders.sort()
+    return (each for each in orders if start is None or start < each)
+
+
 def row_of(columns: tuple[Any, ...]) -> Row:
     """Return a row from type, id, version, moment, method, record and body."""
     kind, logical_id, version, moment, method, record, body = columns
     return Row(Stored(Key(kind, logical_id), version, moment, method, body), record)
+
+
+def _position(date: int, rid: int) -> Position:
+    return None if date == NO_DATE else date, rid
 
 
 def _place(after: Position | None) -> tuple[int, int] | None:

@@ -71,7 +71,9 @@ async def _version(client: httpx2.AsyncClient, write: Acknowledged) -> AsyncIter
         yield f"{told}: acknowledged with other bytes"
 
 
-async def _history(client: httpx2.AsyncClient, address: Address, highest: int) -> AsyncIterator[str]:
+async def _history(
+    client: httpx2.AsyncClient, address: Address, highest: int
+) -> AsyncIterator[str]:
     entries = [each async for each in _entries(client, address)]
     versions = [int(each.response.etag[3:-1]) for each in entries]
     if versions != list(range(len(versions), 0, -1)):

@@ -145,7 +145,9 @@ def pair_of(name: str) -> tuple[Address, Address]:
     return Address(f"Patient/{name}-left"), Address(f"Patient/{name}-right")
 
 
-async def write_until_gone(url: str, ledger: Ledger, random: Random, names: Sequence[str]) -> list[str]:
+async def write_until_gone(
+    url: str, ledger: Ledger, random: Random, names: Sequence[str]
+) -> list[str]:
     """Let one writer per name write at a server until it is gone; return answers that were wrong."""
     limits = httpx2.Limits(max_connections=len(names))
     async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=30) as client:

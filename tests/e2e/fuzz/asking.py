@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -16,6 +16,20 @@ from tests.e2e.fuzz.spoiling import (
     spoiled_resource,
     spoiled_xml,
 )
+from tests.e2e.fuzz.words import (
+    HEADERS,
+    IDS,
+    METHODS,
+    MODIFIERS,
+    PARAMETERS,
+    PATHS,
+    POINTERS,
+    SEGMENTS,
+    TYPES,
+    URLS,
+    VALUES,
+    VERSIONS,
+)
 from tests.support.raw_http import Ask
 
 Records = Sequence[dict[str, Any]]
@@ -25,81 +39,6 @@ JSON = (b"Content-Type", b"application/fhir+json")
 XML = (b"Content-Type", b"application/fhir+xml")
 JSON_PATCH = (b"Content-Type", b"application/json-patch+json")
 FORM = (b"Content-Type", b"application/x-www-form-urlencoded")
-
-_TYPES = (b"Patient", b"Observation", b"Encounter", b"Bundle", b"Binary", b"Immunization")
-_IDS = (
-    *(b"known", b"nobody", b"a_b", b"%00", b"%FF", b"..", b"%2e%2e", b"%2F", b"x" * 65, b"%20"),
-    *(b"%E2%82%AC", b"%", b"%zz", b"a%0d%0ab", b"~", b"$x", b"_search", b"-", b".", b"@", b";a=1"),
-)
-_VERSIONS = (b"1", b"0", b"-1", b"01", b"1.0", b"9" * 30, b"", b"x", b"%31", b"1%00", b"W%2F%221%22")
-_SEGMENTS = (*_TYPES, *_IDS, b"", b"_history", b"metadata", b"$export", b"$validate", b"fhir", b"?")
-_PARAMETERS = (
-    *(b"_id", b"_lastUpdated", b"_count", b"_sort", b"_include", b"_revinclude", b"_elements"),
-    *(b"_summary", b"_total", b"_cursor", b"_format", b"_pretty", b"_type", b"_since", b"_at"),
-    *(b"_tag", b"_has:Observation:patient:code", b"_filter", b"_content", b"_contained", b"_query"),
-    *(b"name", b"birthdate", b"identifier", b"patient", b"subject:Patient.name", b"code", b"date"),
-    *(b"value-quantity", b"code-value-quantity", b"gender", b"general-practitioner", b"address"),
-    *(b"nonsense", b"", b"%00", b":", b"name:", b"name:exact:exact", b"%", b"a%5B%5D", b"__proto__"),
-)
-_MODIFIERS = (
-    *(b"", b"", b"", b":missing", b":exact", b":contains", b":not", b":in", b":below", b":above"),
-    *(b":identifier", b":Patient", b":text", b":nonsense", b":iterate", b":of-type", b":%00"),
-)
-_VALUES = (
-    *(b"", b"x", b"true", b"0", b"-1", b"1e400", b"NaN", b"%00", b"%FF", b"%ED%A0%80", b"%", b"%C"),
-    *(b"2020", b"ge2020-02-31", b"ap9999-12-31T23:59:60Z", b"lt0000", b"eq1e9", b"sa10000-01-01"),
-    *(b"2020-01-01T00:00:00%2B25:00", b"|", b"||", b"a|b|c|d", b"5.4|http://x|mg", b"\\|", b"\\"),
-    *(b",", b",,,,", b"$", b"a$b$c", b"Patient/known", b"Patient/", b"http://x/fhir/Patient/1"),
-    *(b"Patient:*", b"*", b"*:*:*", b"Observation:patient:Nonsense", b"-", b"--birthdate", b"_id,-_id"),
-    *(b"9" * 400, b"a" * 3000, b"," * 400, b"%F0%9D%94%98", b"'%3B--", b"{{7*7}}", b"${x}", b"true,false"),
-    *(b"1000000", b"json", b"xml", b"application/fhir%2Bxml", b"text", b"count", b"data", b"accurate"),
-)
-_TAGS = (b'W/"1"', b'"1"', b"1", b"*", b"W/1", b'W/"x"', b'W/"1", W/"2"', b'W/"-1"', b"", b'"' * 50)
-_MEDIA = (
-    *(b"application/fhir+json", b"application/fhir+xml", b"application/json", b"text/xml", b"*/*"),
-    *(b"text/html", b"text/turtle", b"nonsense", b"", b"/", b";;;", b"application/fhir+json;q=x"),
-    *(b"application/fhir+json; fhirVersion=5.0", b"application/fhir+xml;charset=utf-7", b"," * 50),
-    *(b"application/fhir+json; charset=ebcdic", b"image/png", b"application/json-patch+json"),
-)
-_DATES = (b"Mon, 23 Nov 2026 06:00:00 GMT", b"yesterday", b"0", b"2020-01-01", b"", b"Mon, 99 Nov 2026")
-_PREFERENCES = (
-    *(b"return=minimal", b"return=nonsense", b"handling=lenient", b"handling=strict", b"respond-async"),
-    *(b"return=OperationOutcome, handling=x", b"=", b";" * 40, b"return", b"return=minimal,return=x"),
-)
-_HEADERS: Mapping[bytes, Sequence[bytes]] = {
-    b"If-Match": _TAGS,
-    b"If-None-Match": _TAGS,
-    b"If-Modified-Since": _DATES,
-    b"If-None-Exist": (b"", b"?", b"identifier=", b"nonsense=1", b"name=%FF", b"http://x/?a=b", b"_id=known"),
-    b"Accept": _MEDIA,
-    b"Accept-Encoding": (b"gzip", b"gzip;q=0", b"br", b"nonsense;q=x", b"*", b","),
-    b"Content-Type": _MEDIA,
-    b"Content-Encoding": (b"gzip", b"br", b"identity", b"nonsense"),
-    b"Prefer": _PREFERENCES,
-    b"Origin": (b"http://evil.example", b"null", b""),
-    b"X-Request-Id": (b"x" * 500, b"a b", b"\xff", b"ok"),
-    b"X-Forwarded-Host": (b"evil.example",),
-    b"X-HTTP-Method-Override": (b"DELETE", b"nonsense"),
-    b"Authorization": (b"Bearer x", b"Basic", b""),
-    b"Range": (b"bytes=0-1", b"bytes=x"),
-    b"Expect": (b"nonsense",),
-    b"Content-Length-Ish": (b"12",),
-}
-_METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"PURGE", b"QUERY")
-_POINTERS = (
-    *("", "/", "/name/0/family", "/name/-", "/name/99", "/name/01", "/~2", "/a/b/c", "/resourceType"),
-    *("/id", "/meta", "/meta/versionId", "/birthDate", "name", "/name/0/0", "/__class__", "/-"),
-)
-_PATHS = (
-    *("Patient", "Patient.name", "Patient.name.where(true)", "Patient.name[0].given", "$this", "%resource"),
-    *("Patient.repeat($this)", "1 + 1", "Patient.name.given.matches('(a+)+$')", "", "(((", "'unclosed"),
-    *("Patient.birthDate", "Observation.value", "Patient.active", "@2020-99-99", "{}", "Patient." * 200),
-)
-_URLS = (
-    *("Patient", "Patient/known", "Patient?identifier=x", "Patient?", "Patient/a_b", "", "/", "?"),
-    *("http://elsewhere.example/Patient/1", "../metrics", "Nonsense/1", "Patient/known/_history/1"),
-    *("Patient?nonsense=1", "metadata", "$export", "Patient/%FF", "Patient?name=%00", "_history"),
-)
 
 
 def malformed_body(random: Random, records: Records) -> Ask:
@@ -123,16 +62,23 @@ def bad_xml(random: Random, _: Records) -> Ask:
 
 def bad_address(random: Random, _: Records) -> Ask:
     """A path of segments that do not belong together."""
-    segments = [random.choice(_SEGMENTS) for _ in range(random.randint(0, 5))]
+    segments = [random.choice(SEGMENTS) for _ in range(random.randint(0, 5))]
     if random.random() < 0.4:
-        segments = [random.choice(_TYPES), random.choice(_IDS), b"_history", random.choice(_VERSIONS)]
-    return _ask(random.choice(_METHODS), b"/" + b"/".join(segments), (JSON,), _small_body(random))
+        segments = [
+            random.choice(TYPES),
+            random.choice(IDS),
+            b"_history",
+            random.choice(VERSIONS),
+        ]
+    return _ask(random.choice(METHODS), b"/" + b"/".join(segments), (JSON,), _small_body(random))
 
 
 def bad_search(random: Random, _: Records) -> Ask:
     """A search with parameters, modifiers and values drawn by lot; some as a form."""
     query = _query(random)
-    place = random.choice((b"/Patient", b"/Observation", b"", b"/Encounter", b"/Patient/known/_history"))
+    place = random.choice(
+        (b"/Patient", b"/Observation", b"", b"/Encounter", b"/Patient/known/_history")
+    )
     if random.random() < 0.2:
         return _ask(b"POST", place + b"/_search", (FORM,), query)
     # A lenient search leaves out what it does not know, and so gets to what it does.
@@ -142,8 +88,8 @@ def bad_search(random: Random, _: Records) -> Ask:
 
 def bad_headers(random: Random, records: Records) -> Ask:
     """A good request with headers that are none."""
-    names = random.sample(sorted(_HEADERS), random.randint(1, 3))
-    headers = tuple((name, random.choice(_HEADERS[name])) for name in names)
+    names = random.sample(sorted(HEADERS), random.randint(1, 3))
+    headers = tuple((name, random.choice(HEADERS[name])) for name in names)
     method = random.choice((b"GET", b"PUT", b"POST", b"PATCH", b"DELETE", b"HEAD"))
     if b"Content-Type" not in names and random.random() < 0.8:
         headers = (*headers, JSON)
@@ -171,7 +117,9 @@ def bad_patch(random: Random, _: Records) -> Ask:
 def bad_bundle(random: Random, records: Records) -> Ask:
     """A batch or transaction whose entries are wrong somewhere."""
     entries = [_entry(random, records) for _ in range(random.randint(0, 6))]
-    kind = random.choice(("batch", "batch", "transaction", "transaction", "searchset", _value(random)))
+    kind = random.choice(
+        ("batch", "batch", "transaction", "transaction", "searchset", _value(random))
+    )
     bundle = {"resourceType": "Bundle", "type": kind, "entry": entries}
     if random.random() < 0.2:
         bundle["entry"] = _value(random)
@@ -180,14 +128,20 @@ def bad_bundle(random: Random, records: Records) -> Ask:
 
 def bad_cursor(random: Random, _: Records) -> Ask:
     """A page link that nobody gave."""
-    made = random.choice((random.randbytes(40).hex().encode(), b"A" * random.randint(0, 3000), b"%FF"))
-    return _ask(b"GET", random.choice((b"/Patient?_cursor=", b"/_history?_cursor=")) + made, (), b"")
+    made = random.choice(
+        (random.randbytes(40).hex().encode(), b"A" * random.randint(0, 3000), b"%FF")
+    )
+    return _ask(
+        b"GET", random.choice((b"/Patient?_cursor=", b"/_history?_cursor=")) + made, (), b""
+    )
 
 
 def huge_body(random: Random, _: Records) -> Ask:
     """A body that is larger than the server takes."""
     body = b'{"resourceType":"Patient","name":[{"family":"' + b"x" * 300_000 + b'"}]}'
-    return _ask(random.choice((b"POST", b"PUT")), b"/Patient", (random.choice((JSON, XML, FORM)),), body)
+    return _ask(
+        random.choice((b"POST", b"PUT")), b"/Patient", (random.choice((JSON, XML, FORM)),), body
+    )
 
 
 KINDS: Sequence[Making] = (
@@ -232,8 +186,8 @@ def _small_body(random: Random) -> bytes:
 def _query(random: Random) -> bytes:
     pairs = []
     for _ in range(random.choice((1, 1, 1, 2, 2, 5))):
-        name = random.choice(_PARAMETERS) + random.choice(_MODIFIERS)
-        pairs.append(name if random.random() < 0.05 else name + b"=" + random.choice(_VALUES))
+        name = random.choice(PARAMETERS) + random.choice(MODIFIERS)
+        pairs.append(name if random.random() < 0.05 else name + b"=" + random.choice(VALUES))
     return random.choice((b"&", b"&", b"&", b"&&", b";")).join(pairs)
 
 
@@ -246,9 +200,9 @@ def _operation(random: Random) -> Any:
         return _value(random)
     operation = {
         "op": random.choice(("add", "remove", "replace", "move", "copy", "test", "nonsense", None)),
-        "path": random.choice((*_POINTERS, _value(random))),
+        "path": random.choice((*POINTERS, _value(random))),
         "value": random.choice((_value(random), "1990-01-01")),
-        "from": random.choice(_POINTERS),
+        "from": random.choice(POINTERS),
     }
     if random.random() < 0.2:
         del operation[random.choice(list(operation))]
@@ -260,17 +214,22 @@ def _part(random: Random) -> Any:
         return _value(random)
     name = random.choice(("type", "path", "name", "value", "index", "source", "destination", "x"))
     types = ("add", "insert", "delete", "replace", "move", "x", None)
-    choices: Mapping[str, Sequence[Any]] = {"type": types, "path": _PATHS}
+    choices: Mapping[str, Sequence[Any]] = {"type": types, "path": PATHS}
     suffix = random.choice(("Code", "String", "Integer", "Nonsense", "HumanName", ""))
-    return {"name": name, f"value{suffix}": random.choice(choices.get(name, (_value(random), 0, "a")))}
+    return {
+        "name": name,
+        f"value{suffix}": random.choice(choices.get(name, (_value(random), 0, "a"))),
+    }
 
 
 def _entry(random: Random, records: Records) -> Any:
     if random.random() < 0.05:
         return _value(random)
     request: dict[str, Any] = {
-        "method": random.choice(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "nonsense", None)),
-        "url": random.choice((*_URLS, *_URLS, _value(random))),
+        "method": random.choice(
+            ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "nonsense", None)
+        ),
+        "url": random.choice((*URLS, *URLS, _value(random))),
     }
     for name in ("ifMatch", "ifNoneMatch", "ifNoneExist", "ifModifiedSince"):
         if random.random() < 0.1:

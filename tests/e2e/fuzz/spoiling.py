@@ -9,10 +9,37 @@ from typing import Any
 
 SCALARS = (
     *(None, True, False, 0, -1, 1e400, float("nan"), 10**40, 1.10, "", " ", "\x00", "\ud800"),
-    *("a" * 70_000, "2020-13-45", "2020-02-30T25:61:00Z", "Patient/", "urn:uuid:nonsense", "#", "%"),
-    *("' OR 1=1 --", "<script>", "𝔘𝔫𝔦", "\u202e", "-", "http://[", "1/2", "$everything"),
+    *(
+        "a" * 70_000,
+        "2020-13-45",
+        "2020-02-30T25:61:00Z",
+        "Patient/",
+        "urn:uuid:nonsense",
+        "#",
+        "%",
+    ),
+    *(
+        "' OR 1=1 --",
+        "<script>",
+        "\U0001d518\U0001d52b",
+        "\u202e",
+        "-",
+        "http://[",
+        "1/2",
+        "$everything",
+    ),
 )
-SHAPES = ([], {}, [[]], [None], [{}], {"": ""}, {"resourceType": "Patient"}, {"_": None}, [[[[]]]])
+SHAPES: tuple[Any, ...] = (
+    [],
+    {},
+    [[]],
+    [None],
+    [{}],
+    {"": ""},
+    {"resourceType": "Patient"},
+    {"_": None},
+    [[[[]]]],
+)
 NAMES = ("", "_", "__proto__", "_id", "id", "extension", "nonsense", "resourceType", "é", "$ref")
 CLIPS = (
     *(b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"{", b"}", b"[", b"]", b'"', b",", b":", b"\\u"),

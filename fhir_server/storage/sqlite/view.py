@@ -1,0 +1,27 @@
+"""What a search on one type reads through: a connection, the caller's sight, the type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import apsw
+
+from fhir_server.policy.visibility import Visibility
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One type as one caller sees it.
+
+    `broad` remembers terms with so many candidates that counting them again would tell nothing new. Should one
+    have shrunk since, a plan is slower, never wrong.
+    """
+
+    connection: apsw.Connection
+    sight: Visibility
+    kind: str
+    broad: set[str]
+
+    def key(self, term: str) -> str:
+        """Return a term of this type as the term table has it."""
+        return f"{self.kind}.{term}"
