@@ -38,7 +38,7 @@ class _Page:
 
     def links(self, service: Service, applied: Pairs, after: Position | None) -> list[Link]:
         """Return the links to this page, the first and the next."""
-        query = urlencode((*applied, *self.request.form), safe="/:,$", quote_via=quote)
+        query = self._query(applied)
         first = f"{self.request.base_url}/{self.place}" + ("?" + query if query else "")
         further = first + ("&" if query else "?") + CURSOR + "="
         links = [Link("self", further + self.cursor if self.cursor else first)]
@@ -49,6 +49,13 @@ class _Page:
             cursor = service.cursors.seal(Cursor(after, self.moment), scope, now=self.now)
             links.append(Link("next", further + cursor))
         return links
+
+    def _query(self, applied: Pairs) -> str:
+        """Return the query of what was applied: as it was sent, where all of it counts."""
+        request = self.request
+        if applied == self.asked and request.method == "GET" and not self.cursor:
+            return request.query
+        return urlencode((*applied, *request.form), safe="/:,$", quote_via=quote)
 
 
 async def search_page(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 from fhir_server.search.expression import (
     AllOf,
@@ -24,7 +25,7 @@ from fhir_server.search.expression import (
     Predicate,
     Updated,
 )
-from fhir_server.search.record import is_posted
+from fhir_server.search.record import is_posted, pair_term
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -65,7 +66,7 @@ def conjuncts(predicate: Predicate) -> Iterator[Predicate]:
 
 def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driver:
     """Choose the driver; `count(predicate, most)` counts a lead's candidates, up to `most`."""
-    parts = tuple(conjuncts(predicate))
+    parts = _paired(tuple(conjuncts(predicate)))
     ordered = [
         each
         for each in parts
@@ -81,6 +82,14 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
         if rival is not None and count(rival, most) < most:
             lead = rival
     return Driver(lead, tuple(each for each in parts if each is not lead or not is_whole(each)))
+
+
+def _paired(parts: tuple[Predicate, ...]) -> tuple[Predicate, ...]:
+    """Write two terms that have a posting list together as one."""
+    for first, second in permutations([each for each in parts if isinstance(each, HasTerm)], 2):
+        if pair := pair_term(first.term, second.term):
+            return (HasTerm(pair), *(e for e in parts if e is not first and e is not second))
+    return parts
 
 
 def is_whole(lead: Predicate) -> bool:

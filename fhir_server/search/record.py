@@ -168,6 +168,30 @@ def is_posted(term: str) -> bool:
     return _KEPT_IN_RECORD(term) is None
 
 
+_PATIENT = "patient>Patient/"
+_CODES = ("code=", "vaccine-code=")
+
+
+def pair_term(first: str, second: str) -> str | None:
+    """Return the term of a patient's reference and a code together, None for any other two.
+
+    What a patient has of one code is the commonest clinical question: with a list of its own it is one seek.
+    """
+    if first.startswith(_PATIENT) and second.startswith(_CODES):
+        return f"{first}&{second}"
+    return None
+
+
+def posted_terms(record: IndexRecord) -> list[str]:
+    """Return the terms of a record that have posting lists, pairs among them."""
+    posted = [each for each in record.terms if is_posted(each)]
+    patients = [each for each in posted if each.startswith(_PATIENT)]
+    if patients:
+        codes = [each for each in posted if each.startswith(_CODES)]
+        posted += [f"{patient}&{code}" for patient in patients for code in codes]
+    return posted
+
+
 def prefix_end(prefix: str) -> str:
     """Return the first text after all that begin with the prefix."""
     return prefix + "\U0010ffff"

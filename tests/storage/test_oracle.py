@@ -43,7 +43,7 @@ TERMS = (
     *(f"code={code}\x1f{system}" for code in "abc" for system in ("", "x", "y")),
     *(f"family^{name}" for name in ("smith", "smithe", "smyth", "jones")),
     *(f"family!{name}" for name in ("Smith", "SMITH")),
-    *(f"subject>Patient/{patient}" for patient in PATIENTS),
+    *(f"patient>Patient/{patient}" for patient in PATIENTS),
     "code~x",
     "identifier~x",
 )

@@ -9,7 +9,7 @@ import apsw
 import msgspec
 
 from fhir_server.search.planning import span_class
-from fhir_server.search.record import IndexRecord, is_posted
+from fhir_server.search.record import IndexRecord, posted_terms
 
 Place = tuple[int, int, int]
 """Where index rows point: primary date, rid, owner class."""
@@ -40,8 +40,7 @@ def axis_key(resource_type: str, axis: str, span: int) -> str:
 
 def posted(record: IndexRecord) -> tuple[str, ...]:
     """Return the terms that have posting lists, one for each compartment among them."""
-    compartments = (compartment_term(each) for each in record.compartments)
-    return (*filter(is_posted, record.terms), *compartments)
+    return (*posted_terms(record), *map(compartment_term, record.compartments))
 
 
 def posted_spans(kind: str, record: IndexRecord) -> set[Span]:
