@@ -17,7 +17,7 @@ def constant(body: bytes) -> Any:
         (b"content-length", str(len(body)).encode()),
     ]
 
-    async def application(scope: Any, receive: Any, send: Any) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI's form
         assert scope["type"] == "http"
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})

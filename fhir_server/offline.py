@@ -67,7 +67,7 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
         with workers(number, folder, base_url, keep_invalid=keep_invalid) as pool:
             async for batch, results in prepared(pool, number, batches(sources, state)):
                 report(batch.source, await loader.write(batch, results))
-                state.reached(batch.source, batch.items[-1].line)
+                state.reached(batch.source, batch.items[-1].line, len(batch.items))
     state.finished()
 
 

@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+SAVED_EVERY = 1_000
+"""Items after which the file is written: a folder has thousands of files, of one item each."""
+
 
 @dataclass(slots=True)
 class State:
@@ -13,6 +16,7 @@ class State:
 
     path: Path
     lines: dict[str, int] = field(default_factory=dict)
+    unsaved: int = 0
 
     @classmethod
     def at(cls, path: Path) -> State:
@@ -26,9 +30,16 @@ class State:
         """Return the last line of a file that is loaded."""
         return self.lines.get(_mark(source), 0)
 
-    def reached(self, source: Path, line: int) -> None:
-        """Remember that a file is loaded up to a line."""
+    def reached(self, source: Path, line: int, items: int) -> None:
+        """Remember that a file is loaded up to a line, `items` more than before; on disk, every thousand."""
         self.lines[_mark(source)] = line
+        self.unsaved += items
+        if self.unsaved >= SAVED_EVERY:
+            self.save()
+
+    def save(self) -> None:
+        """Write what is remembered, as a whole."""
+        self.unsaved = 0
         beside = self.path.with_name(self.path.name + ".part")
         beside.write_text(json.dumps(self.lines), encoding="utf-8")
         beside.replace(self.path)

@@ -64,6 +64,8 @@ async def follow(
     most: int = MOST_INCLUDED,
 ) -> Included:
     """Return what the matches include, each resource once; where something is cut off, an issue tells."""
+    if not (includes or revincludes):
+        return Included(())
     links = _Links(tuple(includes), tuple(revincludes))
     found: dict[Key, Row] = {}
     seen = {row.stored.key for row in matches}

@@ -160,6 +160,8 @@ def _missing(criterion: Criterion) -> Predicate:
 
 def _any_value(known: Known, criterion: Criterion) -> Predicate:
     """Return that one of the values separated by commas is there."""
+    if "," not in criterion.value:
+        return _one_value(known, criterion)
     values = split(criterion.value, ",")
     if len(values) > MOST_ALTERNATIVES:
         raise BadRequest(
@@ -179,6 +181,8 @@ def _one_value(known: Known, criterion: Criterion) -> Predicate:
             return any_of(Updated(each) for each in date.alternatives_of_moment(criterion))
         case _:
             sources = known.sources(criterion.parameter)
+            if len(sources) == 1 and sources[0] is criterion.parameter:
+                return _parsed(known, criterion)
             return any_of(
                 _parsed(known, replace(criterion, parameter=source)) for source in sources
             )

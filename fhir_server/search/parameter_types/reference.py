@@ -8,6 +8,7 @@ from fhir_server.fhir.errors import BadRequest
 from fhir_server.fhir.fhirpath import Node
 from fhir_server.search.expression import (
     NOTHING,
+    HasAnyTerm,
     HasTerm,
     HasTermContaining,
     Predicate,
@@ -15,7 +16,6 @@ from fhir_server.search.expression import (
 from fhir_server.search.parameter_types import token
 from fhir_server.search.parameter_types.criterion import (
     Criterion,
-    any_of,
     begins_with,
     unescape,
 )
@@ -82,8 +82,8 @@ def parse(criterion: Criterion) -> Predicate:
 
 
 def _predicate(criterion: Criterion) -> Predicate:
-    code = criterion.parameter.code
-    return any_of(HasTerm(reference_term(code, each)) for each in names(criterion))
+    terms = [reference_term(criterion.parameter.code, each) for each in names(criterion)]
+    return HasTerm(terms[0]) if len(terms) == 1 else HasAnyTerm(tuple(dict.fromkeys(terms)))
 
 
 def names(criterion: Criterion) -> list[str]:

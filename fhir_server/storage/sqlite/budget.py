@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TypeVar
 
 import apsw
 
@@ -15,6 +15,9 @@ STEPS = 1_000
 
 INLINE_SECONDS = 0.004
 PATIENT_SECONDS = 10.0
+
+
+T = TypeVar("T")
 
 
 class OutOfBudget(Exception):
@@ -31,25 +34,23 @@ class Budget:
     def _spent(self) -> bool:
         return time.perf_counter() > self._deadline
 
-    @contextmanager
-    def inline(self) -> Iterator[None]:
-        """Give the work a few milliseconds; raise OutOfBudget when they are spent."""
-        with self._until(INLINE_SECONDS, OutOfBudget()):
-            yield
+    def inline(self, work: Callable[[], T]) -> T:
+        """Do work that may take a few milliseconds; raise OutOfBudget when they are spent."""
+        return self._within(INLINE_SECONDS, work)
 
-    @contextmanager
-    def patient(self) -> Iterator[None]:
-        """Give the work seconds; raise TooCostly when they are spent."""
-        message = f"The search took longer than {PATIENT_SECONDS:.0f} seconds: narrow it"
-        with self._until(PATIENT_SECONDS, TooCostly(message)):
-            yield
+    def patient(self, work: Callable[[], T]) -> T:
+        """Do work that may take seconds; raise TooCostly when they are spent."""
+        try:
+            return self._within(PATIENT_SECONDS, work)
+        except OutOfBudget:
+            message = f"The search took longer than {PATIENT_SECONDS:.0f} seconds: narrow it"
+            raise TooCostly(message) from None
 
-    @contextmanager
-    def _until(self, seconds: float, error: Exception) -> Iterator[None]:
+    def _within(self, seconds: float, work: Callable[[], T]) -> T:
         self._deadline = time.perf_counter() + seconds
         try:
-            yield
+            return work()
         except apsw.InterruptError:
-            raise error from None
+            raise OutOfBudget from None
         finally:
             self._deadline = float("inf")

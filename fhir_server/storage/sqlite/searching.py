@@ -46,10 +46,12 @@ class Searcher:
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted."""
+        keys = plan.sort or NATURAL
+        candidates = self._candidates(sight, plan)
+        # One statement needs no transaction around it.
+        if len(candidates) == 1 and (page := _simple(candidates[0], keys, after, limit)):
+            return page
         with snapshot(self._connection):
-            keys, candidates = plan.sort or NATURAL, self._candidates(sight, plan)
-            if len(candidates) == 1 and (page := _simple(candidates[0], keys, after, limit)):
-                return page
             positions = list(islice(_positions(candidates, keys, after), limit + 1))
             rows = self._rows([int(each[-1] or 0) for each in positions[:limit]])
             return Page(rows, positions[limit - 1] if len(positions) > limit else None)

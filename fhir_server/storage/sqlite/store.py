@@ -11,6 +11,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from threading import local
 from typing import TypeVar
@@ -132,8 +133,7 @@ class SQLiteStore:
 
     async def _within_budget(self, work: Callable[[_Session], T]) -> T:
         try:
-            with self._inline.budget.inline():
-                return work(self._inline)
+            return self._inline.budget.inline(lambda: work(self._inline))
         except OutOfBudget:
             return await self._on_thread(work)
 
@@ -144,8 +144,7 @@ class SQLiteStore:
         session: _Session | None = getattr(self._of_thread, "session", None)
         if session is None:
             session = self._of_thread.session = _Session(self._path)
-        with session.budget.patient():
-            return work(session)
+        return session.budget.patient(partial(work, session))
 
 
 def _secret(path: Path, name: str) -> bytes:
