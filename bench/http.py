@@ -40,7 +40,7 @@ def search_page(store: Path, folder: Path, seconds: float) -> Figure:
     )
 
 
-def _against_constant(
+def _against_constant(  # noqa: PLR0913, PLR0917 - what is measured, and how
     name: str, targets: Sequence[str], store: Path, folder: Path, seconds: float, promised: float
 ) -> Figure:
     payloads = [request("GET", each) for each in targets]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx2
 
-from fhir_server.bulk.loading import Loader, Tally, batches, prepared, worker_count, workers
-from fhir_server.bulk.preparing import preparation
+from fhir_server.bulk.loading import Batch, Loader, Tally, batches, prepared, worker_count, workers
+from fhir_server.bulk.preparing import Rejected, preparation
 from fhir_server.bulk.reporting import Reporter
 from fhir_server.bulk.resumption import State
 from fhir_server.bulk.sending import Sender
@@ -62,12 +62,15 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
     base_url = _base_url(settings)
     number = worker_count(processes)
     folder = definitions_folder()
+
+    def done(batch: Batch, problems: Sequence[Rejected]) -> None:
+        report(batch.source, problems)
+        state.reached(batch.source, batch.items[-1].line, len(batch.items))
+
     async with open_store(path, clock=clock) as store:
-        loader = Loader(store, _transact(store, base_url), tally)
+        loader = Loader(store, _transact(store, base_url), done, tally)
         with workers(number, folder, base_url, keep_invalid=keep_invalid) as pool:
-            async for batch, results in prepared(pool, number, batches(sources, state)):
-                report(batch.source, await loader.write(batch, results))
-                state.reached(batch.source, batch.items[-1].line, len(batch.items))
+            await loader.run(prepared(pool, number, batches(sources, state)))
     state.finished()
 
 

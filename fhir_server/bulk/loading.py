@@ -33,7 +33,10 @@ from fhir_server.fhir.resource import Resource
 from fhir_server.storage.contract import Put, Store, Unchanged
 
 BATCH = 1_000
-"""Items that travel to a process together, and are written together."""
+"""Items that travel to a process together."""
+
+WRITTEN_TOGETHER = 6_000
+"""Items that are written and committed together: the more, the fewer pages are written again."""
 
 AHEAD = 3
 """Batches for each process that wait or are worked on: what bounds the memory."""
@@ -57,6 +60,10 @@ class Batch:
     source: Path
     items: tuple[Item, ...]
     size: int
+
+
+PreparedBatch = tuple[Batch, list[Result]]
+"""A batch with what the processes made of it."""
 
 
 def batches(sources: Sequence[Path], state: State) -> Iterator[Batch]:
@@ -93,7 +100,7 @@ def workers(
 
 async def prepared(
     pool: ProcessPoolExecutor, processes: int, found: Iterator[Batch]
-) -> AsyncIterator[tuple[Batch, list[Result]]]:
+) -> AsyncIterator[PreparedBatch]:
     """Yield each batch with what the processes made of it, in order, a few of them ahead."""
     loop = asyncio.get_running_loop()
     ahead: deque[tuple[Batch, asyncio.Future[list[Result]]]] = deque()
@@ -111,34 +118,51 @@ async def prepared(
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """Writes what was prepared.
+    """Writes what was prepared, and tells of each batch when it is durable.
 
-    `transact` does a transaction Bundle as a whole and returns how many resources it wrote.
+    `transact` does a transaction Bundle as a whole and returns how many resources it wrote; `done` is told what was
+    rejected of a batch.
     """
 
     store: Store
     transact: Callable[[Resource], Awaitable[int]]
+    done: Callable[[Batch, Sequence[Rejected]], None]
     tally: Tally
 
-    async def write(self, batch: Batch, results: Sequence[Result]) -> list[Rejected]:
-        """Write a batch; return what is rejected and was left out."""
-        puts = [Put(each.draft) for each in results if isinstance(each, Prepared)]
+    async def run(self, stream: AsyncIterator[PreparedBatch]) -> None:
+        """Write all that the stream yields; while one group is written, the next is gathered."""
+        group: list[PreparedBatch] = []
+        writing = asyncio.create_task(self._write(()))
+        async for each in stream:
+            group.append(each)
+            if sum(len(batch.items) for batch, _ in group) >= WRITTEN_TOGETHER:
+                await writing
+                writing = asyncio.create_task(self._write(group))
+                group = []
+        await writing
+        await self._write(group)
+
+    async def _write(self, group: Sequence[PreparedBatch]) -> None:
+        found = [each for _, results in group for each in results]
+        puts = [Put(each.draft) for each in found if isinstance(each, Prepared)]
         answers = await self.store.write(puts, atomic=False) if puts else ()
         unchanged = sum(isinstance(each, Unchanged) for each in answers)
         self.tally.unchanged += unchanged
         self.tally.written += len(answers) - unchanged
+        for batch, results in group:
+            problems = await self._problems(results)
+            self.tally.rejected += sum(not each.kept for each in problems)
+            self.tally.invalid += sum(each.kept for each in problems)
+            self.tally.read += batch.size
+            self.done(batch, problems)
+
+    async def _problems(self, results: Sequence[Result]) -> list[Rejected]:
+        """Return what is wrong with a batch, once its transactions are done."""
         problems = [each for each in results if isinstance(each, Rejected)]
         for each in results:
             if isinstance(each, Transaction):
-                problems += await self._transact(each)
-        self.tally.rejected += sum(not each.kept for each in problems)
-        self.tally.invalid += sum(each.kept for each in problems)
-        self.tally.read += batch.size
+                try:
+                    self.tally.written += await self.transact(each.bundle)
+                except FhirError as error:
+                    problems.append(rejected(each.line, error))
         return problems
-
-    async def _transact(self, each: Transaction) -> list[Rejected]:
-        try:
-            self.tally.written += await self.transact(each.bundle)
-        except FhirError as error:
-            return [rejected(each.line, error)]
-        return []

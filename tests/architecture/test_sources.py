@@ -137,7 +137,7 @@ def test_each_runtime_dependency_is_imported() -> None:
 
     required = runtime_dependencies() - SERVED_BY_UVICORN
     assert required - used == set(), "required, and imported nowhere"
-    assert used - required == {"fhir-server"}, "imported, and not required"
+    assert used - required <= {"fhir-server"}, "imported, and not required"
 
 
 def test_each_folder_that_the_wheel_takes_along_has_files() -> None:

@@ -22,8 +22,8 @@ from fhir_server.storage.contract import (
     Written,
 )
 from fhir_server.storage.drafts import rendered
-from fhir_server.storage.sqlite import index
-from fhir_server.storage.sqlite.index import Owners
+from fhir_server.storage.sqlite.index import Index, Place
+from fhir_server.storage.sqlite.owners import Owners
 from fhir_server.storage.sqlite.searching import Searcher
 
 SELECT_CURRENT = """
@@ -64,7 +64,7 @@ class Current:
     body: bytes | None
 
     @property
-    def place(self) -> index.Place:
+    def place(self) -> Place:
         """Where its index rows point."""
         return self.primary_date, self.rid, self.owner
 
@@ -79,6 +79,7 @@ class Applier:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._searcher = Searcher(connection)
+        self.index = Index(connection)
         self.owners = Owners(connection)
         self.moment = 0
         self._data_version = 0
@@ -92,6 +93,11 @@ class Applier:
             self.owners.forget()
         latest: int | None = self._connection.execute("SELECT max(moment) FROM resource").get
         self.moment = max(now, latest or 0)
+
+    def rolled_back(self) -> None:
+        """Forget what was done since the last commit or savepoint."""
+        self.index.drop()
+        self.owners.rolled_back()
 
     def apply(self, op: WriteOp) -> WriteResult:
         """Do one operation; on Refused and Unchanged nothing was written."""
@@ -127,7 +133,7 @@ class Applier:
         self._connection.execute(ARCHIVE, (current.rid,))
         if current.record is not None:
             record = unpacked(current.record)
-            index.remove(self._connection, op.key.type, record, current.place)
+            self.index.remove(op.key.type, record, current.place)
         version = current.version + 1
         self._connection.execute(BURY, (version, moment, NO_DATE, current.rid))
         return Written(Stored(op.key, version, moment, "DELETE", None), created=False)
@@ -146,6 +152,7 @@ class Applier:
         return self._refusal(expectation) if expectation else None
 
     def _refusal(self, expectation: Expectation) -> Refused | None:
+        self.index.flush()
         page = self._searcher.page(expectation.sight, expectation.plan, None, 2)
         matches = tuple(row.stored.key for row in page.rows)
         return None if frozenset(matches) == expectation.matches else Refused(matches=matches)
@@ -168,7 +175,7 @@ class Applier:
             ),
         )
         place = record.primary, self._connection.last_insert_rowid(), owner
-        index.add(self._connection, draft.key.type, record, place)
+        self.index.add(draft.key.type, record, place)
         return Stored(draft.key, 1, moment, method, body)
 
     def _replace(self, draft: Draft, method: str, current: Current) -> Stored:
@@ -192,14 +199,12 @@ class Applier:
         self._reindex(draft.key.type, record, current, (record.primary, current.rid, owner))
         return Stored(draft.key, version, moment, method, body)
 
-    def _reindex(
-        self, kind: str, record: IndexRecord, current: Current, place: index.Place
-    ) -> None:
+    def _reindex(self, kind: str, record: IndexRecord, current: Current, place: Place) -> None:
         if current.record is None:
-            index.add(self._connection, kind, record, place)
+            self.index.add(kind, record, place)
         else:
             old = unpacked(current.record)
-            index.change(self._connection, kind, (old, record), (current.place, place))
+            self.index.change(kind, old, record, before=current.place, after=place)
 
     def _next_moment(self) -> int:
         self.moment += 1

@@ -1,4 +1,8 @@
-"""The index rows of a resource: its terms, its spans and its owner class, written by difference."""
+"""The index rows of resources: their terms and spans, written by difference and many at a time.
+
+New rows wait until something must see them, and are then inserted in the order of their tables: a large group of
+writes so meets each page once, instead of once for each of its rows.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 import apsw
-import msgspec
 
 from fhir_server.search.planning import span_class
 from fhir_server.search.record import IndexRecord, posted_terms
@@ -17,14 +20,6 @@ Place = tuple[int, int, int]
 Span = tuple[str, int | str, int | str]
 """Axis with span class, low and high end."""
 
-
-def packed_patients(record: IndexRecord) -> bytes:
-    """Return what tells one owner class from another."""
-    return msgspec.msgpack.encode((record.compartments, record.mentions))
-
-
-REMEMBERED = 100_000
-"""Owner classes whose number is kept in memory."""
 
 INSERT_TERM = "INSERT OR IGNORE INTO term VALUES(?,?,?,?)"
 DELETE_TERM = "DELETE FROM term WHERE term=? AND primary_date=? AND rid=?"
@@ -56,106 +51,62 @@ def compartment_term(patient: str) -> str:
     return f"@{patient}"
 
 
-def add(connection: apsw.Connection, kind: str, record: IndexRecord, place: Place) -> None:
-    """Write all rows of a resource that has none."""
-    _insert_terms(connection, kind, posted(record), place)
-    _insert_spans(connection, posted_spans(kind, record), place)
+MOST_WAITING = 300_000
+"""Rows that wait at most: what bounds the memory."""
 
 
-def remove(connection: apsw.Connection, kind: str, record: IndexRecord, place: Place) -> None:
-    """Delete all rows of a resource."""
-    _delete_terms(connection, kind, posted(record), place)
-    _delete_spans(connection, posted_spans(kind, record), place)
-
-
-def change(
-    connection: apsw.Connection,
-    kind: str,
-    records: tuple[IndexRecord, IndexRecord],
-    places: tuple[Place, Place],
-) -> None:
-    """Write the difference between the old and the new record; all rows if their place changed."""
-    old, new = records
-    before, after = places
-    if before != after:
-        remove(connection, kind, old, before)
-        add(connection, kind, new, after)
-        return
-    if old.terms != new.terms:
-        gone, come = set(posted(old)), set(posted(new))
-        _delete_terms(connection, kind, gone - come, before)
-        _insert_terms(connection, kind, come - gone, after)
-    if old.ranges != new.ranges:
-        past, present = posted_spans(kind, old), posted_spans(kind, new)
-        _delete_spans(connection, past - present, before)
-        _insert_spans(connection, present - past, after)
-
-
-def _insert_terms(
-    connection: apsw.Connection, kind: str, terms: Iterable[str], place: Place
-) -> None:
-    connection.executemany(INSERT_TERM, [(f"{kind}.{each}", *place) for each in terms])
-
-
-def _insert_spans(connection: apsw.Connection, spans: Iterable[Span], place: Place) -> None:
-    connection.executemany(INSERT_SPAN, [(*each, *place) for each in spans])
-
-
-def _delete_terms(
-    connection: apsw.Connection, kind: str, terms: Iterable[str], place: Place
-) -> None:
-    connection.executemany(DELETE_TERM, [(f"{kind}.{each}", *place[:2]) for each in terms])
-
-
-def _delete_spans(connection: apsw.Connection, spans: Iterable[Span], place: Place) -> None:
-    rows = [(axis, low, place[1], high) for axis, low, high in spans]
-    connection.executemany(DELETE_SPAN, rows)
-
-
-class Owners:
-    """Interns owner classes; what a rolled back transaction made is forgotten."""
+class Index:
+    """Writes index rows on the writer's connection."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._known: dict[bytes, int] = {}
-        self._new: list[bytes] = []
+        self._terms: list[tuple[object, ...]] = []
+        self._spans: list[tuple[object, ...]] = []
 
-    def intern(self, record: IndexRecord) -> int:
-        """Return the owner class of the patients that the record names."""
-        patients = packed_patients(record)
-        known = self._known.get(patients)
-        if known is None:
-            known = self._find(patients) or self._make(patients, record)
-            if len(self._known) > REMEMBERED:
-                self._known.clear()
-            self._known[patients] = known
-        return known
+    def add(self, kind: str, record: IndexRecord, place: Place) -> None:
+        """Write all rows of a resource that has none."""
+        self._insert(kind, posted(record), posted_spans(kind, record), place)
 
-    def forget(self) -> None:
-        """Know nothing any more."""
-        self._known.clear()
+    def remove(self, kind: str, record: IndexRecord, place: Place) -> None:
+        """Delete all rows of a resource."""
+        self._delete(kind, posted(record), posted_spans(kind, record), place)
 
-    def committed(self) -> None:
-        """Keep what was made: it is durable."""
-        self._new.clear()
+    def change(
+        self, kind: str, old: IndexRecord, new: IndexRecord, *, before: Place, after: Place
+    ) -> None:
+        """Write the difference between the old and the new record; all rows if their place changed."""
+        if before != after:
+            self.remove(kind, old, before)
+            self.add(kind, new, after)
+            return
+        gone, come = set(posted(old)), set(posted(new))
+        past, present = posted_spans(kind, old), posted_spans(kind, new)
+        self._delete(kind, gone - come, past - present, before)
+        self._insert(kind, come - gone, present - past, after)
 
-    def rolled_back(self) -> None:
-        """Forget what was made since the last commit."""
-        for patients in self._new:
-            self._known.pop(patients, None)
-        self._new.clear()
+    def flush(self) -> None:
+        """Insert the rows that wait: what reads the index next sees them."""
+        if self._terms:
+            self._terms.sort()
+            self._connection.executemany(INSERT_TERM, self._terms)
+        if self._spans:
+            self._spans.sort()
+            self._connection.executemany(INSERT_SPAN, self._spans)
+        self.drop()
 
-    def _find(self, patients: bytes) -> int | None:
-        found = self._connection.execute(
-            "SELECT owner FROM owner WHERE patients=?", (patients,)
-        ).fetchone()
-        return found[0] if found else None
+    def drop(self) -> None:
+        """Forget the rows that wait: what they belong to is rolled back."""
+        self._terms.clear()
+        self._spans.clear()
 
-    def _make(self, patients: bytes, record: IndexRecord) -> int:
-        self._connection.execute("INSERT INTO owner(patients) VALUES(?)", (patients,))
-        made = self._connection.last_insert_rowid()
-        rows = {(each, 1, made) for each in record.compartments}
-        rows |= {(each, 0, made) for each in record.mentions}
-        self._connection.executemany("INSERT INTO owned VALUES(?,?,?)", sorted(rows))
-        self._new.append(patients)
-        return made
+    def _insert(self, kind: str, terms: Iterable[str], spans: Iterable[Span], place: Place) -> None:
+        self._terms += [(f"{kind}.{each}", *place) for each in terms]
+        self._spans += [(*each, *place) for each in spans]
+        if len(self._terms) > MOST_WAITING:
+            self.flush()
+
+    def _delete(self, kind: str, terms: Iterable[str], spans: Iterable[Span], place: Place) -> None:
+        self.flush()
+        self._connection.executemany(DELETE_TERM, [(f"{kind}.{e}", *place[:2]) for e in terms])
+        rows = [(axis, low, place[1], high) for axis, low, high in spans]
+        self._connection.executemany(DELETE_SPAN, rows)

@@ -10,7 +10,8 @@ from typing import Any
 import apsw
 
 from fhir_server.search.record import IndexRecord, unpacked
-from fhir_server.storage.sqlite.index import Place, packed_patients, posted, posted_spans
+from fhir_server.storage.sqlite.index import Place, posted, posted_spans
+from fhir_server.storage.sqlite.owners import packed_patients
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.snapshot import snapshot
 

@@ -81,6 +81,7 @@ class Writer:
                 group.append(request)
                 done += len(request.ops)
             request = None
+            self._applier.index.flush()
             await asyncio.to_thread(self._connection.execute, "COMMIT")
         except Exception as problem:  # noqa: BLE001 - one caller's fault must not end the writer
             self._roll_back()
@@ -104,6 +105,8 @@ class Writer:
         """Apply one request's operations; leave nothing of an atomic one that is refused."""
         guarded = request.atomic and len(request.ops) > 1
         if guarded:
+            # What others wrote must not be undone with it.
+            self._applier.index.flush()
             self._connection.execute("SAVEPOINT request")
         for number, op in enumerate(request.ops, 1):
             result = self._applier.apply(op)
@@ -118,13 +121,13 @@ class Writer:
 
     def _undo(self, request: _Request, *, refused: int) -> None:
         self._connection.execute("ROLLBACK TO request")
-        self._applier.owners.rolled_back()
+        self._applier.rolled_back()
         result = request.results[refused]
         request.results = [Refused() for _ in request.ops]
         request.results[refused] = result
 
     def _roll_back(self) -> None:
-        self._applier.owners.rolled_back()
+        self._applier.rolled_back()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
