@@ -53,11 +53,15 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class HasRange:
-    """One and the same range on this axis keeps all the limits and has all the tags."""
+    """One and the same range on this axis keeps all the limits and has all the tags.
+
+    `primary`: a resource has at most one range there, and it begins at the primary date.
+    """
 
     axis: str
     limits: tuple[Limit, ...]
     tags: tuple[str, ...] = ()
+    primary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

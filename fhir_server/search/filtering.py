@@ -15,7 +15,9 @@ from fhir_server.search import paths
 from fhir_server.search.expression import (
     EVERYTHING,
     NOTHING,
+    AnyOf,
     HasId,
+    HasRange,
     IsPresent,
     Not,
     Predicate,
@@ -39,6 +41,7 @@ from fhir_server.search.parameter_types.criterion import (
     split,
     unescape,
 )
+from fhir_server.search.primary import has_one_value, primary_parameter
 
 MOST_ALTERNATIVES = 500
 """How many values, separated by commas, one parameter may have."""
@@ -84,6 +87,8 @@ class Known:
     resource_type: str
     parameters: Mapping[str, SearchParameter]
     covered: Mapping[str, tuple[str, ...]]
+    primary: str | None = None
+    """The parameter of the primary date, where a resource has at most one value of it."""
 
     def sources(self, parameter: SearchParameter) -> tuple[SearchParameter, ...]:
         """Return the parameters under which the values of one are indexed."""
@@ -108,7 +113,9 @@ class Known:
 def known_parameters(definitions: Definitions, resource_type: str) -> Known:
     """Return what may be searched of a type; `Resource` is what all types have."""
     parameters = definitions.search_parameters(resource_type)
-    return Known(resource_type, parameters, paths.unions(parameters))
+    code = primary_parameter(parameters)
+    primary = code if code and has_one_value(parameters[code], definitions) else None
+    return Known(resource_type, parameters, paths.unions(parameters), primary)
 
 
 def nearest(name: str, names: Mapping[str, object]) -> str:
@@ -188,6 +195,17 @@ def _one_value(known: Known, criterion: Criterion) -> Predicate:
             )
 
 
+def _of_primary(predicate: Predicate) -> Predicate:
+    """Return a predicate on the primary date as one that says so."""
+    match predicate:
+        case HasRange():
+            return replace(predicate, primary=True)
+        case AnyOf(parts):
+            return AnyOf(tuple(map(_of_primary, parts)))
+        case _:
+            return predicate
+
+
 def _logical_id(criterion: Criterion) -> Predicate:
     if criterion.modifier is not None:
         raise criterion.wrong_modifier("not")
@@ -200,5 +218,6 @@ def _logical_id(criterion: Criterion) -> Predicate:
 def _parsed(known: Known, criterion: Criterion) -> Predicate:
     parse = _PARSERS.get(criterion.parameter.type)
     if parse is not None:
-        return parse(criterion)
+        found = parse(criterion)
+        return _of_primary(found) if criterion.parameter.code == known.primary else found
     return composite.parse(criterion, known.components(criterion.parameter))

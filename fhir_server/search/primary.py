@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from fhir_server.conformance.definitions import SearchParameter
+from fhir_server.fhir.structure import Element, TypeSource
 from fhir_server.search.record import NO_DATE
 
 PRIMARY_DATES = (
@@ -38,3 +40,20 @@ def primary_parameter(parameters: Mapping[str, SearchParameter]) -> str | None:
         code for code, each in parameters.items() if each.type == "date" and code in _PREFERENCE
     ]
     return min(dates, key=_PREFERENCE.__getitem__, default=None)
+
+
+_PATH = re.compile(r"\(?([A-Z]\w+)\.(\w+)(?: as \w+\))?")
+
+
+def has_one_value(parameter: SearchParameter, types: TypeSource) -> bool:
+    """Tell whether a resource has at most one value of a parameter: its element is named, and does not repeat."""
+    path = _PATH.fullmatch(parameter.expression)
+    if path is None:
+        return False
+    resource_type, name = path.groups()
+    elements = types.type(resource_type).elements[resource_type]
+    return any(_is_named(each, name) and not each.repeats for each in elements)
+
+
+def _is_named(element: Element, name: str) -> bool:
+    return element.name.removesuffix("[x]") == name

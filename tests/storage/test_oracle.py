@@ -67,14 +67,19 @@ patients = st.sets(st.sampled_from(PATIENTS), max_size=2).map(sorted).map(tuple)
 
 @st.composite
 def records(draw: st.DrawFn, logical_id: str) -> IndexRecord:
-    ranges = tuple(sorted(draw(st.sets(st.one_of(dates, numbers), max_size=3)), key=str))
+    primary = draw(st.sampled_from((NO_DATE, *MOMENTS)))
+    found = draw(st.sets(st.one_of(dates, numbers), max_size=3))
+    if primary != NO_DATE:
+        # What the extractor promises of the primary date: one range, which begins there.
+        found.add(Range("when", primary, primary + draw(st.sampled_from(LENGTHS))))
+    ranges = tuple(sorted(found, key=str))
     members = draw(patients)
     return IndexRecord(
         id=logical_id,
         terms=tuple(sorted(draw(st.sets(st.sampled_from(TERMS), max_size=5)))),
         ranges=ranges,
         present=tuple(sorted({each.axis for each in ranges})),
-        primary=draw(st.sampled_from((NO_DATE, *MOMENTS))),
+        primary=primary,
         compartments=members,
         mentions=members,
     )
@@ -107,6 +112,13 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
         lambda prefix: HasTermBetween(prefix, prefix_end(prefix))
     ),
     st.builds(HasTermContaining, st.just("family^"), st.sampled_from(("mit", "smith", "y", "q"))),
+    st.builds(
+        HasRange,
+        st.just("when"),
+        st.lists(limits, min_size=1, max_size=3).map(tuple),
+        st.just(()),
+        st.just(True),  # noqa: FBT003 - hypothesis builds by position
+    ),
     st.builds(HasRange, st.just("date"), st.lists(limits, min_size=1, max_size=3).map(tuple)),
     st.builds(
         HasRange,

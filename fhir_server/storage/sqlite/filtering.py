@@ -9,7 +9,7 @@ import apsw
 
 from fhir_server.search.expression import AllOf, Predicate
 from fhir_server.search.matching import matches
-from fhir_server.search.planning import is_selective
+from fhir_server.search.planning import is_selective, primary_bounds
 from fhir_server.search.record import IndexRecord, unpacked
 from fhir_server.storage.sqlite.translation import (
     LISTED,
@@ -36,6 +36,7 @@ class Filter:
         self._checked = [each for each in predicates if is_selective(each)]
         residual = tuple(each for each in predicates if not is_selective(each))
         self._residual = AllOf(residual) if residual else None
+        self._first, self._last = primary_bounds(AllOf(residual))
         self._joined = residual != () or any(map(needs_row, self._checked))
 
     @property
@@ -78,6 +79,10 @@ class Filter:
         source, found = scan
         condition = found.copy()
         see(self._view.sight, source, condition)
+        if self._first is not None:
+            condition.add(f"{source.primary_date} >= ?", self._first)
+        if self._last is not None:
+            condition.add(f"{source.primary_date} <= ?", self._last)
         for each in self._checked:
             check(self._view.kind, each, source, condition)
         table = source.table

@@ -1,0 +1,80 @@
+"""No statement of the thirty canonical queries scans a table or sorts in a temporary B-tree."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import apsw
+import pytest
+
+from fhir_server.bulk.preparing import preparation
+from fhir_server.demonstration.bulk import population
+from fhir_server.demonstration.queries import Query, canonical
+from fhir_server.fhir.resource import Key
+from fhir_server.interactions.drafting import prepare
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.parsing import parse_query
+from fhir_server.storage.contract import Put
+from fhir_server.storage.sqlite.schema import connect
+from fhir_server.storage.sqlite.searching import Searcher
+from fhir_server.storage.sqlite.store import open_store
+from tests.storage.conftest import START, ticking
+from tests.support.data import ROOT
+
+TODAY = date(2026, 11, 1)
+RESOURCES = 10_000
+QUERIES = canonical(resources=RESOURCES, today=TODAY)
+MADE_WITH = preparation(ROOT / "profiles" / "r4", "http://localhost/fhir")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store with the population that the queries are about."""
+    path = tmp_path_factory.mktemp("plans") / "store.db"
+
+    async def fill() -> None:
+        async with open_store(path, clock=ticking()) as store:
+            made = population(seed=1, resources=RESOURCES, today=TODAY)
+            puts = [
+                Put(prepare(MADE_WITH, each, Key(each["resourceType"], each["id"])))
+                for each in made
+            ]
+            await store.write(puts, atomic=False)
+
+    asyncio.run(fill())
+    return path
+
+
+@pytest.mark.parametrize("sight", ["everything", "one patient"])
+@pytest.mark.parametrize("query", QUERIES, ids=[each.name for each in QUERIES])
+def test_each_statement_is_a_search_of_an_index(filled: Path, query: Query, sight: str) -> None:
+    connection = connect(filled, read_only=True)
+    statements: dict[str, Any] = {}
+
+    def note(_: apsw.Cursor, statement: str, bindings: Any) -> bool:
+        statements.setdefault(statement, bindings)
+        return True
+
+    everything = Visibility.everything("test")
+    sees = everything if sight == "everything" else everything.of_patient("patient-000000")
+    pairs = parse_qsl(query.parameters)
+    asked = parse_query(query.resource_type, pairs, MADE_WITH.definitions, now=START)
+    connection.exec_trace = note
+    searcher = Searcher(connection)
+    searcher.page(sees, asked.plan, None, 20)
+    searcher.count(sees, asked.plan)
+    connection.exec_trace = None
+
+    selects = {text: values for text, values in statements.items() if "SELECT" in text}
+    assert selects
+    for text, values in selects.items():
+        steps = connection.execute("EXPLAIN QUERY PLAN " + text, values).fetchall()
+        details = [str(step[3]) for step in steps]
+        assert not [each for each in details if "TEMP B-TREE" in each], (text, details)
+        scanned = [each for each in details if each.startswith("SCAN") and "json_each" not in each]
+        assert set(scanned) <= {"SCAN (subquery-1)", "SCAN CONSTANT ROW"}, (text, details)
+    connection.close()
