@@ -10,7 +10,7 @@ from pathlib import Path
 from bench import servers
 from bench.client import Outcome, hammer, request
 from bench.figures import Figure, median, number
-from bench.population import SEED, TODAY
+from bench.population import SEED, TODAY, remove
 from fhir_server.demonstration.bulk import population
 from fhir_server.demonstration.bulk.patients import patient_key
 from fhir_server.fhir.json import dump
@@ -75,7 +75,8 @@ def _in_turn(
 
 
 def create(store: Path, seconds: float) -> Figure:
-    """Durable creates of validated resources."""
+    """Durable creates of validated resources, into an empty store."""
+    remove(store)
     source = fresh()
     with servers.node(store) as port:
         rates = []
@@ -95,7 +96,8 @@ def create(store: Path, seconds: float) -> Figure:
 
 
 def transactions(store: Path, seconds: float) -> Figure:
-    """Transaction Bundles of 100 creates from four clients."""
+    """Transaction Bundles of 100 creates from four clients, into an empty store."""
+    remove(store)
     source = fresh()
     with servers.node(store) as port:
         rates = []

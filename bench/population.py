@@ -36,10 +36,15 @@ def queries(resources: int) -> Sequence[Query]:
     return canonical(resources=resources, today=TODAY)
 
 
+def remove(store: Path) -> None:
+    """Delete a store's files."""
+    for each in store.parent.glob(store.name + "*"):
+        each.unlink()
+
+
 def loaded(resources: int, path: Path) -> subprocess.CompletedProcess[str]:
     """Load the population into an empty store by the command; raise CalledProcessError if it fails."""
-    for each in path.parent.glob(path.name + "*"):
-        each.unlink()
+    remove(path)
     arguments = ["-m", "fhir_server", "load", str(ndjson(resources)), "--store", f"sqlite:{path}"]
     return subprocess.run(
         ["/usr/bin/env", "time", "-f", "peak %M", sys.executable, *arguments]
