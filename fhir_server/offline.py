@@ -28,6 +28,7 @@ from fhir_server.search.record import IndexRecord
 from fhir_server.settings import Settings, definitions_folder
 from fhir_server.storage.contract import Put, Store
 from fhir_server.storage.sqlite.emptying import empty_store
+from fhir_server.storage.sqlite.reindexing import reindex
 from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.wiring import PREFIX, clock, new_id
@@ -38,6 +39,7 @@ __all__ = [
     "empty",
     "load_demonstration",
     "load_into_store",
+    "reindexing",
     "scrubbing",
     "send_to_server",
 ]
@@ -130,12 +132,18 @@ async def send_to_server(
 
 def scrubbing(settings: Settings) -> Iterator[Progress | Finding]:
     """Yield the progress of a check of the store, and what is wrong with it; raise FhirError."""
+    yield from scrub(settings.store_path, _extraction(settings))
+
+
+def reindexing(settings: Settings) -> Iterator[Progress]:
+    """Index the store anew and yield how far that is; raise FhirError."""
+    yield from reindex(settings.store_path, _extraction(settings))
+
+
+def _extraction(settings: Settings) -> Callable[[bytes], IndexRecord]:
+    """Return what makes the index record of a body."""
     extractor = Extractor(definitions_in(definitions_folder()), base_url=_base_url(settings))
-
-    def extract(body: bytes) -> IndexRecord:
-        return extractor.extract(parse_resource(body))
-
-    yield from scrub(settings.store_path, extract)
+    return lambda body: extractor.extract(parse_resource(body))
 
 
 def empty(settings: Settings) -> int:

@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "serve a node full of synthetic data, to try things on",
     "load": "load files of resources into the store, or into a running server",
     "check": "check the store: index, versions and histories",
+    "reindex": "index the store anew",
     "reset": "delete everything in the store",
 }
 """Each is a module of this package by the same name, with `configure(parser)` and `run(arguments)`."""

@@ -13,6 +13,7 @@ from fhir_server.fhir.resource import Key
 from fhir_server.search.record import IndexRecord, Range
 from fhir_server.storage.contract import Delete, Draft, Put
 from fhir_server.storage.sqlite.emptying import empty_store
+from fhir_server.storage.sqlite.reindexing import reindex
 from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
 from fhir_server.storage.sqlite.store import open_store
 from tests.storage.conftest import ticking
@@ -100,6 +101,35 @@ async def test_each_damage_is_found(filled: Path, damage: str, found: str) -> No
     connection.close()
 
     assert any(found in each for each in findings(filled))
+
+
+MENDED = [each for each, _ in DAMAGES if "INSERT" not in each and "version=" not in each]
+
+
+@pytest.mark.parametrize("damage", [each for each in MENDED if "history" not in each])
+async def test_what_is_wrong_with_the_index_is_mended_by_indexing_anew(
+    filled: Path, damage: str
+) -> None:
+    connection = apsw.Connection(str(filled))
+    if "body=" not in damage:
+        connection.execute(damage)
+    connection.close()
+
+    steps = list(reindex(filled, extract))
+
+    assert steps == [Progress(2, 2)]
+    assert findings(filled) == []
+
+
+async def test_indexing_anew_follows_what_the_extractor_finds_now(filled: Path) -> None:
+    def extract_more(body: bytes) -> IndexRecord:
+        record = extract(body)
+        return a_record(record.id, record.primary + 100)
+
+    list(reindex(filled, extract_more))
+
+    assert [e for e in scrub(filled, extract_more) if isinstance(e, Finding)] == []
+    assert findings(filled) != []
 
 
 async def test_emptying_leaves_a_store_that_begins_anew(filled: Path) -> None:
