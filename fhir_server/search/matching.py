@@ -40,7 +40,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 
-_MARKERS = {"string": "^", "token": "=", "reference": ">", "uri": "@"}
+MARKERS = {"string": "^", "token": "=", "reference": ">", "uri": "@"}
 """Where a sort value is a term: the character between the parameter's code and the value."""
 
 
@@ -98,7 +98,7 @@ def sort_key(record: IndexRecord, key: SortKey, *, updated: int) -> SortValue:
         return updated
     if key.parameter == "_id":
         return record.id
-    marker = _MARKERS.get(key.kind)
+    marker = MARKERS.get(key.kind)
     if marker is None:
         return _range_end(record, key)
     prefix = key.parameter + marker

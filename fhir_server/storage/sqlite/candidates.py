@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from itertools import chain, groupby
 from typing import Any
 
-from fhir_server.search.expression import AllOf, HasTerm, Predicate
+from fhir_server.search.expression import AllOf, HasTerm, Predicate, SortKey
 from fhir_server.search.planning import choose, conjuncts
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.sqlite.filtering import Filter, Scan
 from fhir_server.storage.sqlite.index import compartment_term
 from fhir_server.storage.sqlite.leads import Leads
+from fhir_server.storage.sqlite.sorting import TermOrder
 from fhir_server.storage.sqlite.translation import LISTED
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Place, Run, Window
@@ -64,6 +65,10 @@ class Candidates:
         whole = Filter(self._view, tuple(conjuncts(self._predicate)))
         records = whole.records((LISTED, condition), order=order)
         return ((moment, rid) for (_, rid), moment, _ in records)
+
+    def by_term(self, key: SortKey) -> TermOrder:
+        """Return the matches in the order of a term."""
+        return TermOrder(self._view, tuple(conjuncts(self._predicate)), key)
 
     def records(self) -> Iterator[tuple[int, int, IndexRecord]]:
         """Yield rid, moment and index record of each match once, in no order."""

@@ -22,11 +22,15 @@ from fhir_server.search.record import NO_DATE
 from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.snapshot import snapshot
+from fhir_server.storage.sqlite.sorting import is_sorted_by_terms
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Window
 
 SORTABLE = 100_000
 """How many matches are sorted for a page whose order no index serves."""
+
+MANY = 20_000
+"""Above so many candidates reading them in the order of a term beats sorting them."""
 
 FEW = 1_000
 """Below so many candidates sorting beats a scan of the type in the wanted order."""
@@ -127,6 +131,8 @@ def _orders(
         moment = None if after is None else int(after[0] or 0)
         moments = candidates.by_moment(moment, descending=keys[0].descending)
         return (Order(keys, each) for each in moments)
+    if is_sorted_by_terms(keys) and not candidates.is_short(MANY):
+        return candidates.by_term(keys[0]).orders(start)
     return _sorted(candidates, keys, start)
 
 
