@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Context, Decimal
+from fractions import Fraction
 from typing import Any, Literal, assert_never
 
 from fhir_server.fhir.fhirpath import Node
@@ -30,6 +31,8 @@ from fhir_server.search.record import HIGHEST, LOWEST, sortable
 
 _TEXT = re.compile(r"[+-]?(\d{1,60})(?:\.(\d{1,60}))?(?:[eE]([+-]?\d{1,4}))?\Z", re.ASCII)
 
+ONE = Fraction(1)
+
 _FURTHEST = 40_000
 """Greater exponents than this are infinite, smaller ones nothing: sortable text has an end."""
 
@@ -49,16 +52,16 @@ def indexer(code: str) -> Indexer:
     return index
 
 
-def extent_of_range(value: dict[str, Any]) -> tuple[str, str]:
+def extent_of_range(value: dict[str, Any], size: Fraction = ONE) -> tuple[str, str]:
     """Return the ends of a Range, which is open where one is missing."""
-    first = as_text(value.get("low", {}).get("value"))
-    last = as_text(value.get("high", {}).get("value"))
+    first = as_text(value.get("low", {}).get("value"), size)
+    last = as_text(value.get("high", {}).get("value"), size)
     begin, finish = first or LOWEST, last or HIGHEST
     return (begin, finish) if begin <= finish else (finish, begin)
 
 
-def as_text(value: object) -> str | None:
-    """Return a JSON number as text that sorts; None for what is no number."""
+def as_text(value: object, size: Fraction = ONE) -> str | None:
+    """Return a JSON number, times the size of its unit, as text that sorts; None for what is no number."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
     number = _ROUNDING.create_decimal(value)
@@ -67,7 +70,7 @@ def as_text(value: object) -> str | None:
         return sortable(Decimal(0))
     if exponent > _FURTHEST:
         return LOWEST if number < 0 else HIGHEST
-    return sortable(number)
+    return sortable(_times(number, size))
 
 
 def parse(criterion: Criterion) -> Predicate:
@@ -76,26 +79,26 @@ def parse(criterion: Criterion) -> Predicate:
     return in_range(criterion.parameter.code, alternatives(criterion, criterion.value))
 
 
-def alternatives(criterion: Criterion, text: str) -> Alternatives:
+def alternatives(criterion: Criterion, text: str, size: Fraction = ONE) -> Alternatives:
     """Return the limits on a stored number or range that a prefix and a number ask for.
 
-    https://hl7.org/fhir/R4/search.html#prefix. Comparisons take the number as exact.
+    https://hl7.org/fhir/R4/search.html#prefix. Comparisons take the number as exact. `size` is that of the unit
+    which the number counts, in the unit that the index counts.
     """
     prefix, digits = split_prefix(unescape(text))
     found = _TEXT.match(digits)
     if found is None:
         raise criterion.malformed(f"a number like `5.40` or `1e-3` after one of {NAMES}")
-    value = sortable(Decimal(digits))
     match prefix:
         case "eq":
-            return within(*_implied(digits))
+            return within(*_implied(digits, size))
         case "ne":
-            return not_within(*_implied(digits))
+            return not_within(*_implied(digits, size))
         case "ap":
-            first, last = _about(digits)
+            first, last = _about(digits, size)
             return ((low("<=", last), high(">=", first)),)
         case "gt" | "lt" | "ge" | "le" | "sa" | "eb":
-            return ((_compared(prefix, value),),)
+            return ((_compared(prefix, _scaled(*_in_tenths(digits), size)),),)
         case _:
             assert_never(prefix)
 
@@ -118,17 +121,17 @@ def _compared(prefix: Literal["gt", "lt", "ge", "le", "sa", "eb"], value: str) -
             assert_never(prefix)
 
 
-def _implied(digits: str) -> tuple[str, str]:
+def _implied(digits: str, size: Fraction) -> tuple[str, str]:
     """Return where the numbers begin and end that are written so: half a unit of the last place around."""
     tenths, exponent = _in_tenths(digits)
-    return _scaled(tenths - 5, exponent), _scaled(tenths + 5, exponent)
+    return _scaled(tenths - 5, exponent, size), _scaled(tenths + 5, exponent, size)
 
 
-def _about(digits: str) -> tuple[str, str]:
+def _about(digits: str, size: Fraction) -> tuple[str, str]:
     """Return the ends of what is approximately the number: a tenth of it, or its precision if that is wider."""
     tenths, exponent = _in_tenths(digits)
     margin = max(5, abs(tenths) // 10)
-    return _scaled(tenths - margin, exponent), _scaled(tenths + margin, exponent)
+    return _scaled(tenths - margin, exponent, size), _scaled(tenths + margin, exponent, size)
 
 
 def _in_tenths(digits: str) -> tuple[int, int]:
@@ -138,5 +141,13 @@ def _in_tenths(digits: str) -> tuple[int, int]:
     return int(whole + fraction) * 10, int(exponent or 0) - len(fraction) - 1
 
 
-def _scaled(tenths: int, exponent: int) -> str:
-    return sortable(Decimal(f"{tenths}E{exponent}"))
+def _scaled(tenths: int, exponent: int, size: Fraction) -> str:
+    return sortable(_times(Decimal(f"{tenths}E{exponent}"), size))
+
+
+def _times(number: Decimal, size: Fraction) -> Decimal:
+    """Return a number of one unit as a number of another; exact, or to 120 digits, on both sides alike."""
+    if size == 1:
+        return number
+    product = _ROUNDING.multiply(number, Decimal(size.numerator))
+    return _ROUNDING.divide(product, Decimal(size.denominator))

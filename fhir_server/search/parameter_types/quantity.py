@@ -1,13 +1,17 @@
 """Quantities, with and without their unit: https://hl7.org/fhir/R4/search.html#quantity.
 
-Units are compared as they are written: nothing is converted.
+A quantity in a UCUM unit stands on a second axis, in the base units of its dimension: 500 mg is 0.5 g there. Other
+units are compared as they are written.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from fhir_server.fhir.fhirpath import Node
+from fhir_server.fhir.fhirpath.quantity import measure
 from fhir_server.search.expression import Predicate
 from fhir_server.search.parameter_types import number
 from fhir_server.search.parameter_types.criterion import (
@@ -18,8 +22,17 @@ from fhir_server.search.parameter_types.criterion import (
     unescape,
 )
 from fhir_server.search.parameter_types.entries import Entries, Indexer
-from fhir_server.search.record import HIGHEST, LOWEST, just_above, just_below, system_key
+from fhir_server.search.parameter_types.number import ONE
+from fhir_server.search.record import (
+    HIGHEST,
+    LOWEST,
+    just_above,
+    just_below,
+    shortened,
+    system_key,
+)
 
+UCUM = "http://unitsofmeasure.org"
 _CURRENCIES = "urn:iso:std:iso:4217"
 
 _QUANTITIES = frozenset(
@@ -32,20 +45,35 @@ def indexer(code: str) -> Indexer:
 
     def index(node: Node, entries: Entries) -> None:
         found = extent(node)
-        if found is not None:
-            entries.ranges.append((code, *found, units(node)))
+        if found is None:
+            return
+        entries.ranges.append((code, *found, units(node)))
+        system, unit, _ = _unit(node)
+        if system == UCUM and unit:
+            size, suffix = canonical(unit)
+            converted = extent(node, size)
+            if converted is not None:
+                entries.ranges.append((code + suffix, *converted, ()))
 
     return index
 
 
-def extent(node: Node) -> tuple[str, str] | None:
+@lru_cache(maxsize=1024)
+def canonical(unit: str) -> tuple[Fraction, str]:
+    """Return the size of a UCUM unit in base units, and what their dimension adds to the axis."""
+    size, dimension = measure(unit)
+    name = ".".join(f"{base}{power}" for base, power in dimension)
+    return size, "*" + shortened(name)
+
+
+def extent(node: Node, size: Fraction = ONE) -> tuple[str, str] | None:
     """Return the ends of what a value covers, as sortable text; None for a type without one."""
     value = node.value
     if node.type == "Range":
-        return number.extent_of_range(value)
+        return number.extent_of_range(value, size)
     if node.type not in _QUANTITIES and node.type != "Money":
         return None
-    text = number.as_text(value.get("value"))
+    text = number.as_text(value.get("value"), size)
     return None if text is None else _compared(text, value.get("comparator"))
 
 
@@ -69,7 +97,7 @@ def units(node: Node) -> tuple[str, ...]:
     found = []
     if code:
         found.append(f"|{code}")
-        if system:
+        if system and system != UCUM:
             found.append(f"|{system_key(system)}|{code}")
     if unit and unit != code:
         found.append(f"|{unit}")
@@ -89,19 +117,22 @@ def _unit(node: Node) -> tuple[str, str, str]:
 def parse(criterion: Criterion) -> Predicate:
     """Return what one value of a quantity parameter asks."""
     criterion.refuse_modifier()
-    tags, found = tags_and_alternatives(criterion)
-    return in_range(criterion.parameter.code, found, tags)
+    suffix, tags, found = asked(criterion)
+    return in_range(criterion.parameter.code + suffix, found, tags)
 
 
-def tags_and_alternatives(criterion: Criterion) -> tuple[tuple[str, ...], Alternatives]:
-    """Return the tags that a search value asks for, and its limits."""
+def asked(criterion: Criterion) -> tuple[str, tuple[str, ...], Alternatives]:
+    """Return what a search value adds to the axis, the tags that it asks for, and its limits."""
     parts = split(criterion.value, "|")
     match [parts[0], *(unescape(each) for each in parts[1:])]:
         case [text]:
-            return (), number.alternatives(criterion, text)
+            return "", (), number.alternatives(criterion, text)
         case [text, "", code] if code:
-            return (f"|{code}",), number.alternatives(criterion, text)
+            return "", (f"|{code}",), number.alternatives(criterion, text)
+        case [text, system, code] if system == UCUM and code:
+            size, suffix = canonical(code)
+            return suffix, (), number.alternatives(criterion, text, size)
         case [text, system, code] if code:
-            return (f"|{system_key(system)}|{code}",), number.alternatives(criterion, text)
+            return "", (f"|{system_key(system)}|{code}",), number.alternatives(criterion, text)
         case _:
             raise criterion.malformed("`5.4`, `5.4||mg` or `5.4|http://unitsofmeasure.org|mg`")

@@ -155,6 +155,30 @@ RULES = [
         ),
     ),
     Rule(
+        "Servers may convert UCUM units: 5.4 mg is 0.0054 g, and 5400 ug",
+        measured("5.4", **IN_MG),
+        (
+            f"value-quantity=0.0054|{UCUM}|g",
+            f"value-quantity=5400|{UCUM}|ug",
+            f"value-quantity=gt0.005|{UCUM}|g",
+            f"value-quantity=lt1|{UCUM}|[lb_av]",
+            f"value-quantity=ap0.0000054|{UCUM}|kg",
+        ),
+        (
+            f"value-quantity=0.0055|{UCUM}|g",
+            f"value-quantity=gt5401|{UCUM}|ug",
+            f"value-quantity=5.4|{UCUM}|mL",
+            f"value-quantity=gt0|{UCUM}|mmol",
+            f"value-quantity=gt0|{UCUM}|[no-such-unit]",
+        ),
+    ),
+    Rule(
+        "Units that UCUM defines by each other convert in quotients, too: 1 mg/dL is 0.01 g/L",
+        measured("1", system=UCUM, code="mg/dL", unit="mg/dL"),
+        (f"value-quantity=0.010|{UCUM}|g/L", f"value-quantity=lt0.02|{UCUM}|g/L"),
+        (f"value-quantity=0.1|{UCUM}|g/L", f"value-quantity=gt0|{UCUM}|mg"),
+    ),
+    Rule(
         "5.4||mg: the unit, the code or the stated human unit, is mg",
         measured("5.4", **IN_MG),
         ("value-quantity=5.4||mg", "value-quantity=5.4||milligram", "value-quantity=ge5||mg"),
