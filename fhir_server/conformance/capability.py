@@ -13,6 +13,7 @@ from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.resource import Resource
 
 _PROFILE = "http://hl7.org/fhir/StructureDefinition/"
+_COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
 _CONDITIONAL = (
     ("create", {"conditionalCreate": True}),
     ("read", {"conditionalRead": "full-support"}),
@@ -23,10 +24,14 @@ _CONDITIONAL = (
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """The codes of the interactions that are served on each type, and on the whole system."""
+    """The codes of the interactions that are served on each type, and on the whole system.
+
+    `compartments` tells whether searches in these are served.
+    """
 
     each_type: tuple[str, ...]
     system: tuple[str, ...]
+    compartments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,19 @@ def capability_statement(
                     for name in names
                 ],
                 "interaction": [{"code": each} for each in interactions.system],
+                **_compartments(definitions, interactions, names),
             }
         ],
     }
+
+
+def _compartments(
+    definitions: Definitions, interactions: Interactions, names: Sequence[str]
+) -> Resource:
+    served = [each for each in sorted(definitions.compartments) if each in names]
+    if not (interactions.compartments and served):
+        return {}
+    return {"compartment": [_COMPARTMENT + each.lower() for each in served]}
 
 
 def _of_type(

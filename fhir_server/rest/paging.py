@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes
 from fhir_server.fhir.bundle import Request as Asked
 from fhir_server.fhir.instants import instant
-from fhir_server.fhir.resource import Stored
+from fhir_server.fhir.resource import Key, Stored
 from fhir_server.interactions.history import history, history_scope
 from fhir_server.interactions.search import Found, search
 from fhir_server.rest.answer import Answer, etag
@@ -59,12 +59,26 @@ class _Page:
 
 
 async def search_page(
-    service: Service, request: Request, resource_type: str | None, pairs: Pairs
+    service: Service,
+    request: Request,
+    resource_type: str | None,
+    pairs: Pairs,
+    *,
+    owner: Key | None = None,
 ) -> Answer:
-    """Return one page of a search; the links of a POST are those of the GET for the same."""
-    page = _page(service, request, resource_type or "", pairs)
+    """Return one page of a search, in the compartment of an owner where there is one.
+
+    The links of a POST are those of the GET for the same.
+    """
+    place = resource_type or "" if owner is None else f"{owner}/{resource_type or '*'}"
+    page = _page(service, request, place, pairs)
     found = await search(
-        service.call(request), resource_type, page.asked, after=page.after, now=page.moment
+        service.call(request),
+        resource_type,
+        page.asked,
+        after=page.after,
+        now=page.moment,
+        owner=owner,
     )
     query = found.query
     projection = service.projector.projection(resource_type, query.summary, query.elements)

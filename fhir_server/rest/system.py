@@ -41,7 +41,8 @@ def interactions_of(routes: Routes) -> Interactions:
         level = each_type if template.startswith("/[type]") else system
         for route in methods.values():
             level.extend(code for code in route.interactions if code not in level)
-    return Interactions(tuple(each_type), tuple(system))
+    compartments = "/[type]/[id]/[type]" in routes
+    return Interactions(tuple(each_type), tuple(system), compartments=compartments)
 
 
 async def search_system(service: Service, request: Request) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fhir_server.rest.bundles import post_bundle
+from fhir_server.rest.compartment import search_compartment, search_compartment_by_form
 from fhir_server.rest.instance import (
     delete_instance,
     instance_history,
@@ -44,6 +45,8 @@ ROUTES = table(
         Route("PUT", "/[type]", update_where, ("update",)),
         Route("PATCH", "/[type]", patch_where, ("patch",)),
         Route("DELETE", "/[type]", delete_where, ("delete",)),
+        Route("GET", "/[type]/[id]/[type]", search_compartment, ("search-type",)),
+        Route("POST", "/[type]/[id]/[type]/_search", search_compartment_by_form, ("search-type",)),
         Route("GET", "/metadata", metadata, ()),
         Route("POST", "/", post_bundle, ("transaction", "batch")),
         Route("GET", "/", search_system, ("search-system",)),
