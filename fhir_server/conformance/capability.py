@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/capabilitystatement.html
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
@@ -26,12 +26,14 @@ _CONDITIONAL = (
 class Interactions:
     """The codes of the interactions that are served on each type, and on the whole system.
 
-    `compartments` tells whether searches in these are served.
+    `compartments` tells whether searches in these are served; `operations` gives those of a type, the URL
+    of the definition by name.
     """
 
     each_type: tuple[str, ...]
     system: tuple[str, ...]
     compartments: bool = False
+    operations: Callable[[str], Mapping[str, str]] = lambda _: {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ def _of_type(
             {"name": each.code, "definition": each.url, "type": each.type}
             for each in served_parameters(definitions, name)
         ]
+    operations = sorted(interactions.operations(name).items())
+    told["operation"] = [{"name": each, "definition": url} for each, url in operations]
     return {key: value for key, value in told.items() if value not in ([], None)}
 
 

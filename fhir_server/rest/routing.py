@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from fhir_server.fhir.errors import MethodNotAllowed, NotFound
+from fhir_server.operations.registry import addresses
+from fhir_server.operations.registry import find as find_operation
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Route, Routes, Service
@@ -76,6 +78,10 @@ def _template_of_type(segments: tuple[str, ...], types: frozenset[str]) -> str:
             return "/[type]/[id]/_history"
         case (_, _, "_history", _):
             return "/[type]/[id]/_history/[vid]"
+        case (kind, name) if find_operation(name, "type", kind):
+            return f"/{kind}/{name}"
+        case (kind, _, name) if find_operation(name, "instance", kind):
+            return f"/{kind}/[id]/{name}"
         case (_, _, member) if _is_member(member, types):
             return "/[type]/[id]/[type]"
         case (_, _, member, "_search") if _is_member(member, types):
@@ -102,9 +108,7 @@ def _check_type(name: str, types: frozenset[str]) -> None:
 
 
 def _not_served(segments: tuple[str, ...]) -> NotServed:
-    last = segments[-1]
     if any(each.startswith("$") for each in segments):
-        what = f"The operation {last[:70]!r}"
-    else:
-        what = "An address of this form"
-    raise NotServed(f"{what} is not served here; GET metadata lists what is.")
+        what = f"The operation {'/'.join(segments)[-70:]!r}"
+        return NotServed(f"{what} is not served here; these are: {', '.join(addresses())}.")
+    return NotServed("An address of this form is not served here; GET metadata lists what is.")

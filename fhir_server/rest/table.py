@@ -12,6 +12,7 @@ from fhir_server.rest.instance import (
     read_version,
     update_instance,
 )
+from fhir_server.rest.operation import operation_routes
 from fhir_server.rest.routing import table
 from fhir_server.rest.service import Route
 from fhir_server.rest.system import (
@@ -52,5 +53,6 @@ ROUTES = table(
         Route("GET", "/", search_system, ("search-system",)),
         Route("POST", "/_search", search_system_by_form, ("search-system",)),
         Route("GET", "/_history", system_history, ("history-system",)),
+        *operation_routes(),
     )
 )

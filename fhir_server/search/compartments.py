@@ -39,11 +39,11 @@ def within(plan: Plan, owner: Key, definitions: Definitions) -> Plan:
             f"No {each} is in the compartment of a {owner.type}: {owner}/* finds all that is, "
             f"{each}?… searches it by its own parameters"
         )
-    placed = {each: _refers(known[each], owner) for each in sorted(types)}
+    placed = tuple((each, _refers(known[each], owner)) for each in sorted(types))
     if len(placed) == 1:
-        (only,) = placed.values()
-        return replace(plan, predicate=AllOf((only, plan.predicate)))
-    return replace(plan, types=types, placed=tuple(placed.items()))
+        ((only, refers),) = placed
+        return replace(plan, predicate=AllOf((refers, plan.predicate_of(only))), placed=())
+    return replace(plan, types=types, placed=(*placed, *plan.placed))
 
 
 def _refers(parameters: Sequence[str], owner: Key) -> Predicate:

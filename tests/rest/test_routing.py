@@ -35,7 +35,12 @@ def test_an_unknown_type_is_not_found_with_a_suggestion(path: str, message: str)
     [
         ("/$export", "operation '\\$export'"),
         ("/Patient/$match", "operation"),
-        ("/Patient/1/$everything", "operation"),
+        ("/Patient/1/$everithing", r"these are: .*Patient/\[id\]/\$everything"),
+        ("/Patient/$everything", r"Patient/\[id\]/\$everything"),
+        ("/Observation/1/$everything", "operation 'Observation/1/\\$everything'"),
+        ("/Patient/1/$everything/2", "operation"),
+        ("/Patient/1/Observation/$lastn", "operation"),
+        ("/Patient/$", "operation"),
         ("/Patient/_foo", "not served"),
         ("/Patient/1/_history/2/3", "not served"),
         ("/_foo", "not served"),
@@ -67,6 +72,7 @@ def test_what_fhir_has_and_this_server_does_not_is_not_served(path: str, message
         ("/Patient/1/_history/2", "/[type]/[id]/_history/[vid]"),
         ("/Patient/1/Observation", "/[type]/[id]/[type]"),
         ("/Patient/1/*", "/[type]/[id]/[type]"),
+        ("/Patient/1/$everything", "/Patient/[id]/$everything"),
         ("/Patient/1/Observation/_search", "/[type]/[id]/[type]/_search"),
     ],
 )
