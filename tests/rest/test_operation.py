@@ -135,3 +135,17 @@ def test_the_capability_statement_names_each_operation(client: httpx.Client) -> 
         for operation in each.get("operation", ())
     }
     assert told == {(name, each.name): each.url for each in OPERATIONS for name in each.types}
+
+
+def test_the_newest_of_each_code_are_asked_for_by_get_and_post(client: httpx.Client) -> None:
+    by_get = client.get("Observation/$lastn?patient=p-ada&max=2").json()
+    given = (
+        {"name": "subject", "valueReference": {"reference": "Patient/p-ada"}},
+        {"name": "code", "valueCoding": {"system": "http://loinc.org", "code": "29463-7"}},
+        {"name": "max", "valuePositiveInt": 2},
+    )
+    by_post = client.post("Observation/$lastn", json=parameters(*given), headers=JSON).json()
+
+    assert ids(by_get) == ids(by_post) == ["p-4", "p-3"]
+    assert by_get["total"] == 2
+    assert ids(client.get(links(by_post)["self"]).json()) == ["p-4", "p-3"]

@@ -73,6 +73,7 @@ def test_what_fhir_has_and_this_server_does_not_is_not_served(path: str, message
         ("/Patient/1/Observation", "/[type]/[id]/[type]"),
         ("/Patient/1/*", "/[type]/[id]/[type]"),
         ("/Patient/1/$everything", "/Patient/[id]/$everything"),
+        ("/Observation/$lastn", "/Observation/$lastn"),
         ("/Patient/1/Observation/_search", "/[type]/[id]/[type]/_search"),
     ],
 )
