@@ -41,8 +41,8 @@ async def _is_empty(request: Request) -> bool:
 
 def _text(number: int, parameter: Resource) -> str:
     """Return a value as it would be written in a URL."""
-    values = [value for name, value in parameter.items() if name.startswith("value")]
-    text = _written(values[0]) if values else None
+    values = [_written(name, value) for name, value in parameter.items() if name[:5] == "value"]
+    text = values[0] if values else None
     if text is None:
         raise BadRequest(
             f"The parameter {parameter['name']} has no value that could be written in a URL.",
@@ -51,15 +51,15 @@ def _text(number: int, parameter: Resource) -> str:
     return text
 
 
-def _written(value: Any) -> str | None:
-    match value:
-        case bool():
+def _written(name: str, value: Any) -> str | None:
+    match name, value:
+        case _, bool():
             return "true" if value else "false"
-        case {"reference": str(reference)}:
+        case "valueReference", {"reference": str(reference)}:
             return reference
-        case {"code": str(code)}:
+        case "valueCoding", {"code": str(code)}:
             return f"{escape(value.get('system', ''))}|{escape(code)}"
-        case dict():
+        case _, dict():
             return None
         case _:
             return str(value)

@@ -61,6 +61,11 @@ def entries(found: Iterator[dict[str, Any]]) -> list[tuple[str, str]]:
     [
         ({"name": "start", "part": [{"name": "x"}]}, "Parameters.parameter[0]"),
         ({"name": "start", "valuePeriod": {"start": "2026"}}, "Parameters.parameter[0]"),
+        (
+            {"name": "start", "valueQuantity": {"value": 1, "code": "a"}},
+            "Parameters.parameter[0]",
+        ),
+        ({"name": "start", "valueReference": {"display": "a"}}, "Parameters.parameter[0]"),
         ({"name": "start", "resource": {"resourceType": "Basic"}}, None),
         ({"valueString": "2026"}, None),
         ({"name": "start", "valueDate": 5}, None),
