@@ -6,13 +6,14 @@ https://hl7.org/fhir/R4/capabilitystatement.html
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.resource import Resource
 
 _PROFILE = "http://hl7.org/fhir/StructureDefinition/"
+_COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
 _CONDITIONAL = (
     ("create", {"conditionalCreate": True}),
     ("read", {"conditionalRead": "full-support"}),
@@ -23,10 +24,16 @@ _CONDITIONAL = (
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """The codes of the interactions that are served on each type, and on the whole system."""
+    """The codes of the interactions that are served on each type, and on the whole system.
+
+    `compartments` tells whether searches in these are served; `operations` gives those of a type, the URL
+    of the definition by name.
+    """
 
     each_type: tuple[str, ...]
     system: tuple[str, ...]
+    compartments: bool = False
+    operations: Callable[[str], Mapping[str, str]] = lambda _: {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +84,19 @@ def capability_statement(
                     for name in names
                 ],
                 "interaction": [{"code": each} for each in interactions.system],
+                **_compartments(definitions, interactions, names),
             }
         ],
     }
+
+
+def _compartments(
+    definitions: Definitions, interactions: Interactions, names: Sequence[str]
+) -> Resource:
+    served = [each for each in sorted(definitions.compartments) if each in names]
+    if not (interactions.compartments and served):
+        return {}
+    return {"compartment": [_COMPARTMENT + each.lower() for each in served]}
 
 
 def _of_type(
@@ -109,6 +126,8 @@ def _of_type(
             {"name": each.code, "definition": each.url, "type": each.type}
             for each in served_parameters(definitions, name)
         ]
+    operations = sorted(interactions.operations(name).items())
+    told["operation"] = [{"name": each, "definition": url} for each, url in operations]
     return {key: value for key, value in told.items() if value not in ([], None)}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fhir_server.fhir.outcome import Issue
+from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import check_type
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.including import follow
+from fhir_server.search.compartments import within
 from fhir_server.search.parsing import Query, parse_query
 from fhir_server.storage.contract import Count, Page, Position, Row
 
@@ -26,15 +28,19 @@ class Found:
     issues: tuple[Issue, ...]
 
 
-async def search(
+async def search(  # noqa: PLR0913 - options, each by keyword
     call: Call,
     resource_type: str | None,
     pairs: Sequence[tuple[str, str]],
     *,
     after: Position | None,
     now: int,
+    owner: Key | None = None,
 ) -> Found:
-    """Return one page of what matches, and what it includes; `now` is in microseconds."""
+    """Return one page of what matches, and what it includes; `now` is in microseconds.
+
+    Of an `owner` only what is in its compartment; whether it exists makes no difference.
+    """
     if resource_type is not None:
         check_type(call, resource_type)
     query = parse_query(
@@ -45,6 +51,8 @@ async def search(
         lenient=call.lenient,
         base_url=call.base_url,
     )
+    if owner is not None:
+        query = replace(query, plan=within(query.plan, owner, call.definitions))
     issues = [_ignored(*each) for each in query.ignored]
     if query.only_count:
         counted = await call.store.count(call.sight, query.plan)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
 from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes
 from fhir_server.fhir.bundle import Request as Asked
 from fhir_server.fhir.instants import instant
-from fhir_server.fhir.resource import Stored
+from fhir_server.fhir.outcome import Issue
+from fhir_server.fhir.resource import Key, Stored
 from fhir_server.interactions.history import history, history_scope
-from fhir_server.interactions.search import Found, search
+from fhir_server.interactions.search import search
+from fhir_server.operations.operation import Invocation, Operation
 from fhir_server.rest.answer import Answer, etag
 from fhir_server.rest.cursors import Cursor, scope_of
 from fhir_server.rest.projection import Projection
@@ -21,6 +24,9 @@ from fhir_server.rest.service import Service
 from fhir_server.storage.contract import Position, Row
 
 CURSOR = "_cursor"
+_ON_TYPE = 2
+"""Segments of the address of an operation on a type: `Observation/$lastn`."""
+_Modes: TypeAlias = Iterable[tuple[SearchMode, Sequence[Row]]]
 _MADE = {"POST": "201 Created", "DELETE": "204 No Content"}
 
 
@@ -59,12 +65,26 @@ class _Page:
 
 
 async def search_page(
-    service: Service, request: Request, resource_type: str | None, pairs: Pairs
+    service: Service,
+    request: Request,
+    resource_type: str | None,
+    pairs: Pairs,
+    *,
+    owner: Key | None = None,
 ) -> Answer:
-    """Return one page of a search; the links of a POST are those of the GET for the same."""
-    page = _page(service, request, resource_type or "", pairs)
+    """Return one page of a search, in the compartment of an owner where there is one.
+
+    The links of a POST are those of the GET for the same.
+    """
+    place = resource_type or "" if owner is None else f"{owner}/{resource_type or '*'}"
+    page = _page(service, request, place, pairs)
     found = await search(
-        service.call(request), resource_type, page.asked, after=page.after, now=page.moment
+        service.call(request),
+        resource_type,
+        page.asked,
+        after=page.after,
+        now=page.moment,
+        owner=owner,
     )
     query = found.query
     projection = service.projector.projection(resource_type, query.summary, query.elements)
@@ -74,7 +94,31 @@ async def search_page(
         last_updated=instant(page.now),
         total=found.total if found.total_exact or query.total == "estimate" else None,
         links=page.links(service, query.applied, found.next),
-        entries=_found_entries(service, request, found, projection),
+        entries=_found_entries(
+            service, request, _modes(found.rows, found.included), found.issues, projection
+        ),
+    )
+    return Answer(200, body)
+
+
+async def operation_page(
+    service: Service, request: Request, operation: Operation, pairs: Pairs
+) -> Answer:
+    """Return one page of what an operation lists; the links of a POST are those of the GET."""
+    page = _page(service, request, "/".join(request.segments), pairs)
+    operation.check(page.asked)
+    logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
+    asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
+    listed = await operation.run(service.call(request), asked)
+    body = bundle_bytes(
+        "searchset",
+        id=service.new_id(),
+        last_updated=instant(page.now),
+        total=listed.total,
+        links=page.links(service, page.asked, listed.next),
+        entries=_found_entries(
+            service, request, _modes(listed.matches, listed.included), listed.issues
+        ),
     )
     return Answer(200, body)
 
@@ -111,20 +155,24 @@ def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page
 
 
 def _found_entries(
-    service: Service, request: Request, found: Found, projection: Projection | None
+    service: Service,
+    request: Request,
+    found: _Modes,
+    issues: Sequence[Issue],
+    projection: Projection | None = None,
 ) -> list[Entry]:
     entries = [
         _found_entry(service, request.base_url, row.stored, mode, projection)
-        for mode, rows in _modes(found)
+        for mode, rows in found
         for row in rows
     ]
-    if found.issues:
-        entries.append(Entry(resource=outcome_bytes(found.issues), mode="outcome"))
+    if issues:
+        entries.append(Entry(resource=outcome_bytes(issues), mode="outcome"))
     return entries
 
 
-def _modes(found: Found) -> Iterable[tuple[SearchMode, Sequence[Row]]]:
-    return (("match", found.rows), ("include", found.included))
+def _modes(matches: Sequence[Row], included: Sequence[Row]) -> _Modes:
+    return (("match", matches), ("include", included))
 
 
 def _found_entry(

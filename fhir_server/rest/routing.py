@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from fhir_server.fhir.errors import MethodNotAllowed, NotFound
+from fhir_server.operations.registry import addresses
+from fhir_server.operations.registry import find as find_operation
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Route, Routes, Service
@@ -63,10 +65,10 @@ def template_of(segments: tuple[str, ...], types: frozenset[str]) -> str:
             return f"/{word}"
         case _:
             _check_type(segments[0], types)
-            return _template_of_type(segments)
+            return _template_of_type(segments, types)
 
 
-def _template_of_type(segments: tuple[str, ...]) -> str:
+def _template_of_type(segments: tuple[str, ...], types: frozenset[str]) -> str:
     match segments:
         case (_,):
             return "/[type]"
@@ -76,8 +78,23 @@ def _template_of_type(segments: tuple[str, ...]) -> str:
             return "/[type]/[id]/_history"
         case (_, _, "_history", _):
             return "/[type]/[id]/_history/[vid]"
+        case (kind, name) if find_operation(name, "type", kind):
+            return f"/{kind}/{name}"
+        case (kind, _, name) if find_operation(name, "instance", kind):
+            return f"/{kind}/[id]/{name}"
+        case (_, _, member) if _is_member(member, types):
+            return "/[type]/[id]/[type]"
+        case (_, _, member, "_search") if _is_member(member, types):
+            return "/[type]/[id]/[type]/_search"
         case _:
             raise _not_served(segments)
+
+
+def _is_member(name: str, types: frozenset[str]) -> bool:
+    """Tell whether a name stands for what is in a compartment; raise NotFound for a misspelt type."""
+    if name != "*" and name[:1] not in {"_", "$"}:
+        _check_type(name, types)
+    return name == "*" or name in types
 
 
 def _check_type(name: str, types: frozenset[str]) -> None:
@@ -91,11 +108,7 @@ def _check_type(name: str, types: frozenset[str]) -> None:
 
 
 def _not_served(segments: tuple[str, ...]) -> NotServed:
-    last = segments[-1]
     if any(each.startswith("$") for each in segments):
-        what = f"The operation {last[:70]!r}"
-    elif len(segments) == 3:  # noqa: PLR2004 - [type]/[id]/[type]
-        what = f"A search in the compartment of a {segments[0]}"
-    else:
-        what = "An address of this form"
-    raise NotServed(f"{what} is not served here; GET metadata lists what is.")
+        what = f"The operation {'/'.join(segments)[-70:]!r}"
+        return NotServed(f"{what} is not served here; these are: {', '.join(addresses())}.")
+    return NotServed("An address of this form is not served here; GET metadata lists what is.")

@@ -6,6 +6,7 @@ from fhir_server.conformance.capability import Interactions, Software, capabilit
 from fhir_server.fhir.errors import NotSupported
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
+from fhir_server.operations.registry import served_on
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
 from fhir_server.rest.paging import history_page, search_page
@@ -41,7 +42,10 @@ def interactions_of(routes: Routes) -> Interactions:
         level = each_type if template.startswith("/[type]") else system
         for route in methods.values():
             level.extend(code for code in route.interactions if code not in level)
-    return Interactions(tuple(each_type), tuple(system))
+    compartments = "/[type]/[id]/[type]" in routes
+    return Interactions(
+        tuple(each_type), tuple(system), compartments=compartments, operations=served_on
+    )
 
 
 async def search_system(service: Service, request: Request) -> Answer:

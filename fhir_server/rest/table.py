@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fhir_server.rest.bundles import post_bundle
+from fhir_server.rest.compartment import search_compartment, search_compartment_by_form
 from fhir_server.rest.instance import (
     delete_instance,
     instance_history,
@@ -11,6 +12,7 @@ from fhir_server.rest.instance import (
     read_version,
     update_instance,
 )
+from fhir_server.rest.operation import operation_routes
 from fhir_server.rest.routing import table
 from fhir_server.rest.service import Route
 from fhir_server.rest.system import (
@@ -44,10 +46,13 @@ ROUTES = table(
         Route("PUT", "/[type]", update_where, ("update",)),
         Route("PATCH", "/[type]", patch_where, ("patch",)),
         Route("DELETE", "/[type]", delete_where, ("delete",)),
+        Route("GET", "/[type]/[id]/[type]", search_compartment, ("search-type",)),
+        Route("POST", "/[type]/[id]/[type]/_search", search_compartment_by_form, ("search-type",)),
         Route("GET", "/metadata", metadata, ()),
         Route("POST", "/", post_bundle, ("transaction", "batch")),
         Route("GET", "/", search_system, ("search-system",)),
         Route("POST", "/_search", search_system_by_form, ("search-system",)),
         Route("GET", "/_history", system_history, ("history-system",)),
+        *operation_routes(),
     )
 )

@@ -148,8 +148,15 @@ class Plan:
     """What a store is asked for: resources of these types (None: of every type), in this order.
 
     Without sort keys the newest primary date comes first, then the latest created.
+    `placed` says by type what resources of that type must satisfy besides.
     """
 
     types: frozenset[str] | None
     predicate: Predicate = EVERYTHING
     sort: tuple[SortKey, ...] = ()
+    placed: tuple[tuple[str, Predicate], ...] = ()
+
+    def predicate_of(self, resource_type: str) -> Predicate:
+        """Return all that resources of one type must satisfy."""
+        own = tuple(each for name, each in self.placed if name == resource_type)
+        return AllOf((*own, self.predicate)) if own else self.predicate

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from fhir_server.fhir.errors import BadRequest, NotFound
+from fhir_server.fhir.resource import Key
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.search import Found, search
 from fhir_server.storage.contract import Count, Store
@@ -144,3 +145,21 @@ async def test_a_search_of_several_types(call: Call) -> None:
     await put(call, an_observation(id="pulse"))
 
     assert ids(await searched(call, None, "_type=Patient,Observation")) == {"ada", "pulse"}
+
+
+async def test_a_compartment_holds_no_more_than_the_caller_may_see(call: Call) -> None:
+    await put(call, a_patient(resource_id="ada"))
+    await put(call, an_observation("Patient/ada", id="hers"))
+    await put(
+        call, an_observation("Patient/grace", id="both", performer=[{"reference": "Patient/ada"}])
+    )
+    ada, grace = Key("Patient", "ada"), Key("Patient", "grace")
+
+    async def inside(caller: Call, owner: Key) -> set[str]:
+        return ids(await search(caller, None, [], after=None, now=NOW, owner=owner))
+
+    assert await inside(seeing_only(call, "grace"), ada) == {"both"}
+    assert await inside(seeing_only(call, "nobody"), ada) == set()
+    assert await inside(seeing_types(call, "Observation"), ada) == {"hers", "both"}
+    assert await inside(call, ada) == await inside(seeing_only(call, "ada"), ada)
+    assert await inside(call, grace) == {"both"}

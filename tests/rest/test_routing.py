@@ -20,6 +20,9 @@ TYPES = frozenset({"Patient", "Observation"})
         ("/OBSERVATION/1/_history", "did you mean Observation"),
         ("/Xyz", "case-sensitive"),
         ("/../etc/passwd", "not served"),
+        ("/Patient/1/Observatio", "did you mean Observation"),
+        ("/Patient/1/observation/_search", "did you mean Observation"),
+        ("/Patient//1", "no resource type"),
     ],
 )
 def test_an_unknown_type_is_not_found_with_a_suggestion(path: str, message: str) -> None:
@@ -32,13 +35,18 @@ def test_an_unknown_type_is_not_found_with_a_suggestion(path: str, message: str)
     [
         ("/$export", "operation '\\$export'"),
         ("/Patient/$match", "operation"),
-        ("/Patient/1/$everything", "operation"),
-        ("/Patient/1/Observation", "compartment of a Patient"),
+        ("/Patient/1/$everithing", r"these are: .*Patient/\[id\]/\$everything"),
+        ("/Patient/$everything", r"Patient/\[id\]/\$everything"),
+        ("/Observation/1/$everything", "operation 'Observation/1/\\$everything'"),
+        ("/Patient/1/$everything/2", "operation"),
+        ("/Patient/1/Observation/$lastn", "operation"),
+        ("/Patient/$", "operation"),
         ("/Patient/_foo", "not served"),
         ("/Patient/1/_history/2/3", "not served"),
         ("/_foo", "not served"),
         ("/.well-known/smart-configuration", "not served"),
-        ("/Patient//1", "compartment"),
+        ("/Patient/1/_search", "not served"),
+        ("/Patient/1/*/_history", "not served"),
     ],
 )
 def test_what_fhir_has_and_this_server_does_not_is_not_served(path: str, message: str) -> None:
@@ -62,6 +70,11 @@ def test_what_fhir_has_and_this_server_does_not_is_not_served(path: str, message
         ("/Patient/metadata", "/[type]/[id]"),
         ("/Patient/1/_history", "/[type]/[id]/_history"),
         ("/Patient/1/_history/2", "/[type]/[id]/_history/[vid]"),
+        ("/Patient/1/Observation", "/[type]/[id]/[type]"),
+        ("/Patient/1/*", "/[type]/[id]/[type]"),
+        ("/Patient/1/$everything", "/Patient/[id]/$everything"),
+        ("/Observation/$lastn", "/Observation/$lastn"),
+        ("/Patient/1/Observation/_search", "/[type]/[id]/[type]/_search"),
     ],
 )
 def test_a_path_fits_one_template(path: str, template: str) -> None:

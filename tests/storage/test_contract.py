@@ -448,6 +448,22 @@ async def test_a_search_over_several_types_merges_them_in_order(store: Store) ->
     assert len(everything.rows) == 6
 
 
+async def test_a_search_over_several_types_asks_each_for_what_concerns_it_alone(
+    store: Store,
+) -> None:
+    for kind in ("Patient", "Observation", "Encounter"):
+        for name in ("a", "b"):
+            await put(store, a_draft(Key(kind, f"{kind}-{name}"), terms=(f"code={name}", "x=1")))
+
+    placed = (("Patient", HasTerm("code=a")), ("Observation", HasTerm("code=b")))
+    plan = Plan(frozenset({"Patient", "Observation", "Encounter"}), HasTerm("x=1"), placed=placed)
+    page = await store.search(EVERYTHING, plan, None, 10)
+
+    names = {each.stored.key.id for each in page.rows}
+    assert names == {"Patient-a", "Observation-b", "Encounter-a", "Encounter-b"}
+    assert (await store.count(EVERYTHING, plan)).number == 4
+
+
 async def test_a_secret_is_made_once(store: Store) -> None:
     first = await store.secret("cursor")
 

@@ -69,7 +69,7 @@ class Searcher:
     def _candidates(self, sight: Visibility, plan: Plan) -> list[Candidates]:
         kinds = self._present() if plan.types is None else sorted(plan.types)
         return [
-            Candidates(View(self._connection, sight, kind, self._broad), plan.predicate)
+            Candidates(View(self._connection, sight, kind, self._broad), plan.predicate_of(kind))
             for kind in kinds
             if sight.permits_type(kind)
         ]

@@ -22,7 +22,19 @@ VERSIONS = (
     b"1%00",
     b"W%2F%221%22",
 )
-SEGMENTS = (*TYPES, *IDS, b"", b"_history", b"metadata", b"$export", b"$validate", b"fhir", b"?")
+SEGMENTS = (
+    *TYPES,
+    *IDS,
+    b"",
+    b"_history",
+    b"metadata",
+    b"$export",
+    b"$everything",
+    b"$lastn",
+    b"*",
+    b"fhir",
+    b"?",
+)
 PARAMETERS = (
     *(b"_id", b"_lastUpdated", b"_count", b"_sort", b"_include", b"_revinclude", b"_elements"),
     *(b"_summary", b"_total", b"_cursor", b"_format", b"_pretty", b"_type", b"_since", b"_at"),

@@ -1,0 +1,1 @@
+"""Operations: one file for each, `registry.py` lists them."""

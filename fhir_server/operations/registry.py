@@ -1,0 +1,29 @@
+"""The operations that are served: the one list, from which routes and the CapabilityStatement follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fhir_server.operations.everything import PATIENT_EVERYTHING
+from fhir_server.operations.lastn import OBSERVATION_LASTN
+from fhir_server.operations.operation import Level, Operation
+
+OPERATIONS = (OBSERVATION_LASTN, PATIENT_EVERYTHING)
+
+
+def find(name: str, level: Level, resource_type: str) -> Operation | None:
+    """Return the operation of this name (with its `$`) at this place, None if there is none."""
+    for each in OPERATIONS:
+        if f"${each.name}" == name and level in each.levels and resource_type in each.types:
+            return each
+    return None
+
+
+def addresses() -> tuple[str, ...]:
+    """Return the addresses of all operations, in order."""
+    return tuple(sorted(address for each in OPERATIONS for address in each.addresses))
+
+
+def served_on(resource_type: str) -> Mapping[str, str]:
+    """Return the operations of a type: the URL of the definition by name."""
+    return {each.name: each.url for each in OPERATIONS if resource_type in each.types}
