@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain, groupby
 from typing import Any
 
-from fhir_server.search.expression import AllOf, HasTerm, Predicate
+from fhir_server.search.expression import AllOf, HasId, HasTerm, Predicate
 from fhir_server.search.planning import choose, conjuncts
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.sqlite.filtering import Filter, Scan
@@ -27,7 +27,9 @@ class Candidates:
         if view.sight.patient is not None:
             # The compartment's own posting list: a driver that is never longer than what may be seen.
             predicate = AllOf((HasTerm(compartment_term(view.sight.patient)), predicate))
-        self._predicate = self._leads.expanded(predicate)
+        # An id needs no better lead.
+        named = any(isinstance(each, HasId) for each in conjuncts(predicate))
+        self._predicate = predicate if named else self._leads.expanded(predicate)
         driver = choose(self._predicate, self._leads.count)
         self._lead = driver.lead
         self._rest = Filter(view, driver.rest)

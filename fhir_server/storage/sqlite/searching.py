@@ -15,14 +15,14 @@ import apsw
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import Plan, SortKey
+from fhir_server.search.expression import Plan, SortKey, joins
 from fhir_server.search.matching import sort_key
 from fhir_server.search.ordering import NATURAL, PRIMARY, Order
 from fhir_server.search.record import NO_DATE
 from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.sqlite.candidates import Candidates
+from fhir_server.storage.sqlite.joining import MOST_JOINED, Joins
 from fhir_server.storage.sqlite.snapshot import snapshot
-from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Window
 
 SORTABLE = 100_000
@@ -38,14 +38,22 @@ WHERE rid IN (SELECT value FROM json_each(?))
 
 
 class Searcher:
-    """Search and count on one connection."""
+    """Search and count on one connection; `most_joined` bounds what chains may ask of other resources."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, *, most_joined: int = MOST_JOINED) -> None:
         self._connection = connection
+        self._most_joined = most_joined
         self._broad: set[str] = set()
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
-        """Return the next visible matches; raise TooCostly if too many had to be sorted."""
+        """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
+        if joins(plan.predicate):
+            # What is joined, and what it is joined to, are of one moment.
+            with snapshot(self._connection):
+                return self._page(sight, plan, after, limit)
+        return self._page(sight, plan, after, limit)
+
+    def _page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         keys = plan.sort or NATURAL
         candidates = self._candidates(sight, plan)
         # One statement needs no transaction around it.
@@ -64,10 +72,9 @@ class Searcher:
 
     def _candidates(self, sight: Visibility, plan: Plan) -> list[Candidates]:
         kinds = self._present() if plan.types is None else sorted(plan.types)
+        joined = Joins(self._connection, sight, self._broad, self._most_joined)
         return [
-            Candidates(View(self._connection, sight, kind, self._broad), plan.predicate)
-            for kind in kinds
-            if sight.permits_type(kind)
+            joined.candidates(kind, plan.predicate) for kind in kinds if sight.permits_type(kind)
         ]
 
     def _present(self) -> list[str]:
