@@ -61,8 +61,8 @@ WAYS: dict[str, dict[str, int]] = {
     "as it decides": {},
     "the other type first": {"SHORT": 0},
     "the other type first, gathered": {"SHORT": 0, "MERGED": 0},
-    "each candidate in turn": {"WRITTEN_OUT": 0},
-    "either": {"WRITTEN_OUT": 1, "SHORT": 1, "REMEMBERED": 1},
+    "each candidate in turn": {"WRITTEN_OUT": 0, "WRITTEN_OUT_FOR_ALL": 0},
+    "either": {"WRITTEN_OUT": 1, "WRITTEN_OUT_FOR_ALL": 1, "SHORT": 1, "REMEMBERED": 1},
 }
 
 World: TypeAlias = list[tuple[str, IndexRecord]]
@@ -228,7 +228,7 @@ async def fill(store: Store, number: int) -> None:
 async def test_a_join_that_would_look_at_too_much_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joining, "WRITTEN_OUT", 1)
+    monkeypatch.setattr(joining, "WRITTEN_OUT_FOR_ALL", 1)
     async with BACKENDS["sqlite"](tmp_path) as store:
         await fill(store, 6)
     connection = connect(tmp_path / "store.db", read_only=True)

@@ -35,7 +35,10 @@ from fhir_server.storage.sqlite.leads import MERGED, Leads
 from fhir_server.storage.sqlite.view import View
 
 WRITTEN_OUT = 1_000
-"""How many resources of the other type may be written out as references or ids."""
+"""How many resources of the other type are searched first for a page."""
+
+WRITTEN_OUT_FOR_ALL = 20_000
+"""How many targets for a total, or for an order that no index serves: each candidate is looked at anyhow."""
 
 MOST_JOINED = 100_000
 """How often one search may ask whether another resource is there."""
@@ -44,29 +47,61 @@ REMEMBERED = 10_000
 """Answers that are remembered: many observations are of one patient."""
 
 
+_ANY = 2**62
+
+
+class _Few:
+    """The resources of another type that satisfy a predicate: all of them."""
+
+    def __init__(self, records: Sequence[IndexRecord]) -> None:
+        self._records = records
+        self.ids = frozenset(each.id for each in records)
+
+    def referring(self, parameter: str, target: str) -> Predicate:
+        """Return the predicate of what refers to them."""
+        terms = tuple(reference_term(parameter, f"{target}/{each}") for each in sorted(self.ids))
+        return HasTerm(*terms) if len(terms) == 1 else HasAnyTerm(terms)
+
+    def referred(self, parameter: str, own: str) -> Predicate:
+        """Return the predicate of what they refer to."""
+        ids = {each for record in self._records for each in referred(record, parameter, own)}
+        return HasId(tuple(sorted(ids)))
+
+
 class Joins:
     """The other types of one search."""
 
     def __init__(
-        self, connection: apsw.Connection, sight: Visibility, broad: set[str], most: int
+        self,
+        connection: apsw.Connection,
+        sight: Visibility,
+        broad: set[str],
+        *,
+        most: int,
+        of_all: bool,
     ) -> None:
         self._connection = connection
         self._sight = sight
         self._broad = broad
         self._left = most
         self._most = most
+        self._of_all = of_all
         self._answers: dict[tuple[str, Predicate], bool] = {}
-        self._few_of: dict[tuple[str, Predicate], Sequence[IndexRecord] | None] = {}
+        self._few_of: dict[tuple[str, Predicate], _Few | None] = {}
 
     def candidates(self, kind: str, predicate: Predicate) -> Candidates:
         """Return the matches of a predicate that may join."""
         view = View(self._connection, self._sight, kind, self._broad, self.exists)
         if joins(predicate):
-            predicate = self._cheapest(Leads(view), predicate)
+            leads = Leads(view)
+            predicate = self._cheapest(leads, leads.expanded(predicate))
         return Candidates(view, predicate)
 
     def exists(self, kind: str, predicate: Predicate, /) -> bool:
         """Tell whether a visible resource satisfies a predicate; raise TooCostly at the bound."""
+        match predicate:
+            case AllOf((HasId(ids), inner)) if few := self._few_of.get((kind, inner)):
+                return not few.ids.isdisjoint(ids)
         known = self._answers.get((kind, predicate))
         if known is not None:
             return known
@@ -85,11 +120,11 @@ class Joins:
             for _, _, record in self.candidates(kind, predicate).records():
                 yield record
 
-    def _few(self, kind: str, predicate: Predicate) -> Sequence[IndexRecord] | None:
-        """Return the records that satisfy a predicate, None if they are many."""
+    def _few(self, kind: str, predicate: Predicate, most: int) -> _Few | None:
+        """Return what satisfies a predicate, None if it is much."""
         if (kind, predicate) not in self._few_of:
-            found = list(islice(self._records(kind, predicate), WRITTEN_OUT + 1))
-            self._few_of[kind, predicate] = None if len(found) > WRITTEN_OUT else found
+            found = list(islice(self._records(kind, predicate), most + 1))
+            self._few_of[kind, predicate] = None if len(found) > most else _Few(found)
         return self._few_of[kind, predicate]
 
     def _cheapest(self, leads: Leads, predicate: Predicate) -> Predicate:
@@ -102,6 +137,8 @@ class Joins:
             written = self._written_out(each)
             if written is not None and _is_worth_it(leads, written, most):
                 parts[place] = written
+                # Many terms are good to lead, and slow to check: one join of them is enough.
+                most = 0 if _is_long(written) else most
         return AllOf(tuple(parts))
 
     def _most_gathered(self, leads: Leads, others: Sequence[Predicate]) -> int:
@@ -110,7 +147,7 @@ class Joins:
             others = [HasTerm(compartment_term(self._sight.patient)), *others]
         lead = choose(AllOf(tuple(others)), leads.count).lead
         if lead is None:
-            return GATHER
+            return _ANY if self._of_all else GATHER
         number = leads.count(lead, PROBE)
         if number < SHORT:
             return 0
@@ -120,11 +157,12 @@ class Joins:
         """Return a join as a predicate on one type; None for what finds too many, or is no join."""
         match predicate:
             case PointsTo(parameter, target, inner):
-                records = self._few(target, inner)
-                return None if records is None else _referring(parameter, target, records)
+                most = WRITTEN_OUT_FOR_ALL if self._of_all else WRITTEN_OUT
+                few = self._few(target, inner, most)
+                return None if few is None else few.referring(parameter, target)
             case PointedToBy(source, parameter, own, inner):
-                records = self._few(source, inner)
-                return None if records is None else _referred(parameter, own, records)
+                few = self._few(source, inner, WRITTEN_OUT)
+                return None if few is None else few.referred(parameter, own)
             case AnyOf(parts) if parts:
                 written = []
                 for each in parts:
@@ -139,20 +177,10 @@ class Joins:
 
 def _is_worth_it(leads: Leads, written: Predicate, most: int) -> bool:
     """Tell whether a join that is written out is cheap to check, or short enough to lead."""
-    match written:
-        case HasAnyTerm(terms) if len(terms) > MERGED:
-            return leads.count(written, most) < most
-        case AnyOf():
-            return False
-        case _:
-            return True
+    if isinstance(written, AnyOf):
+        return False
+    return not _is_long(written) or leads.count(written, most) < most
 
 
-def _referring(parameter: str, target: str, records: Sequence[IndexRecord]) -> Predicate:
-    terms = tuple(reference_term(parameter, f"{target}/{each.id}") for each in records)
-    return HasTerm(*terms) if len(terms) == 1 else HasAnyTerm(terms)
-
-
-def _referred(parameter: str, own: str, records: Sequence[IndexRecord]) -> Predicate:
-    ids = {each: None for record in records for each in referred(record, parameter, own)}
-    return HasId(tuple(ids))
+def _is_long(predicate: Predicate) -> bool:
+    return isinstance(predicate, HasAnyTerm) and len(predicate.terms) > MERGED

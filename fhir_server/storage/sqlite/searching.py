@@ -55,7 +55,7 @@ class Searcher:
 
     def _page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         keys = plan.sort or NATURAL
-        candidates = self._candidates(sight, plan)
+        candidates = self._candidates(sight, plan, of_all=not _is_served(keys))
         # One statement needs no transaction around it.
         if len(candidates) == 1 and (page := _simple(candidates[0], keys, after, limit)):
             return page
@@ -67,12 +67,12 @@ class Searcher:
     def count(self, sight: Visibility, plan: Plan) -> Count:
         """Return the number of visible matches."""
         with snapshot(self._connection):
-            number = sum(each.count() for each in self._candidates(sight, plan))
+            number = sum(each.count() for each in self._candidates(sight, plan, of_all=True))
             return Count(number, exact=True)
 
-    def _candidates(self, sight: Visibility, plan: Plan) -> list[Candidates]:
+    def _candidates(self, sight: Visibility, plan: Plan, *, of_all: bool) -> list[Candidates]:
         kinds = self._present() if plan.types is None else sorted(plan.types)
-        joined = Joins(self._connection, sight, self._broad, self._most_joined)
+        joined = Joins(self._connection, sight, self._broad, most=self._most_joined, of_all=of_all)
         return [
             joined.candidates(kind, plan.predicate) for kind in kinds if sight.permits_type(kind)
         ]
@@ -98,11 +98,16 @@ class Searcher:
         return tuple(row_of(by_rid[rid][1:]) for rid in rids)
 
 
+def _is_served(keys: tuple[SortKey, ...]) -> bool:
+    """Tell whether the posting lists are in this order."""
+    return len(keys) == 1 and keys[0].kind == PRIMARY
+
+
 def _simple(
     candidates: Candidates, keys: tuple[SortKey, ...], after: Position | None, limit: int
 ) -> Page | None:
     """Return a page in the order of the posting lists, if one statement gives it with its rows."""
-    if len(keys) > 1 or keys[0].kind != PRIMARY:
+    if not _is_served(keys):
         return None
     window = Window(_place(after), descending=keys[0].descending)
     found = candidates.first_rows(window, limit + 1)
@@ -127,7 +132,7 @@ def _orders(
 ) -> Iterator[Order]:
     """Yield the matches of one type in order: as an index has them, else sorted."""
     after = None if start is None else start.values
-    if len(keys) == 1 and keys[0].kind == PRIMARY:
+    if _is_served(keys):
         window = Window(_place(after), descending=keys[0].descending)
         return (Order(keys, _position(*each)) for each in candidates.in_order(window))
     if len(keys) == 1 and keys[0].parameter == "_lastUpdated" and not candidates.is_short(FEW):
