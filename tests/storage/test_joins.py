@@ -33,8 +33,18 @@ from fhir_server.search.expression import (
 )
 from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.record import NO_DATE, IndexRecord, prefix_end
-from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
-from fhir_server.storage.sqlite import budget, joining
+from fhir_server.storage.contract import (
+    Delete,
+    Draft,
+    Expect,
+    Expectation,
+    Put,
+    Store,
+    Unchanged,
+    WriteOp,
+    Written,
+)
+from fhir_server.storage.sqlite import applying, budget, joining
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
 from tests.storage.conftest import BACKENDS
@@ -210,6 +220,7 @@ def test_every_way_to_answer_a_join_finds_what_the_oracle_finds(
     asyncio.run(compare(backend, world, plan, sight))
 
 
+EVERYTHING_OF_IT = AllOf(())
 SMITHS = PointsTo("patient", "Patient", HasTerm("name^smith"))
 
 
@@ -239,6 +250,45 @@ async def test_a_join_that_would_look_at_too_much_is_refused(
 
     assert Searcher(connection, most_joined=6).count(EVERYTHING, plan).number == 6
     connection.close()
+
+
+async def test_a_precondition_may_join_less_and_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "WRITTEN_OUT", 1)
+    monkeypatch.setattr(applying, "JOINED_WHILE_WRITING", 1)
+    unmatched = Plan(frozenset({"Observation"}), Not(SMITHS))
+    async with BACKENDS["sqlite"](tmp_path) as store:
+        await fill(store, 6)
+
+        with pytest.raises(TooCostly, match="more than 1 resources"):
+            await store.write(
+                [Expect(Expectation(EVERYTHING, unmatched, frozenset()))], atomic=True
+            )
+
+        assert await store.write([Delete(Key("Patient", "x"))], atomic=True) == [Unchanged(None)]
+
+
+async def test_many_referrers_to_very_many_are_found(store: Store) -> None:
+    await fill(store, 1_500)
+    terms = tuple(sorted(f"subject>Patient/{each}" for each in range(1_500)))
+    record = IndexRecord("all", terms, (), (), NO_DATE, (), ())
+    await store.write([Put(Draft(Key("List", "all"), b"", b'"n":1', record))], atomic=True)
+    listed = PointedToBy("List", "subject", "Patient", HasId(("all",)))
+    both = AllOf((listed, PointedToBy("Observation", "patient", "Patient", EVERYTHING_OF_IT)))
+
+    assert (await store.count(EVERYTHING, Plan(frozenset({"Patient"}), listed))).number == 1_500
+    assert (await store.count(EVERYTHING, Plan(frozenset({"Patient"}), both))).number == 1_500
+
+
+async def test_a_join_in_the_order_of_moments_is_not_checked_term_by_term(store: Store) -> None:
+    await fill(store, 1_200)
+    order = (SortKey("_lastUpdated", "date", descending=True),)
+    plan = Plan(frozenset({"Observation"}), SMITHS, order)
+
+    page = await store.search(EVERYTHING, plan, None, 3)
+
+    assert [row.stored.key.id for row in page.rows] == ["1199", "1198", "1197"]
 
 
 async def test_a_join_that_takes_too_long_is_stopped(

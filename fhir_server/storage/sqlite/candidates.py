@@ -19,10 +19,14 @@ from fhir_server.storage.sqlite.windows import Place, Run, Window
 
 
 class Candidates:
-    """The visible resources of one type that satisfy a predicate."""
+    """The visible resources of one type that satisfy a predicate.
 
-    def __init__(self, view: View, predicate: Predicate) -> None:
+    `asked` is what the predicate was before its joins were written out: what is long to check, and need not lead.
+    """
+
+    def __init__(self, view: View, predicate: Predicate, *, asked: Predicate | None = None) -> None:
         self._view = view
+        self._asked = asked
         self._leads = Leads(view)
         if view.sight.patient is not None:
             # The compartment's own posting list: a driver that is never longer than what may be seen.
@@ -63,7 +67,7 @@ class Candidates:
         if after is not None:
             condition.add(f"r.moment {'<' if descending else '>'} ?", after)
         order = f" ORDER BY r.moment {'DESC' if descending else 'ASC'}"
-        whole = Filter(self._view, tuple(conjuncts(self._predicate)))
+        whole = Filter(self._view, tuple(conjuncts(self._asked or self._predicate)))
         records = whole.records((LISTED, condition), order=order)
         return ((moment, rid) for (_, rid), moment, _ in records)
 

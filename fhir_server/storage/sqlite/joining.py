@@ -62,10 +62,10 @@ class _Few:
         terms = tuple(reference_term(parameter, f"{target}/{each}") for each in sorted(self.ids))
         return HasTerm(*terms) if len(terms) == 1 else HasAnyTerm(terms)
 
-    def referred(self, parameter: str, own: str) -> Predicate:
-        """Return the predicate of what they refer to."""
+    def referred(self, parameter: str, own: str, most: int) -> Predicate | None:
+        """Return the predicate of what they refer to, None if it is more than that."""
         ids = {each for record in self._records for each in referred(record, parameter, own)}
-        return HasId(tuple(sorted(ids)))
+        return HasId(tuple(sorted(ids))) if len(ids) <= most else None
 
 
 class Joins:
@@ -94,7 +94,8 @@ class Joins:
         view = View(self._connection, self._sight, kind, self._broad, self.exists)
         if joins(predicate):
             leads = Leads(view)
-            predicate = self._cheapest(leads, leads.expanded(predicate))
+            asked = leads.expanded(predicate)
+            return Candidates(view, self._cheapest(leads, asked), asked=asked)
         return Candidates(view, predicate)
 
     def exists(self, kind: str, predicate: Predicate, /) -> bool:
@@ -130,19 +131,26 @@ class Joins:
     def _cheapest(self, leads: Leads, predicate: Predicate) -> Predicate:
         """Return a predicate with those joins written out that are cheaper so."""
         parts = list(conjuncts(predicate))
-        most = self._most_gathered(leads, [each for each in parts if not joins(each)])
-        if most == 0:
+        if self._most_gathered(leads, parts) == 0:
             return predicate
+        long: dict[int, Predicate] = {}
         for place, each in enumerate(parts):
             written = self._written_out(each)
-            if written is not None and _is_worth_it(leads, written, most):
+            if written is not None and _is_long(written):
+                long[place] = written
+            elif written is not None:
                 parts[place] = written
-                # Many terms are good to lead, and slow to check: one join of them is enough.
-                most = 0 if _is_long(written) else most
+        # Many terms are good to lead, and slow to check: one join of them is enough.
+        most = self._most_gathered(leads, parts)
+        for place, written in long.items():
+            if leads.count(written, most) < most:
+                parts[place] = written
+                break
         return AllOf(tuple(parts))
 
-    def _most_gathered(self, leads: Leads, others: Sequence[Predicate]) -> int:
-        """Return how long a lead may be to be better than the others; 0 where those are short."""
+    def _most_gathered(self, leads: Leads, parts: Sequence[Predicate]) -> int:
+        """Return how long a lead may be to be better than those there are; 0 where they are short."""
+        others = [each for each in parts if not joins(each)]
         if self._sight.patient is not None:
             others = [HasTerm(compartment_term(self._sight.patient)), *others]
         lead = choose(AllOf(tuple(others)), leads.count).lead
@@ -162,8 +170,8 @@ class Joins:
                 return None if few is None else few.referring(parameter, target)
             case PointedToBy(source, parameter, own, inner):
                 few = self._few(source, inner, WRITTEN_OUT)
-                return None if few is None else few.referred(parameter, own)
-            case AnyOf(parts) if parts:
+                return None if few is None else few.referred(parameter, own, WRITTEN_OUT)
+            case AnyOf(parts) if parts and all(isinstance(each, PointsTo) for each in parts):
                 written = []
                 for each in parts:
                     alternative = self._written_out(each)
@@ -175,12 +183,9 @@ class Joins:
                 return None
 
 
-def _is_worth_it(leads: Leads, written: Predicate, most: int) -> bool:
-    """Tell whether a join that is written out is cheap to check, or short enough to lead."""
-    if isinstance(written, AnyOf):
-        return False
-    return not _is_long(written) or leads.count(written, most) < most
-
-
 def _is_long(predicate: Predicate) -> bool:
-    return isinstance(predicate, HasAnyTerm) and len(predicate.terms) > MERGED
+    match predicate:
+        case HasAnyTerm(several) | HasId(several):
+            return len(several) > MERGED
+        case _:
+            return False
