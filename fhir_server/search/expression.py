@@ -1,7 +1,8 @@
 """What a search asks, as a closed set of predicates over one index record.
 
 Parameter types parse their values into these; `matching` evaluates them (the oracle); each store translates
-just these. All of them concern one resource type, whose name is no part of a term here.
+just these. All of them concern one resource type, whose name is no part of a term here; two of them join it with
+another type.
 """
 
 from __future__ import annotations
@@ -86,6 +87,25 @@ class Updated:
 
 
 @dataclass(frozen=True, slots=True)
+class PointsTo:
+    """The resource refers by this parameter to one of type `target` that satisfies the predicate: a chain."""
+
+    parameter: str
+    target: str
+    predicate: Predicate
+
+
+@dataclass(frozen=True, slots=True)
+class PointedToBy:
+    """Some resource of type `source` that satisfies the predicate refers to this one, of type `own`: `_has`."""
+
+    source: str
+    parameter: str
+    own: str
+    predicate: Predicate
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """The predicate does not hold."""
 
@@ -115,6 +135,8 @@ Predicate: TypeAlias = (
     | IsPresent
     | HasId
     | Updated
+    | PointsTo
+    | PointedToBy
     | Not
     | AllOf
     | AnyOf
@@ -122,6 +144,19 @@ Predicate: TypeAlias = (
 
 EVERYTHING = AllOf(())
 NOTHING = AnyOf(())
+
+
+def joins(predicate: Predicate) -> bool:
+    """Tell whether a predicate asks for other resources as well."""
+    match predicate:
+        case PointsTo() | PointedToBy():
+            return True
+        case Not(inner):
+            return joins(inner)
+        case AllOf(parts) | AnyOf(parts):
+            return any(map(joins, parts))
+        case _:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ class EmptyValue(BadRequest):
 class Known:
     """The parameters of a resource type, and those of them that others cover."""
 
+    definitions: Definitions
     resource_type: str
     parameters: Mapping[str, SearchParameter]
     covered: Mapping[str, tuple[str, ...]]
@@ -115,7 +116,7 @@ def known_parameters(definitions: Definitions, resource_type: str) -> Known:
     parameters = definitions.search_parameters(resource_type)
     code = primary_parameter(parameters)
     primary = code if code and has_one_value(parameters[code], definitions) else None
-    return Known(resource_type, parameters, paths.unions(parameters), primary)
+    return Known(definitions, resource_type, parameters, paths.unions(parameters), primary)
 
 
 def nearest(name: str, names: Mapping[str, object]) -> str:
@@ -147,12 +148,6 @@ def _check_served(name: str) -> None:
     code = name.partition(":")[0]
     if code in NOT_SERVED:
         raise NotSupported(f"{NOT_SERVED[code]} ({code}) is not served yet")
-    if code == "_has":
-        raise NotSupported(f"reverse chaining ({name}) is not served yet")
-    if "." in name:
-        raise NotSupported(
-            f"chaining ({name}) is not served yet; search the other resource first, then by its id"
-        )
 
 
 def _missing(criterion: Criterion) -> Predicate:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar, assert_never
+from typing import Any, Protocol, TypeVar, assert_never
 
 from fhir_server.search.expression import (
     AllOf,
@@ -24,12 +24,14 @@ from fhir_server.search.expression import (
     Limit,
     Not,
     Plan,
+    PointedToBy,
+    PointsTo,
     Predicate,
     SortKey,
     Updated,
 )
 from fhir_server.search.ordering import NATURAL, PRIMARY, Order, SortValue
-from fhir_server.search.record import NO_DATE, SEPARATOR, IndexRecord
+from fhir_server.search.record import NO_DATE, SEPARATOR, IndexRecord, reference_term
 
 _Value = TypeVar("_Value", int, str)
 
@@ -44,8 +46,25 @@ MARKERS = {"string": "^", "token": "=", "reference": ">", "uri": "@"}
 """Where a sort value is a term: the character between the parameter's code and the value."""
 
 
-def matches(  # noqa: C901 - one branch per case of the union
-    predicate: Predicate, record: IndexRecord, *, updated: int
+class Resolver(Protocol):
+    """What a predicate that joins asks of the other resources: all that the caller may see, and no more."""
+
+    def __call__(self, kind: str, predicate: Predicate, /) -> bool:
+        """Tell whether a visible resource of this type, not deleted, satisfies the predicate."""
+        ...
+
+
+def nothing_resolves(_kind: str, _predicate: Predicate, /) -> bool:
+    """Know no other resource."""
+    return False
+
+
+def matches(  # noqa: C901, PLR0912 - one branch per case of the union
+    predicate: Predicate,
+    record: IndexRecord,
+    *,
+    updated: int,
+    resolve: Resolver = nothing_resolves,
 ) -> bool:
     """Tell whether a resource matches; `updated` is the moment of its current version."""
     match predicate:
@@ -73,14 +92,30 @@ def matches(  # noqa: C901 - one branch per case of the union
             return record.id in ids
         case Updated(limits):
             return keeps(limits, updated, updated)
+        case PointsTo(parameter, target, inner):
+            found = referred(record, parameter, target)
+            return found != () and resolve(target, AllOf((HasId(found), inner)))
+        case PointedToBy(source, parameter, own, inner):
+            refers = HasTerm(reference_term(parameter, f"{own}/{record.id}"))
+            return resolve(source, AllOf((refers, inner)))
         case Not(inner):
-            return not matches(inner, record, updated=updated)
+            return not matches(inner, record, updated=updated, resolve=resolve)
         case AllOf(predicates):
-            return all(matches(each, record, updated=updated) for each in predicates)
+            return all(
+                matches(each, record, updated=updated, resolve=resolve) for each in predicates
+            )
         case AnyOf(predicates):
-            return any(matches(each, record, updated=updated) for each in predicates)
+            return any(
+                matches(each, record, updated=updated, resolve=resolve) for each in predicates
+            )
         case _:
             assert_never(predicate)
+
+
+def referred(record: IndexRecord, parameter: str, target: str) -> tuple[str, ...]:
+    """Return the ids of the resources of one type that a record refers to by a parameter."""
+    prefix = reference_term(parameter, f"{target}/")
+    return tuple(each[len(prefix) :] for each in record.terms if each.startswith(prefix))
 
 
 def keeps(limits: Iterable[Limit], low: Bound, high: Bound) -> bool:
@@ -135,7 +170,9 @@ class Candidate:
     rid: int
 
 
-def ordered(candidates: Iterable[Candidate], plan: Plan) -> list[Candidate]:
+def ordered(
+    candidates: Iterable[Candidate], plan: Plan, resolve: Resolver = nothing_resolves
+) -> list[Candidate]:
     """Return those that match the plan, in its order."""
     keys = plan.sort or NATURAL
 
@@ -144,6 +181,8 @@ def ordered(candidates: Iterable[Candidate], plan: Plan) -> list[Candidate]:
         return Order(keys, (*values, each.rid))
 
     found = (
-        each for each in candidates if matches(plan.predicate, each.record, updated=each.updated)
+        each
+        for each in candidates
+        if matches(plan.predicate, each.record, updated=each.updated, resolve=resolve)
     )
     return sorted(found, key=place)

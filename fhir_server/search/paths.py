@@ -15,6 +15,8 @@ from fhir_server.fhir.structure import Element
 _STEPS = re.compile(r"[A-Za-z]\w*(?:\.[a-z]\w*)*\Z")
 _FIRST_STEP = re.compile(r"\(*[A-Z]\w*\.([a-z]\w*)")
 _CAST = re.compile(r"\(*[A-Z]\w*\.[a-z]\w*(?: as |\.as\(|\.ofType\()([A-Za-z]+)\)*")
+_CANONICAL = frozenset(("canonical", "uri"))
+_CONDITION = re.compile(r"\.where\([^()]*\)")
 _TRUE_OF_NOTHING = re.compile(r"exists\(|empty\(|count\(|not\(|iif\(|!=| and | or ")
 """What may yield something where the element is absent."""
 
@@ -65,6 +67,18 @@ def implied_system(definitions: Definitions, expression: str) -> str:
     """Return the code system of the codes that an expression yields, "" unless there is exactly one."""
     systems = {_system_of(definitions, each) for each in alternatives(expression)}
     return systems.pop() if len(systems) == 1 else ""
+
+
+def is_canonical(definitions: Definitions, expression: str) -> bool:
+    """Tell whether an expression yields nothing but canonical URLs."""
+    return all(_yields_canonical(definitions, each) for each in alternatives(expression))
+
+
+def _yields_canonical(definitions: Definitions, path: str) -> bool:
+    if cast := _CAST.fullmatch(path):
+        return cast[1] in _CANONICAL
+    element = _element(definitions, _CONDITION.sub("", path))
+    return element is not None and {each.code for each in element.types} <= _CANONICAL
 
 
 def _system_of(definitions: Definitions, path: str) -> str:

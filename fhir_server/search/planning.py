@@ -22,6 +22,8 @@ from fhir_server.search.expression import (
     IsPresent,
     Limit,
     Not,
+    PointedToBy,
+    PointsTo,
     Predicate,
     Updated,
 )
@@ -219,4 +221,6 @@ def is_selective(predicate: Predicate) -> bool:
         case AllOf(inner) | AnyOf(inner):
             return all(is_selective(each) for each in inner)
         case HasTermBetween() | HasTermContaining() | HasRange() | IsPresent():
+            return False
+        case PointsTo() | PointedToBy():
             return False

@@ -61,6 +61,23 @@ def test_an_altered_or_borrowed_cursor_is_refused(client: httpx.Client) -> None:
     assert client.get(following).status_code == 200
 
 
+def test_a_chain_that_leads_nowhere_is_refused(client: httpx.Client) -> None:
+    answer = client.get("Observation", params={"subject:Patient.nam": "x"})
+
+    assert answer.status_code == 400
+    assert "did you mean name?" in answer.json()["issue"][0]["diagnostics"]
+
+
+def test_the_pages_of_a_chain_follow_each_other(client: httpx.Client) -> None:
+    query = f"Observation?subject:Patient.identifier={SYSTEM}%7Ct-weighed&_count=10"
+
+    found = [len(each["entry"]) for each in pages(client, query)]
+    (patient,) = client.get("Patient?_has:Observation:patient:code=weight").json()["entry"]
+
+    assert found == [10, 10, 5]
+    assert patient["resource"]["id"] == "t-weighed"
+
+
 def test_a_create_gets_an_id_and_a_location(client: httpx.Client) -> None:
     answer = client.post("Patient", json=a_patient("t1", id="mine"))
 

@@ -11,14 +11,20 @@ from fhir_server.search.expression import (
     EVERYTHING,
     NOTHING,
     AllOf,
+    AnyOf,
     HasAnyTerm,
     HasId,
+    HasTerm,
+    HasTermBetween,
     Include,
     Limit,
     Plan,
+    PointedToBy,
+    PointsTo,
     SortKey,
     Updated,
 )
+from fhir_server.search.parameter_types.criterion import begins_with
 from fhir_server.search.parsing import parse_criteria, parse_query
 from fhir_server.search.record import token_term
 from tests.search.support import BASE, DEFINITIONS, NOW, micros, query_of
@@ -60,7 +66,18 @@ REFUSED = [
     ("Patient", "_filter=name eq x", "filter language"),
     ("Patient", "_list=1", "search by list"),
     ("Patient", "_contained=true", "contained resources"),
-    ("Patient", "_has:Observation:patient:code=1", "reverse chaining"),
+    ("Patient", "_has=1", "`_has:Type:reference:parameter`"),
+    ("Patient", "_has:Observation:patient=1", "`_has:Type:reference:parameter`"),
+    ("Patient", "_has:Observation::code=1", "`_has:Type:reference:parameter`"),
+    ("Patient", "_has:Observations:patient:code=1", "did you mean Observation"),
+    ("Patient", "_has:Observation:patnt:code=1", "did you mean patient"),
+    ("Patient", "_has:Observation:code:code=1", "only a reference leads on"),
+    ("Patient", "_has:Observation:patient:cod=1", "Observation has 'cod' (did you mean code?)"),
+    ("Patient", "_has:Observation:patient:code=", "has no value"),
+    ("Patient", "_has:Observation:patient:code:exact=1", "no modifier :exact"),
+    ("Patient", "_has:Encounter:location:status=x", "refers to Location, not to Patient"),
+    ("Patient", "_has:Observation:patient:_has:Encounter:location:date=1", "not to Observation"),
+    (None, "_has:Observation:patient:code=1", "search of one type"),
     ("Patient", "_type=Patient", "search of all types"),
     ("Patient", "_count=-1", "0 or more"),
     ("Patient", "_count=ten", "0 or more"),
@@ -72,8 +89,24 @@ REFUSED = [
     ("Patient", "_total=exact", "none, estimate, accurate"),
     ("Patient", "_summary=yes", "true, text, data, count, false"),
     ("Patient", "_elements=a b", "names, separated by commas"),
-    ("Observation", "subject.name=x", "chaining"),
-    ("Observation", "subject:Patient.name=x", "chaining"),
+    ("Observation", "subject.nam=x", "none of 4 types has 'nam' (did you mean name?)"),
+    ("Observation", "subject:Patient.nam=x", "Patient has 'nam' (did you mean name?)"),
+    ("Observation", "subject:Patient.general-practitioner.nam=x", "'general-practitioner.nam'"),
+    ("Observation", "subjct.name=x", "did you mean subject"),
+    ("Observation", "subject.=x", "none of 4 types has ''"),
+    ("Observation", "subject._count=1", "none of 4 types has '_count'"),
+    ("Observation", "subject._text=x", "narratives"),
+    ("Observation", "subject.name=", "has no value"),
+    ("Observation", "subject.birthdate=yesterday", "yyyy-mm-dd"),
+    ("Observation", "subject:Pacient.name=x", "did you mean Patient"),
+    ("Observation", "subject:not.name=x", "no resource type 'not'"),
+    ("Observation", "subject:Practitioner.name=x", "does not refer to Practitioner"),
+    ("Observation", "code.name=x", "only a reference leads on"),
+    ("QuestionnaireResponse", "questionnaire.title=x", "canonical"),
+    ("ActivityDefinition", "depends-on.title=x", "canonical"),
+    ("ConceptMap", "source.title=x", "canonical"),
+    ("Organization", "partof.partof.partof.partof.partof.name=x", "more than the 4 links"),
+    ("AuditEvent", "entity.entity.entity.identifier=x", "more than 200 types"),
     ("Observation", "subject=#p", "`id`, `Type/id` or a URL"),
     ("Observation", "subject:Practitioner=1", "does not refer to Practitioner"),
     ("Observation", "subject:in=1", "terminology"),
@@ -135,7 +168,8 @@ def test_a_parameter_that_is_too_long_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["nonsense=1", "family=", "_has:A:b:c=1", "_text=x", "subject.x=1"]
+    "query",
+    ["nonsense=1", "family=", "_has:List:subject:x=1", "_text=x", "subject.x=1", "link.x=1"],
 )
 def test_with_lenient_handling_what_is_not_served_is_left_out_and_told(query: str) -> None:
     found = query_of("Patient", f"gender=male&{query}", lenient=True)
@@ -239,6 +273,60 @@ def test_a_moment_is_bounded_by_single_limits() -> None:
     )
 
 
+def named(prefix: str) -> HasTermBetween:
+    return begins_with(f"name^{prefix}")
+
+
+def test_a_chain_leads_to_the_type_that_it_names() -> None:
+    found = query_of("Observation", "subject:Patient.name=smith")
+
+    assert found.plan.predicate == PointsTo("subject", "Patient", named("smith"))
+
+
+def test_a_chain_that_names_no_type_leads_to_each_that_has_the_parameter() -> None:
+    found = query_of("DiagnosticReport", "subject.general-practitioner.name=smith")
+
+    practitioners = AnyOf(
+        (
+            PointsTo("general-practitioner", "Organization", named("smith")),
+            PointsTo("general-practitioner", "Practitioner", named("smith")),
+        )
+    )
+    assert found.plan.predicate == PointsTo("subject", "Patient", practitioners)
+
+
+def test_a_reverse_chain_may_hold_another_and_a_chain() -> None:
+    twice = query_of("Patient", "_has:Observation:patient:_has:AuditEvent:entity:agent=Device/1")
+    forth = query_of("Patient", "_has:Observation:patient:performer:Practitioner.name=smith")
+    back = query_of("Encounter", "subject:Patient._has:Observation:patient:status=final,amended")
+
+    accessed = PointedToBy("AuditEvent", "entity", "Observation", HasTerm("agent>Device/1"))
+    assert twice.plan.predicate == PointedToBy("Observation", "patient", "Patient", accessed)
+    performed = PointsTo("performer", "Practitioner", named("smith"))
+    assert forth.plan.predicate == PointedToBy("Observation", "patient", "Patient", performed)
+    status = query_of("Observation", "status=final,amended").plan.predicate
+    observed = PointedToBy("Observation", "patient", "Patient", status)
+    assert back.plan.predicate == PointsTo("subject", "Patient", observed)
+
+
+@pytest.mark.parametrize(
+    "query", ["gender:not=male", "birthdate:missing=true", "_id=a,b", "_lastUpdated=2024", "_tag=x"]
+)
+def test_a_chain_ends_with_whatever_a_search_may_ask(query: str) -> None:
+    chained = query_of("Observation", f"subject:Patient.{query}").plan.predicate
+    reverse = query_of("Practitioner", f"_has:Patient:general-practitioner:{query}").plan.predicate
+
+    asked = query_of("Patient", query).plan.predicate
+    assert chained == PointsTo("subject", "Patient", asked)
+    assert reverse == PointedToBy("Patient", "general-practitioner", "Practitioner", asked)
+
+
+def test_criteria_may_be_chained() -> None:
+    plan = parse_criteria("Observation", "subject:Patient.name=x", DEFINITIONS, now=NOW)
+
+    assert plan == query_of("Observation", "subject:Patient.name=x").plan
+
+
 def test_the_id_is_never_missing() -> None:
     assert query_of("Patient", "_id:missing=true").plan.predicate == NOTHING
     assert query_of("Patient", "_id:missing=false").plan.predicate == EVERYTHING
@@ -256,7 +344,7 @@ def test_the_id_is_never_missing() -> None:
         ("identifier=1&_sort=name", "_sort says nothing"),
         ("_include:iterate=a", "says nothing"),
         ("_format=json", "_format says nothing"),
-        ("general-practitioner.name=x", "chaining"),
+        ("general-practitioner.nam=x", "did you mean name"),
         ("&".join(["identifier=1"] * 101), "no query string"),
     ],
 )
@@ -297,6 +385,11 @@ NAMES = st.sampled_from(
         "_elements",
         "_type",
         "_has:a",
+        "_has:Observation:patient:",
+        "_has:Observation:patient:code",
+        "general-practitioner.",
+        "general-practitioner.name",
+        "link:Patient._has:Observation:patient:subject.link",
     ]
 )
 MODIFIERS = st.sampled_from(

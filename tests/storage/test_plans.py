@@ -1,4 +1,4 @@
-"""No statement of the thirty canonical queries scans a table or sorts in a temporary B-tree."""
+"""No statement of the thirty canonical queries, nor of chains, scans a table or sorts in a temporary B-tree."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ from tests.support.data import ROOT
 TODAY = date(2026, 11, 1)
 RESOURCES = 10_000
 QUERIES = canonical(resources=RESOURCES, today=TODAY)
+CHAINED = [
+    Query(name, kind, parameters)
+    for name, kind, parameters in (
+        ("chain to one", "Observation", "patient._id=patient-000000&code=27113001"),
+        ("chain to few", "Observation", "subject:Patient.birthdate=gt2020"),
+        ("chain to many", "Observation", "subject:Patient.gender=female"),
+        ("chain of two links", "Observation", "subject:Patient.organization.name=a"),
+        ("reverse chain from few", "Patient", "_has:Observation:patient:_id=x,y"),
+        ("reverse chain from many", "Patient", "_has:Observation:patient:status=final"),
+        ("reverse chain within", "Encounter", "patient._has:Observation:patient:status=final"),
+    )
+]
 MADE_WITH = preparation(ROOT / "profiles" / "r4", "http://localhost/fhir")
 
 
@@ -50,7 +62,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("sight", ["everything", "one patient"])
-@pytest.mark.parametrize("query", QUERIES, ids=[each.name for each in QUERIES])
+@pytest.mark.parametrize("query", [*QUERIES, *CHAINED], ids=[e.name for e in (*QUERIES, *CHAINED)])
 def test_each_statement_is_a_search_of_an_index(filled: Path, query: Query, sight: str) -> None:
     connection = connect(filled, read_only=True)
     statements: dict[str, Any] = {}

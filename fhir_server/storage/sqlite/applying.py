@@ -49,6 +49,10 @@ WHERE rid=?
 """
 
 
+JOINED_WHILE_WRITING = 1_000
+"""What the chains of a precondition may ask of other resources: all writers wait for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Current:
     """The current row of a resource, its tombstone included."""
@@ -78,7 +82,7 @@ class Applier:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._searcher = Searcher(connection)
+        self._searcher = Searcher(connection, most_joined=JOINED_WHILE_WRITING)
         self.index = Index(connection)
         self.owners = Owners(connection)
         self.moment = 0

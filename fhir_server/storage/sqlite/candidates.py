@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain, groupby
 from typing import Any
 
-from fhir_server.search.expression import AllOf, HasTerm, Predicate, SortKey
+from fhir_server.search.expression import AllOf, HasId, HasTerm, Predicate, SortKey
 from fhir_server.search.planning import choose, conjuncts
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.sqlite.filtering import Filter, Scan
@@ -20,15 +20,21 @@ from fhir_server.storage.sqlite.windows import Place, Run, Window
 
 
 class Candidates:
-    """The visible resources of one type that satisfy a predicate."""
+    """The visible resources of one type that satisfy a predicate.
 
-    def __init__(self, view: View, predicate: Predicate) -> None:
+    `asked` is what the predicate was before its joins were written out: what is long to check, and need not lead.
+    """
+
+    def __init__(self, view: View, predicate: Predicate, *, asked: Predicate | None = None) -> None:
         self._view = view
+        self._asked = asked
         self._leads = Leads(view)
         if view.sight.patient is not None:
             # The compartment's own posting list: a driver that is never longer than what may be seen.
             predicate = AllOf((HasTerm(compartment_term(view.sight.patient)), predicate))
-        self._predicate = self._leads.expanded(predicate)
+        # An id needs no better lead.
+        named = any(isinstance(each, HasId) for each in conjuncts(predicate))
+        self._predicate = predicate if named else self._leads.expanded(predicate)
         driver = choose(self._predicate, self._leads.count)
         self._lead = driver.lead
         self._rest = Filter(view, driver.rest)
@@ -62,13 +68,13 @@ class Candidates:
         if after is not None:
             condition.add(f"r.moment {'<' if descending else '>'} ?", after)
         order = f" ORDER BY r.moment {'DESC' if descending else 'ASC'}"
-        whole = Filter(self._view, tuple(conjuncts(self._predicate)))
+        whole = Filter(self._view, tuple(conjuncts(self._asked or self._predicate)))
         records = whole.records((LISTED, condition), order=order)
         return ((moment, rid) for (_, rid), moment, _ in records)
 
     def by_term(self, key: SortKey) -> TermOrder:
         """Return the matches in the order of a term."""
-        return TermOrder(self._view, tuple(conjuncts(self._predicate)), key)
+        return TermOrder(self._view, tuple(conjuncts(self._asked or self._predicate)), key)
 
     def records(self) -> Iterator[tuple[int, int, IndexRecord]]:
         """Yield rid, moment and index record of each match once, in no order."""

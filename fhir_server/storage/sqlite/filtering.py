@@ -57,7 +57,9 @@ class Filter:
         columns = f"{source.place}, r.moment, r.record"
         for primary_date, rid, moment, packed in self._select(scan, columns, order, joined=True):
             record = unpacked(packed)
-            if self._residual is None or matches(self._residual, record, updated=moment):
+            if self._residual is None or matches(
+                self._residual, record, updated=moment, resolve=self._view.resolve
+            ):
                 yield (primary_date, rid), moment, record
 
     def rows(self, scan: Scan, *, order: str, limit: int) -> list[tuple[Any, ...]]:

@@ -75,6 +75,8 @@ class Leads:
                 yield POSTING, condition
             case HasRange():
                 yield from self._spans(lead)
+            case HasId(()):
+                return
             case HasId(ids):
                 condition = _condition("r.type=? AND r.deleted=0", self._view.kind)
                 condition.add(f"r.id IN ({','.join('?' * len(ids))})", *ids)

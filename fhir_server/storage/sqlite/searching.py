@@ -15,15 +15,15 @@ import apsw
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import Plan, SortKey
+from fhir_server.search.expression import Plan, SortKey, joins
 from fhir_server.search.matching import sort_key
 from fhir_server.search.ordering import NATURAL, PRIMARY, Order
 from fhir_server.search.record import NO_DATE
 from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.sqlite.candidates import Candidates
+from fhir_server.storage.sqlite.joining import MOST_JOINED, Joins
 from fhir_server.storage.sqlite.snapshot import snapshot
 from fhir_server.storage.sqlite.sorting import is_sorted_by_terms
-from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Window
 
 SORTABLE = 100_000
@@ -42,16 +42,24 @@ WHERE rid IN (SELECT value FROM json_each(?))
 
 
 class Searcher:
-    """Search and count on one connection."""
+    """Search and count on one connection; `most_joined` bounds what chains may ask of other resources."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, *, most_joined: int = MOST_JOINED) -> None:
         self._connection = connection
+        self._most_joined = most_joined
         self._broad: set[str] = set()
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
-        """Return the next visible matches; raise TooCostly if too many had to be sorted."""
+        """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
+        if joins(plan.predicate):
+            # What is joined, and what it is joined to, are of one moment.
+            with snapshot(self._connection):
+                return self._page(sight, plan, after, limit)
+        return self._page(sight, plan, after, limit)
+
+    def _page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         keys = plan.sort or NATURAL
-        candidates = self._candidates(sight, plan)
+        candidates = self._candidates(sight, plan, of_all=not _is_served(keys))
         # One statement needs no transaction around it.
         if len(candidates) == 1 and (page := _simple(candidates[0], keys, after, limit)):
             return page
@@ -63,13 +71,14 @@ class Searcher:
     def count(self, sight: Visibility, plan: Plan) -> Count:
         """Return the number of visible matches."""
         with snapshot(self._connection):
-            number = sum(each.count() for each in self._candidates(sight, plan))
+            number = sum(each.count() for each in self._candidates(sight, plan, of_all=True))
             return Count(number, exact=True)
 
-    def _candidates(self, sight: Visibility, plan: Plan) -> list[Candidates]:
+    def _candidates(self, sight: Visibility, plan: Plan, *, of_all: bool) -> list[Candidates]:
         kinds = self._present() if plan.types is None else sorted(plan.types)
+        joined = Joins(self._connection, sight, self._broad, most=self._most_joined, of_all=of_all)
         return [
-            Candidates(View(self._connection, sight, kind, self._broad), plan.predicate_of(kind))
+            joined.candidates(kind, plan.predicate_of(kind))
             for kind in kinds
             if sight.permits_type(kind)
         ]
@@ -95,11 +104,16 @@ class Searcher:
         return tuple(row_of(by_rid[rid][1:]) for rid in rids)
 
 
+def _is_served(keys: tuple[SortKey, ...]) -> bool:
+    """Tell whether the posting lists are in this order."""
+    return len(keys) == 1 and keys[0].kind == PRIMARY
+
+
 def _simple(
     candidates: Candidates, keys: tuple[SortKey, ...], after: Position | None, limit: int
 ) -> Page | None:
     """Return a page in the order of the posting lists, if one statement gives it with its rows."""
-    if len(keys) > 1 or keys[0].kind != PRIMARY:
+    if not _is_served(keys):
         return None
     window = Window(_place(after), descending=keys[0].descending)
     found = candidates.first_rows(window, limit + 1)
@@ -124,7 +138,7 @@ def _orders(
 ) -> Iterator[Order]:
     """Yield the matches of one type in order: as an index has them, else sorted."""
     after = None if start is None else start.values
-    if len(keys) == 1 and keys[0].kind == PRIMARY:
+    if _is_served(keys):
         window = Window(_place(after), descending=keys[0].descending)
         return (Order(keys, _position(*each)) for each in candidates.in_order(window))
     if len(keys) == 1 and keys[0].parameter == "_lastUpdated" and not candidates.is_short(FEW):

@@ -23,6 +23,8 @@ from fhir_server.search.expression import (
     IsPresent,
     Limit,
     Not,
+    PointedToBy,
+    PointsTo,
     Predicate,
     Updated,
 )
@@ -120,7 +122,14 @@ def check(kind: str, predicate: Predicate, source: Source, into: Condition) -> N
                 check(kind, each, source, into)
         case AnyOf(parts):
             _any_of(kind, parts, source, into)
-        case HasTermBetween() | HasTermContaining() | HasRange() | IsPresent():
+        case (
+            HasTermBetween()
+            | HasTermContaining()
+            | HasRange()
+            | IsPresent()
+            | PointsTo()
+            | PointedToBy()
+        ):
             message = f"{type(predicate).__name__} is checked on the index record"
             raise TypeError(message)
         case _:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import apsw
 
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search.matching import Resolver
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One type as one caller sees it.
+    """One type as one caller sees it; `resolve` answers for the other types, as the same caller sees them.
 
     `broad` remembers terms with so many candidates that counting them again would tell nothing new. Should one
     have shrunk since, a plan is slower, never wrong.
@@ -21,6 +22,7 @@ class View:
     sight: Visibility
     kind: str
     broad: set[str]
+    resolve: Resolver
 
     def key(self, term: str) -> str:
         """Return a term of this type as the term table has it."""

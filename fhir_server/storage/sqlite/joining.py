@@ -1,0 +1,191 @@
+"""Predicates that join a type with another, answered in the cheaper of two ways.
+
+Either the other type is searched first, and what is found written out as references or ids: a predicate on one type,
+which may lead. Or each candidate is asked in turn, by the references in its record or the posting list of those that
+refer to it. Both ways read under the caller's own sight, at every hop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import apsw
+
+from fhir_server.fhir.errors import TooCostly
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.expression import (
+    AllOf,
+    AnyOf,
+    HasAnyTerm,
+    HasId,
+    HasTerm,
+    PointedToBy,
+    PointsTo,
+    Predicate,
+    joins,
+)
+from fhir_server.search.matching import referred
+from fhir_server.search.parameter_types.criterion import any_of
+from fhir_server.search.planning import GATHER, PROBE, SHORT, choose, conjuncts
+from fhir_server.search.record import IndexRecord, reference_term
+from fhir_server.storage.sqlite.candidates import Candidates
+from fhir_server.storage.sqlite.index import compartment_term
+from fhir_server.storage.sqlite.leads import MERGED, Leads
+from fhir_server.storage.sqlite.view import View
+
+WRITTEN_OUT = 1_000
+"""How many resources of the other type are searched first for a page."""
+
+WRITTEN_OUT_FOR_ALL = 20_000
+"""How many targets for a total, or for an order that no index serves: each candidate is looked at anyhow."""
+
+MOST_JOINED = 100_000
+"""How often one search may ask whether another resource is there."""
+
+REMEMBERED = 10_000
+"""Answers that are remembered: many observations are of one patient."""
+
+
+_ANY = 2**62
+
+
+class _Few:
+    """The resources of another type that satisfy a predicate: all of them."""
+
+    def __init__(self, records: Sequence[IndexRecord]) -> None:
+        self._records = records
+        self.ids = frozenset(each.id for each in records)
+
+    def referring(self, parameter: str, target: str) -> Predicate:
+        """Return the predicate of what refers to them."""
+        terms = tuple(reference_term(parameter, f"{target}/{each}") for each in sorted(self.ids))
+        return HasTerm(*terms) if len(terms) == 1 else HasAnyTerm(terms)
+
+    def referred(self, parameter: str, own: str, most: int) -> Predicate | None:
+        """Return the predicate of what they refer to, None if it is more than that."""
+        ids = {each for record in self._records for each in referred(record, parameter, own)}
+        return HasId(tuple(sorted(ids))) if len(ids) <= most else None
+
+
+class Joins:
+    """The other types of one search."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        sight: Visibility,
+        broad: set[str],
+        *,
+        most: int,
+        of_all: bool,
+    ) -> None:
+        self._connection = connection
+        self._sight = sight
+        self._broad = broad
+        self._left = most
+        self._most = most
+        self._of_all = of_all
+        self._answers: dict[tuple[str, Predicate], bool] = {}
+        self._few_of: dict[tuple[str, Predicate], _Few | None] = {}
+
+    def candidates(self, kind: str, predicate: Predicate) -> Candidates:
+        """Return the matches of a predicate that may join."""
+        view = View(self._connection, self._sight, kind, self._broad, self.exists)
+        if joins(predicate):
+            leads = Leads(view)
+            asked = leads.expanded(predicate)
+            return Candidates(view, self._cheapest(leads, asked), asked=asked)
+        return Candidates(view, predicate)
+
+    def exists(self, kind: str, predicate: Predicate, /) -> bool:
+        """Tell whether a visible resource satisfies a predicate; raise TooCostly at the bound."""
+        match predicate:
+            case AllOf((HasId(ids), inner)) if few := self._few_of.get((kind, inner)):
+                return not few.ids.isdisjoint(ids)
+        known = self._answers.get((kind, predicate))
+        if known is not None:
+            return known
+        if self._left == 0:
+            message = f"The chain would look at more than {self._most} resources: narrow the search"
+            raise TooCostly(message)
+        self._left -= 1
+        if len(self._answers) >= REMEMBERED:
+            self._answers.clear()
+        answer = any(True for _ in self._records(kind, predicate))
+        self._answers[kind, predicate] = answer
+        return answer
+
+    def _records(self, kind: str, predicate: Predicate) -> Iterator[IndexRecord]:
+        if self._sight.permits_type(kind):
+            for _, _, record in self.candidates(kind, predicate).records():
+                yield record
+
+    def _few(self, kind: str, predicate: Predicate, most: int) -> _Few | None:
+        """Return what satisfies a predicate, None if it is much."""
+        if (kind, predicate) not in self._few_of:
+            found = list(islice(self._records(kind, predicate), most + 1))
+            self._few_of[kind, predicate] = None if len(found) > most else _Few(found)
+        return self._few_of[kind, predicate]
+
+    def _cheapest(self, leads: Leads, predicate: Predicate) -> Predicate:
+        """Return a predicate with those joins written out that are cheaper so."""
+        parts = list(conjuncts(predicate))
+        if self._most_gathered(leads, parts) == 0:
+            return predicate
+        long: dict[int, Predicate] = {}
+        for place, each in enumerate(parts):
+            written = self._written_out(each)
+            if written is not None and _is_long(written):
+                long[place] = written
+            elif written is not None:
+                parts[place] = written
+        # Many terms are good to lead, and slow to check: one join of them is enough.
+        most = self._most_gathered(leads, parts)
+        for place, written in long.items():
+            if leads.count(written, most) < most:
+                parts[place] = written
+                break
+        return AllOf(tuple(parts))
+
+    def _most_gathered(self, leads: Leads, parts: Sequence[Predicate]) -> int:
+        """Return how long a lead may be to be better than those there are; 0 where they are short."""
+        others = [each for each in parts if not joins(each)]
+        if self._sight.patient is not None:
+            others = [HasTerm(compartment_term(self._sight.patient)), *others]
+        lead = choose(AllOf(tuple(others)), leads.count).lead
+        if lead is None:
+            return _ANY if self._of_all else GATHER
+        number = leads.count(lead, PROBE)
+        if number < SHORT:
+            return 0
+        return SHORT if number < PROBE else PROBE
+
+    def _written_out(self, predicate: Predicate) -> Predicate | None:
+        """Return a join as a predicate on one type; None for what finds too many, or is no join."""
+        match predicate:
+            case PointsTo(parameter, target, inner):
+                most = WRITTEN_OUT_FOR_ALL if self._of_all else WRITTEN_OUT
+                few = self._few(target, inner, most)
+                return None if few is None else few.referring(parameter, target)
+            case PointedToBy(source, parameter, own, inner):
+                few = self._few(source, inner, WRITTEN_OUT)
+                return None if few is None else few.referred(parameter, own, WRITTEN_OUT)
+            case AnyOf(parts) if parts and all(isinstance(each, PointsTo) for each in parts):
+                written = []
+                for each in parts:
+                    alternative = self._written_out(each)
+                    if alternative is None:
+                        return None
+                    written.append(alternative)
+                return any_of(written)
+            case _:
+                return None
+
+
+def _is_long(predicate: Predicate) -> bool:
+    match predicate:
+        case HasAnyTerm(several) | HasId(several):
+            return len(several) > MERGED
+        case _:
+            return False
