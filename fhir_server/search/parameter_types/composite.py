@@ -110,10 +110,8 @@ def indexer(
             entries.terms.extend([f"{code}:{''.join(each)}" for each in product(*exact)])
             return
         axes = [_axis_and_tags(code, each) for each in product(*exact)]
-        for suffix, low, high, units in extents(values[count:]):
-            entries.ranges.extend(
-                [(axis + suffix, low, high, (*tags, *units)) for axis, tags in axes]
-            )
+        for _, low, high, units in extents(values[count:]):
+            entries.ranges.extend([(axis, low, high, (*tags, *units)) for axis, tags in axes])
 
     return index
 
@@ -170,7 +168,7 @@ def _extents(types: Sequence[str], zone: ZoneInfo) -> _Extents | None:
         case ["number"]:
             index = number.indexer("")
         case _:
-            index = quantity.indexer("")
+            index = quantity.written_indexer("")
 
     def extents(values: Sequence[Sequence[Node]]) -> list[Extent]:
         entries = Entries()
@@ -208,9 +206,9 @@ def parse(criterion: Criterion, parts: Sequence[Component]) -> Predicate:
     choices = [*product(*map(_patterns, asked[:count]))]
     if count == len(parts):
         return any_of(_term(criterion, each) for each in choices)
-    suffix, units, limits = _limits(asked[count:])
+    units, limits = _limits(asked[count:])
     axes = (_asked_axis(criterion, each) for each in choices)
-    return any_of(in_range(axis + suffix, limits, (*tags, *units)) for axis, tags in axes)
+    return any_of(in_range(axis, limits, (*tags, *units)) for axis, tags in axes)
 
 
 def _patterns(criterion: Criterion) -> list[Pattern]:
@@ -278,27 +276,22 @@ def _asked_axis(criterion: Criterion, patterns: Sequence[Pattern]) -> tuple[str,
     return axis, tuple(each for each in tags if not each.endswith(_ANY))
 
 
-def _limits(asked: Sequence[Criterion]) -> tuple[str, tuple[str, ...], Alternatives]:
-    """Return what the ranged parts add to the axis, their tags, and their limits."""
+def _limits(asked: Sequence[Criterion]) -> tuple[tuple[str, ...], Alternatives]:
+    """Return the tags of the ranged parts, and their limits."""
     match asked:
         case [first, last]:
-            return (
-                "",
-                (),
-                tuple(
-                    (*_on("low", low), *_on("high", high))
-                    for low, high in product(
-                        number.alternatives(first, first.value),
-                        number.alternatives(last, last.value),
-                    )
-                ),
+            return (), tuple(
+                (*_on("low", low), *_on("high", high))
+                for low, high in product(
+                    number.alternatives(first, first.value), number.alternatives(last, last.value)
+                )
             )
         case [only] if only.parameter.type == "date":
-            return "", (), date.alternatives(only)
+            return (), date.alternatives(only)
         case [only] if only.parameter.type == "number":
-            return "", (), number.alternatives(only, only.value)
+            return (), number.alternatives(only, only.value)
         case _:
-            return quantity.asked(asked[0])
+            return quantity.tags_and_alternatives(asked[0])
 
 
 def _on(end: Literal["low", "high"], limits: Sequence[Limit]) -> Iterator[Limit]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Literal, assert_never
 
 from fhir_server.fhir.fhirpath import Node
@@ -64,6 +65,12 @@ def as_text(value: object, size: Fraction = ONE) -> str | None:
     """Return a JSON number, times the size of its unit, as text that sorts; None for what is no number."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
+    return _text_of(value, size)
+
+
+# One value stands on several axes, and few values are rare.
+@lru_cache(maxsize=8192)
+def _text_of(value: int | Decimal, size: Fraction) -> str:
     number = _ROUNDING.create_decimal(value)
     exponent = number.adjusted()
     if number == 0 or exponent < -_FURTHEST:

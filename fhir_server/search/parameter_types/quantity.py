@@ -42,18 +42,27 @@ _QUANTITIES = frozenset(
 
 def indexer(code: str) -> Indexer:
     """Return what indexes the values of a quantity parameter."""
+    index_as_written = written_indexer(code)
 
     def index(node: Node, entries: Entries) -> None:
-        found = extent(node)
-        if found is None:
-            return
-        entries.ranges.append((code, *found, units(node)))
+        index_as_written(node, entries)
         system, unit, _ = _unit(node)
         if system == UCUM and unit:
             size, suffix = canonical(unit)
             converted = extent(node, size)
             if converted is not None:
                 entries.ranges.append((code + suffix, *converted, ()))
+
+    return index
+
+
+def written_indexer(code: str) -> Indexer:
+    """Return what indexes quantities as they are written: of a composite, which would have too many axes."""
+
+    def index(node: Node, entries: Entries) -> None:
+        found = extent(node)
+        if found is not None:
+            entries.ranges.append((code, *found, units(node)))
 
     return index
 
@@ -97,7 +106,7 @@ def units(node: Node) -> tuple[str, ...]:
     found = []
     if code:
         found.append(f"|{code}")
-        if system and system != UCUM:
+        if system:
             found.append(f"|{system_key(system)}|{code}")
     if unit and unit != code:
         found.append(f"|{unit}")
@@ -117,22 +126,25 @@ def _unit(node: Node) -> tuple[str, str, str]:
 def parse(criterion: Criterion) -> Predicate:
     """Return what one value of a quantity parameter asks."""
     criterion.refuse_modifier()
-    suffix, tags, found = asked(criterion)
-    return in_range(criterion.parameter.code + suffix, found, tags)
+    match [unescape(each) for each in split(criterion.value, "|")]:
+        case [text, system, unit] if system == UCUM and unit:
+            size, suffix = canonical(unit)
+            limits = number.alternatives(criterion, text, size)
+            return in_range(criterion.parameter.code + suffix, limits)
+        case _:
+            tags, limits = tags_and_alternatives(criterion)
+            return in_range(criterion.parameter.code, limits, tags)
 
 
-def asked(criterion: Criterion) -> tuple[str, tuple[str, ...], Alternatives]:
-    """Return what a search value adds to the axis, the tags that it asks for, and its limits."""
+def tags_and_alternatives(criterion: Criterion) -> tuple[tuple[str, ...], Alternatives]:
+    """Return the tags that a search value asks for as it is written, and its limits."""
     parts = split(criterion.value, "|")
     match [parts[0], *(unescape(each) for each in parts[1:])]:
         case [text]:
-            return "", (), number.alternatives(criterion, text)
+            return (), number.alternatives(criterion, text)
         case [text, "", code] if code:
-            return "", (f"|{code}",), number.alternatives(criterion, text)
-        case [text, system, code] if system == UCUM and code:
-            size, suffix = canonical(code)
-            return suffix, (), number.alternatives(criterion, text, size)
+            return (f"|{code}",), number.alternatives(criterion, text)
         case [text, system, code] if code:
-            return "", (f"|{system_key(system)}|{code}",), number.alternatives(criterion, text)
+            return (f"|{system_key(system)}|{code}",), number.alternatives(criterion, text)
         case _:
             raise criterion.malformed("`5.4`, `5.4||mg` or `5.4|http://unitsofmeasure.org|mg`")
