@@ -121,7 +121,7 @@ def _of_type(
     told["referencePolicy"] = ["literal", "logical"]
     if "search-type" in interactions.each_type:
         told["searchInclude"] = ["*", *includes]
-        told["searchRevInclude"] = list(revincludes)
+        told["searchRevInclude"] = ["*", *revincludes]
         told["searchParam"] = [
             {"name": each.code, "definition": each.url, "type": each.type}
             for each in served_parameters(definitions, name)

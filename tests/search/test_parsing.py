@@ -132,7 +132,6 @@ REFUSED = [
     ("Observation", "_include=Observation:subject:Practitioner", "refers to"),
     ("Observation", "_include=Patient:organization", "_include:iterate"),
     ("Observation", "_include:recurse=Observation:subject", "the only modifier is :iterate"),
-    ("Patient", "_revinclude=*", "name the type"),
     ("Patient", "_revinclude=Encounter:location", "not to Patient"),
     (None, "name=x", "a search of all types has no search parameter 'name'"),
     (None, "_type=Patient,Pacient", "did you mean"),
