@@ -54,15 +54,17 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class HasRange:
-    """One and the same range on this axis keeps all the limits and has all the tags.
+    """One and the same range on this axis, or family of axes, keeps all the limits and has all the tags.
 
     `primary`: a resource has at most one range there, and it begins at the primary date.
+    `unit`: the limits count this UCUM unit, and are kept by what is in a unit of its dimension ("": numbers alone).
     """
 
     axis: str
     limits: tuple[Limit, ...]
     tags: tuple[str, ...] = ()
     primary: bool = False
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, assert_never
 
+from fhir_server.search.conversion import limits_on
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
@@ -31,7 +32,14 @@ from fhir_server.search.expression import (
     Updated,
 )
 from fhir_server.search.ordering import NATURAL, PRIMARY, Order, SortValue
-from fhir_server.search.record import NO_DATE, SEPARATOR, IndexRecord, reference_term
+from fhir_server.search.record import (
+    NO_DATE,
+    SEPARATOR,
+    IndexRecord,
+    Range,
+    is_on,
+    reference_term,
+)
 
 _Value = TypeVar("_Value", int, str)
 
@@ -79,13 +87,8 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             return any(
                 each.startswith(prefix) and each.find(text, start) >= 0 for each in record.terms
             )
-        case HasRange(axis, limits, tags):
-            return any(
-                each.axis == axis
-                and keeps(limits, each.low, each.high)
-                and all(tag in each.tags for tag in tags)
-                for each in record.ranges
-            )
+        case HasRange():
+            return any(_is_within(each, predicate) for each in record.ranges)
         case IsPresent(parameter):
             return parameter in record.present
         case HasId(ids):
@@ -116,6 +119,17 @@ def referred(record: IndexRecord, parameter: str, target: str) -> tuple[str, ...
     """Return the ids of the resources of one type that a record refers to by a parameter."""
     prefix = reference_term(parameter, f"{target}/")
     return tuple(each[len(prefix) :] for each in record.terms if each.startswith(prefix))
+
+
+def _is_within(each: Range, asked: HasRange) -> bool:
+    if not is_on(each.axis, asked.axis):
+        return False
+    limits = limits_on(each.axis, asked)
+    return (
+        limits is not None
+        and keeps(limits, each.low, each.high)
+        and all(tag in each.tags for tag in asked.tags)
+    )
 
 
 def keeps(limits: Iterable[Limit], low: Bound, high: Bound) -> bool:
@@ -149,7 +163,7 @@ def _range_end(record: IndexRecord, key: SortKey) -> SortValue:
     found: list[Any] = [
         each.high if key.descending else each.low
         for each in record.ranges
-        if each.axis == key.parameter
+        if each.axis.partition(SEPARATOR)[0] == key.parameter
     ]
     end: SortValue = _extreme(found, descending=key.descending)
     return end

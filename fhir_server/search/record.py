@@ -13,8 +13,12 @@ subscriptions and exports use the same record. A term begins with the code of it
     identifier%1␟MR␟SYSTEM  the value of an Identifier, and a coding of its type
     code:$8480-6␟SYSTEM␟^high␟      a composite: its parts in order, each with the marker of its kind
 
-Numbers, dates and quantities are ranges on an axis named by parameter and unit (`dose`, `dose|mg`, `dose|SYSTEM|mg`),
-in a composite by its discrete parts as well: dates in microseconds since 1970, numbers as text that sorts as they do.
+Numbers, dates and quantities are ranges on an axis: dates in microseconds since 1970, numbers as text that sorts as
+they do. What a search may leave open ends the name of an axis, so that a name cut short is a family of axes:
+
+    dose                    numbers or dates
+    dose␟mg                 quantities in one UCUM unit; `dose␟` of those without, and the family of all
+    code:8480-6␟SYSTEM␟mg   a composite: its discrete parts, the systems of its codes, the unit
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ LONGEST_VALUE = 180
 class Range(msgspec.Struct, frozen=True, array_like=True, order=True):
     """A closed interval on an axis; `low` and `high` are both int, or both sortable text.
 
-    `tags` say what else holds of this value: its unit by each of its names, the system of a composite's code.
+    `tags` say what else holds of this value: its unit by each of its names, the systems of a composite's later codes.
     """
 
     axis: str
@@ -197,6 +201,21 @@ def prefix_end(prefix: str) -> str:
     return prefix + "\U0010ffff"
 
 
+def is_on(axis: str, asked: str) -> bool:
+    """Tell whether an axis is the one that is asked for, or belongs to the family."""
+    return axis == asked or (is_family(asked) and axis.startswith(asked))
+
+
+def is_family(asked: str) -> bool:
+    """Tell whether all axes are asked for whose names begin so."""
+    return asked.endswith(SEPARATOR)
+
+
+def unit_of(axis: str) -> str:
+    """Return the UCUM unit of the quantities on an axis, "" if they are in none."""
+    return axis.rpartition(SEPARATOR)[2]
+
+
 _EXPONENT_ZERO = 50_000
 _NINES = str.maketrans("0123456789", "9876543210")
 
@@ -216,6 +235,17 @@ def sortable(number: Decimal) -> str:
         # The complement, and an end above every digit, so that the longer of two comes first.
         return "3" + (exponent + significant).translate(_NINES) + "~"
     return "7" + exponent + significant
+
+
+def number_of(text: str) -> Decimal:
+    """Return the number that sortable text stands for: one that `sortable` made."""
+    if text == "5":
+        return Decimal(0)
+    negative = text.startswith("3")
+    digits = text[1:-1].translate(_NINES) if negative else text[1:]
+    exponent, significant = int(digits[:5]) - _EXPONENT_ZERO, digits[5:]
+    sign = "-" if negative else ""
+    return Decimal(f"{sign}{significant}E{exponent - len(significant) + 1}")
 
 
 def just_below(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ from fhir_server.search.expression import (
 from fhir_server.search.matching import Candidate, ordered
 from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.planning import DAY, SECOND
-from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
+from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end, sortable
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
 from tests.storage.conftest import BACKENDS, START
 
@@ -47,7 +48,7 @@ TERMS = (
     "code~x",
     "identifier~x",
 )
-NUMBERS = ("31", "5", "71", "72", "8")
+NUMBERS = tuple(map(sortable, map(Decimal, ("-3", "0", "0.002", "2", "2000"))))
 MOMENTS = tuple(day * DAY for day in (0, 1, 2, 40, 400, 1_000))
 LENGTHS = (0, SECOND - 1, DAY - 1, 30 * DAY, 365 * DAY, 2**50)
 
@@ -62,13 +63,22 @@ numbers = st.builds(
     st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)),
     tags,
 )
+quantities = st.builds(
+    lambda axis, unit, ends, tags: Range(axis + unit, min(ends), max(ends), tags),
+    st.sampled_from(
+        ("value-quantity\x1f", "pair:a\x1fx\x1f", "pair:a\x1fy\x1f", "pair:b\x1fx\x1f")
+    ),
+    st.sampled_from(("", "mg", "g", "mL", "m.s", "m")),
+    st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)),
+    st.sampled_from(((), ("|mg",))),
+)
 patients = st.sets(st.sampled_from(PATIENTS), max_size=2).map(sorted).map(tuple)
 
 
 @st.composite
 def records(draw: st.DrawFn, logical_id: str) -> IndexRecord:
     primary = draw(st.sampled_from((NO_DATE, *MOMENTS)))
-    found = draw(st.sets(st.one_of(dates, numbers), max_size=3))
+    found = draw(st.sets(st.one_of(dates, numbers, quantities), max_size=4))
     if primary != NO_DATE:
         # What the extractor promises of the primary date: one range, which begins there.
         found.add(Range("when", primary, primary + draw(st.sampled_from(LENGTHS))))
@@ -125,6 +135,13 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
         st.just("value"),
         st.lists(number_limits, min_size=1, max_size=2).map(tuple),
         st.sampled_from(((), (), ("|mg",), ("0$x", "|mg"))),
+    ),
+    st.builds(
+        HasRange,
+        st.sampled_from(("value-quantity\x1f", "pair:a\x1f", "pair:a\x1fx\x1f", "pair:b\x1fx\x1f")),
+        st.lists(number_limits, min_size=1, max_size=2).map(tuple),
+        st.sampled_from(((), ("|mg",))),
+        unit=st.sampled_from(("", "g", "mg", "m")),
     ),
     st.builds(IsPresent, st.sampled_from(("date", "value", "none"))),
     st.builds(HasId, st.lists(st.sampled_from(["r0", "r3", "r5", "zz"]), max_size=3).map(tuple)),

@@ -122,9 +122,11 @@ def check_length(criterion: Criterion, text: str) -> str:
     return text
 
 
-def in_range(axis: str, alternatives: Alternatives, tags: tuple[str, ...] = ()) -> Predicate:
+def in_range(
+    axis: str, alternatives: Alternatives, tags: tuple[str, ...] = (), unit: str = ""
+) -> Predicate:
     """Return the predicate of a range on this axis, with these tags, that keeps one of the alternatives."""
-    return any_of(HasRange(axis, limits, tags) for limits in alternatives)
+    return any_of(HasRange(axis, limits, tags, unit=unit) for limits in alternatives)
 
 
 def any_of(predicates: Iterable[Predicate]) -> Predicate:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Literal
 
+from fhir_server.search.conversion import limits_on
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
@@ -17,8 +19,8 @@ from fhir_server.search.expression import (
     Not,
     Predicate,
 )
-from fhir_server.search.planning import PROBE, span_scans
-from fhir_server.search.record import prefix_end
+from fhir_server.search.planning import PROBE, spans_of, tightened
+from fhir_server.search.record import is_family, prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
 from fhir_server.storage.sqlite.index import axis_key
 from fhir_server.storage.sqlite.translation import LISTED, POSTING, SPAN, Condition, add_limits
@@ -30,6 +32,7 @@ REMEMBERED = 10_000
 MERGED = 8
 """How many posting lists are merged in order; more are gathered and sorted."""
 
+TABLES = {"term": "term", "axis": "span"}
 ENDS = {"low": "g.low", "high": "g.high"}
 
 
@@ -126,17 +129,22 @@ class Leads:
                 return predicate
 
     def _terms_between(self, low: str, high: str) -> Iterator[str]:
-        """Yield the distinct terms of a range, by one seek for each."""
+        """Yield the distinct terms of a range."""
         own = len(self._view.kind) + 1
-        latest, end, comparison = self._view.key(low), self._view.key(high), ">="
+        keys = self._distinct("term", self._view.key(low), self._view.key(high))
+        return (each[own:] for each in keys)
+
+    def _distinct(self, name: Literal["term", "axis"], low: str, high: str) -> Iterator[str]:
+        """Yield the distinct keys of the term table, or the span table, by one seek for each."""
+        latest, comparison, table = low, ">=", TABLES[name]
         while True:
             latest = self._view.connection.execute(
-                f"SELECT min(term) FROM term WHERE term{comparison}? AND term<?",  # noqa: S608 - constants
-                (latest, end),
+                f"SELECT min({name}) FROM {table} WHERE {name}{comparison}? AND {name}<?",  # noqa: S608 - constants
+                (latest, high),
             ).get
             if latest is None:
                 return
-            yield latest[own:]
+            yield latest
             comparison = ">"
 
     def _of_type(self) -> Scan:
@@ -146,10 +154,24 @@ class Leads:
         return POSTING, _condition("t.term=?", self._view.key(term))
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
-        for scan in span_scans(lead):
-            condition = _condition("g.axis=?", axis_key(self._view.kind, lead.axis, scan.span))
-            add_limits(scan.limits, ENDS, condition)
+        for axis, span in self._axes(lead):
+            limits = limits_on(axis, lead)
+            if limits is None:
+                continue
+            condition = _condition("g.axis=?", axis_key(self._view.kind, axis, span))
+            add_limits(tightened(limits, span), ENDS, condition)
             yield SPAN, condition
+
+    def _axes(self, lead: HasRange) -> Iterator[tuple[str, int]]:
+        """Yield the axes of a lead with their span classes: of a family those that exist."""
+        if not is_family(lead.axis):
+            yield from ((lead.axis, span) for span in spans_of(lead.limits))
+            return
+        first = self._view.key(lead.axis)
+        own = len(self._view.kind) + 1
+        for key in self._distinct("axis", first, prefix_end(first)):
+            axis, _, span = key[own:].rpartition(".")
+            yield axis, int(span)
 
 
 def _condition(text: str, *values: int | str) -> Condition:
