@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fhir_server.search.expression import Predicate
 from fhir_server.search.matching import matches
-from fhir_server.search.parsing import parse_query
 from tests.search.cases import Rule, a
-from tests.search.support import BASE, DEFINITIONS, NOW, UPDATED, pairs_of, record_of
+from tests.search.support import UPDATED, query_of, record_of
 from tests.search.truth import ROWS, RULES, Row, is_cited
 
 
@@ -31,10 +31,15 @@ def test_a_rule_that_names_no_page_of_r4_is_not_cited(source: str) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=[named(*each) for each in enumerate(ROWS)])
 def test_a_resource_is_found_by_what_the_specification_says(row: Row) -> None:
     resource = row.rule.resource
-    asked = parse_query(
-        resource["resourceType"], pairs_of(row.query), DEFINITIONS, now=NOW, base_url=BASE
-    )
+    there = [(each["resourceType"], record_of(each)) for each in (resource, *row.rule.beside)]
 
-    found = matches(asked.plan.predicate, record_of(resource), updated=UPDATED)
+    def resolve(kind: str, predicate: Predicate, /) -> bool:
+        return any(
+            name == kind and matches(predicate, record, updated=UPDATED, resolve=resolve)
+            for name, record in there
+        )
+
+    asked = query_of(resource["resourceType"], row.query)
+    found = matches(asked.plan.predicate, record_of(resource), updated=UPDATED, resolve=resolve)
 
     assert found is row.expected

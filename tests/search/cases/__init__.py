@@ -16,13 +16,15 @@ from fhir_server.fhir.resource import Resource
 class Rule:
     """A sentence of the specification, and what follows from it for one resource.
 
-    `source` is where the sentence stands; without it, where the docstring of the module says.
+    `beside` are other resources that are there. `source` is where the sentence stands; without it, where the docstring
+    of the module says.
     """
 
     says: str
     resource: Resource
     found_by: tuple[str, ...] = ()
     not_found_by: tuple[str, ...] = ()
+    beside: tuple[Resource, ...] = ()
     source: str = ""
 
 
