@@ -203,7 +203,7 @@ def _of_primary(predicate: Predicate) -> Predicate:
 
 def _logical_id(criterion: Criterion) -> Predicate:
     if criterion.modifier is not None:
-        raise criterion.wrong_modifier("not")
+        raise criterion.wrong_modifier()
     logical_id = unescape(criterion.value)
     if not LOGICAL_ID.match(logical_id):
         raise criterion.malformed("the logical id alone: up to 64 of A-Z, a-z, 0-9, `-` and `.`")

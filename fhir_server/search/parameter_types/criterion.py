@@ -19,6 +19,7 @@ from fhir_server.search.expression import (
     Limit,
     Predicate,
 )
+from fhir_server.search.parameter_types.modifiers import modifiers_of
 from fhir_server.search.record import LONGEST_VALUE, prefix_end
 
 Alternatives = tuple[tuple[Limit, ...], ...]
@@ -63,8 +64,8 @@ class Criterion:
         if self.modifier is not None:
             raise self.wrong_modifier()
 
-    def wrong_modifier(self, *served: str) -> BadRequest:
-        """Return the error for a modifier that is not among those that the type has."""
+    def wrong_modifier(self) -> BadRequest:
+        """Return the error for a modifier that is not among those that the parameter has."""
         kind = self.parameter.type
         need = _NEEDS.get(self.modifier or "")
         if need is not None:
@@ -72,7 +73,7 @@ class Criterion:
                 f"{self}: the modifier :{self.modifier} of a {kind} parameter needs "
                 f"{need}, which is not served yet"
             )
-        known = ", ".join(f":{each}" for each in ("missing", *served))
+        known = ", ".join(f":{each}" for each in modifiers_of(self.parameter))
         return BadRequest(
             f"{self}: a {kind} parameter has no modifier :{self.modifier}; it has {known}"
         )

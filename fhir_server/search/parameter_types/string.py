@@ -61,7 +61,7 @@ def parse(criterion: Criterion) -> Predicate:
         case "contains":
             return HasTermContaining(f"{code}^", folded(criterion, text))
         case _:
-            raise criterion.wrong_modifier("exact", "contains")
+            raise criterion.wrong_modifier()
 
 
 def folded(criterion: Criterion, text: str) -> str:

@@ -9,6 +9,7 @@ from fhir_server.fhir.fhirpath import Node
 from fhir_server.search.expression import HasTerm, Predicate
 from fhir_server.search.parameter_types.criterion import Criterion, begins_with, split, unescape
 from fhir_server.search.parameter_types.entries import Entries, Indexer
+from fhir_server.search.parameter_types.modifiers import modifiers_of
 from fhir_server.search.record import (
     SEPARATOR,
     of_type_term,
@@ -79,10 +80,10 @@ def parse(criterion: Criterion) -> Predicate:
     match criterion.modifier:
         case None:
             return _predicate(criterion)
-        case "of-type":
+        case "of-type" if "of-type" in modifiers_of(criterion.parameter):
             return _of_type(criterion)
         case _:
-            raise criterion.wrong_modifier("not", "of-type")
+            raise criterion.wrong_modifier()
 
 
 def _predicate(criterion: Criterion) -> Predicate:

@@ -45,7 +45,7 @@ def parse(criterion: Criterion) -> Predicate:
         case "above":
             return HasAnyTerm(tuple(uri_term(code, each) for each in _above(uri)))
         case _:
-            raise criterion.wrong_modifier("above", "below")
+            raise criterion.wrong_modifier()
 
 
 def _above(uri: str) -> list[str]:
