@@ -5,13 +5,21 @@ from __future__ import annotations
 import pytest
 from _pytest.mark import ParameterSet
 
-from fhir_server.fhir.resource import Resource
 from fhir_server.search.matching import matches
 from fhir_server.search.parsing import parse_query
-from tests.search.cases import Rule, codes, dates, numbers, references, texts
-from tests.search.support import BASE, DEFINITIONS, NOW, UPDATED, pairs_of, record_of
+from tests.search.cases import Rule, codes, dates, listed, numbers, references, texts
+from tests.search.support import (
+    BASE,
+    DEFINITIONS,
+    NOW,
+    UPDATED,
+    pairs_of,
+    record_of,
+    resolver,
+)
 
-RULES = [rule for table in (dates, numbers, texts, codes, references) for rule in table.RULES]
+TABLES = (dates, numbers, texts, codes, references, listed)
+RULES = [rule for table in TABLES for rule in table.RULES]
 
 
 def rows(rules: list[Rule]) -> list[ParameterSet]:
@@ -22,7 +30,7 @@ def rows(rules: list[Rule]) -> list[ParameterSet]:
         for query in queries
     ]
     return [
-        pytest.param(rule.resource, query, expected, id=f"{number} {rule.says[:40]}: {query[:60]}")
+        pytest.param(rule, query, expected, id=f"{number} {rule.says[:40]}: {query[:60]}")
         for number, (rule, query, expected) in enumerate(found)
     ]
 
@@ -31,14 +39,16 @@ def test_the_table_is_as_large_as_it_claims() -> None:
     assert len(rows(RULES)) >= 400
 
 
-@pytest.mark.parametrize(("resource", "query", "expected"), rows(RULES))
+@pytest.mark.parametrize(("rule", "query", "expected"), rows(RULES))
 def test_a_resource_is_found_by_what_the_specification_says(
-    resource: Resource, query: str, *, expected: bool
+    rule: Rule, query: str, *, expected: bool
 ) -> None:
+    resource, resolve = rule.resource, resolver((rule.resource, *rule.beside))
     asked = parse_query(
         resource["resourceType"], pairs_of(query), DEFINITIONS, now=NOW, base_url=BASE
     )
 
-    found = matches(asked.plan.predicate, record_of(resource), updated=UPDATED)
+    predicate = asked.plan.predicate
+    found = matches(predicate, record_of(resource), updated=UPDATED, resolve=resolve)
 
     assert found is expected

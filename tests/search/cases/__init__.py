@@ -14,12 +14,13 @@ from fhir_server.fhir.resource import Resource
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A sentence of the specification, and what follows from it for one resource."""
+    """A sentence of the specification, and what follows from it for one resource, `beside` others."""
 
     says: str
     resource: Resource
     found_by: tuple[str, ...] = ()
     not_found_by: tuple[str, ...] = ()
+    beside: tuple[Resource, ...] = ()
 
 
 def a(resource_type: str, **elements: Any) -> Resource:
