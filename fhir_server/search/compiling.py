@@ -27,11 +27,14 @@ from fhir_server.search.parameter_types import (
 )
 from fhir_server.search.parameter_types.composite import Component
 from fhir_server.search.parameter_types.entries import Entries, Indexer
+from fhir_server.search.record import LISTED
 
 Step: TypeAlias = Callable[[Node, Entries], None]
 """Add what a resource can be found by through one operand."""
 
 Keep: TypeAlias = Callable[[Node], bool]
+
+_LISTED = "List.entry.where(deleted.exists().not() or deleted = false).item"
 
 _APART = frozenset(("_id", "_lastUpdated"))
 """Parameters that stores answer by themselves."""
@@ -88,6 +91,9 @@ class Compiler:
             else:
                 for path, use in self._uses(resource_type, parameter, names):
                     uses.setdefault(path, []).append(use)
+        if resource_type == "List":
+            listed = reference.indexer(LISTED, self.base_url)
+            uses[_LISTED] = [Use(frozenset(), listed, lambda item: "reference" in item.value)]
         found.extend(
             Compiled(
                 _source(self._evaluator(path), each),

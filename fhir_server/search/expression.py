@@ -193,6 +193,11 @@ class Plan:
     sort: tuple[SortKey, ...] = ()
     placed: tuple[tuple[str, Predicate], ...] = ()
 
+    @property
+    def joins(self) -> bool:
+        """Tell whether it asks for other resources as well."""
+        return joins(self.predicate) or any(joins(each) for _, each in self.placed)
+
     def predicate_of(self, resource_type: str) -> Predicate:
         """Return all that resources of one type must satisfy."""
         own = tuple(each for name, each in self.placed if name == resource_type)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.fhir.resource import LOGICAL_ID
-from fhir_server.search import paths
+from fhir_server.search import listing, paths
 from fhir_server.search.expression import (
     EVERYTHING,
     NOTHING,
@@ -42,6 +42,7 @@ from fhir_server.search.parameter_types.criterion import (
     unescape,
 )
 from fhir_server.search.primary import has_one_value, primary_parameter
+from fhir_server.search.record import LISTED
 
 MOST_ALTERNATIVES = 500
 """How many values, separated by commas, one parameter may have."""
@@ -54,7 +55,6 @@ NOT_SERVED = {
     "_contained": "a search for contained resources",
     "_containedType": "a search for contained resources",
     "_filter": "the filter language",
-    "_list": "a search by list",
     "_query": "a named query",
     "_text": "a search in narratives",
 }
@@ -129,19 +129,28 @@ def predicate(known: Known, name: str, value: str, around: Surroundings) -> Pred
     """Return what a parameter asks; raise a BadRequest that says what is wrong with it."""
     _check_served(name)
     code, _, modifier = name.partition(":")
+    if code == LISTED:
+        check_value(name, value)
+        return listing.predicate(known.resource_type, name, value)
     parameter = known.find(code)
-    if len(name) + len(value) > LONGEST_PARAMETER:
-        raise BadRequest(f"{code} is longer than {LONGEST_PARAMETER} characters")
-    if _UNREADABLE.search(value):
-        raise BadRequest(f"{code} has a character that no FHIR value has")
-    if not value:
-        raise EmptyValue(f"{name} has no value")
+    check_value(name, value)
     criterion = Criterion(parameter, modifier or None, value, around)
     if modifier == "missing":
         return _missing(criterion)
     if modifier == "not" and parameter.type == "token":
         return Not(_any_value(known, replace(criterion, modifier=None)))
     return _any_value(known, criterion)
+
+
+def check_value(name: str, value: str) -> None:
+    """Raise BadRequest for a value that is empty, too long, or unreadable."""
+    code = name.partition(":")[0]
+    if len(name) + len(value) > LONGEST_PARAMETER:
+        raise BadRequest(f"{code} is longer than {LONGEST_PARAMETER} characters")
+    if _UNREADABLE.search(value):
+        raise BadRequest(f"{code} has a character that no FHIR value has")
+    if not value:
+        raise EmptyValue(f"{name} has no value")
 
 
 def _check_served(name: str) -> None:

@@ -7,6 +7,7 @@ subscriptions and exports use the same record. A term begins with the code of it
     code~SYSTEM             some code of that system
     subject>Patient/1       a reference; an absolute or canonical one as it stands
     subject#123␟SYSTEM      the identifier of a Reference
+    _list>Patient/1         what a List has in an entry that is not marked as deleted
     family^smith            a string, folded as `fold` does
     family!Smith            the same string as it stands, for `:exact`
     url@http://…            a URI
@@ -126,6 +127,10 @@ def token_term(parameter: str, system: str, code: str) -> str:
 def system_term(parameter: str, system: str) -> str:
     """Return the term of any code of a system."""
     return f"{parameter}~{system_key(system)}"
+
+
+LISTED = "_list"
+"""The parameter that finds what a List has; the List is indexed by it, as by a reference."""
 
 
 def reference_term(parameter: str, reference: str) -> str:

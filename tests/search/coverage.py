@@ -12,6 +12,7 @@ from fhir_server.conformance.capability import (
 )
 from fhir_server.conformance.definitions import SearchParameter
 from fhir_server.fhir.resource import Resource
+from fhir_server.search.filtering import NOT_SERVED
 from fhir_server.search.parameter_types.criterion import split
 from fhir_server.search.parameter_types.modifiers import ANY_TYPE, modifiers_of
 from fhir_server.search.parameter_types.prefix import PREFIXES
@@ -22,6 +23,9 @@ PREFIXED = frozenset(("date", "number", "quantity"))
 """Prefixes are for the ordered types: https://hl7.org/fhir/R4/search.html#prefix."""
 
 CHAIN, REVERSE = "chain", "_has"
+
+WITHOUT_DEFINITION = frozenset(("_content", "_filter", "_list", "_text"))
+"""Parameters that every type has, and that no expression describes."""
 
 
 class Feature(NamedTuple):
@@ -54,7 +58,7 @@ def served() -> Mapping[tuple[str, str], SearchParameter]:
 
 def features(parameters: Collection[SearchParameter]) -> set[Feature]:
     """Return all that these parameters answer, and the chains that join them."""
-    found = {Feature(CHAIN), Feature(REVERSE)}
+    found = {Feature(each) for each in (CHAIN, REVERSE, *(WITHOUT_DEFINITION - NOT_SERVED.keys()))}
     for each in parameters:
         for of in _names(each):
             found.add(Feature(of))
@@ -83,6 +87,8 @@ def asked(row: Row) -> Iterator[Feature]:
         yield Feature(REVERSE)
     elif "." in name:
         yield Feature(CHAIN)
+    elif name in WITHOUT_DEFINITION:
+        yield Feature(name)
     else:
         code, _, modifier = name.partition(":")
         parameter = DEFINITIONS.search_parameters(row.rule.resource["resourceType"])[code]
