@@ -37,10 +37,11 @@ class HasTermBetween:
 
 @dataclass(frozen=True, slots=True)
 class HasTermContaining:
-    """The record has a term that begins with `prefix` and has `text` somewhere after it."""
+    """The record has a term that begins with `prefix` and has `text` somewhere after it, or at its end."""
 
     prefix: str
     text: str
+    at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)

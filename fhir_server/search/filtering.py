@@ -35,9 +35,11 @@ from fhir_server.search.parameter_types import (
 )
 from fhir_server.search.parameter_types.composite import Component
 from fhir_server.search.parameter_types.criterion import (
+    Alternatives,
     Criterion,
     Surroundings,
     any_of,
+    in_range,
     split,
     unescape,
 )
@@ -53,7 +55,6 @@ NOT_SERVED = {
     "_content": "a search in the text of resources",
     "_contained": "a search for contained resources",
     "_containedType": "a search for contained resources",
-    "_filter": "the filter language",
     "_list": "a search by list",
     "_query": "a named query",
     "_text": "a search in narratives",
@@ -127,30 +128,37 @@ def nearest(name: str, names: Mapping[str, object]) -> str:
 
 def predicate(known: Known, name: str, value: str, around: Surroundings) -> Predicate:
     """Return what a parameter asks; raise a BadRequest that says what is wrong with it."""
-    _check_served(name)
+    check_served(name)
     code, _, modifier = name.partition(":")
     parameter = known.find(code)
     if len(name) + len(value) > LONGEST_PARAMETER:
         raise BadRequest(f"{code} is longer than {LONGEST_PARAMETER} characters")
-    if _UNREADABLE.search(value):
-        raise BadRequest(f"{code} has a character that no FHIR value has")
+    check_readable(code, value)
     if not value:
         raise EmptyValue(f"{name} has no value")
     criterion = Criterion(parameter, modifier or None, value, around)
     if modifier == "missing":
-        return _missing(criterion)
+        return missing(criterion)
     if modifier == "not" and parameter.type == "token":
         return Not(_any_value(known, replace(criterion, modifier=None)))
     return _any_value(known, criterion)
 
 
-def _check_served(name: str) -> None:
+def check_readable(code: str, value: str) -> None:
+    """Raise BadRequest for a value with control characters or halves of surrogate pairs."""
+    if _UNREADABLE.search(value):
+        raise BadRequest(f"{code} has a character that no FHIR value has")
+
+
+def check_served(name: str) -> None:
+    """Raise NotSupported for a parameter that R4 defines apart from the types, and that is not served."""
     code = name.partition(":")[0]
     if code in NOT_SERVED:
         raise NotSupported(f"{NOT_SERVED[code]} ({code}) is not served yet")
 
 
-def _missing(criterion: Criterion) -> Predicate:
+def missing(criterion: Criterion) -> Predicate:
+    """Return what `:missing` asks."""
     code = criterion.parameter.code
     if criterion.value not in {"true", "false"}:
         raise BadRequest(f"{criterion}: :missing is true or false")
@@ -163,7 +171,7 @@ def _missing(criterion: Criterion) -> Predicate:
 def _any_value(known: Known, criterion: Criterion) -> Predicate:
     """Return that one of the values separated by commas is there."""
     if "," not in criterion.value:
-        return _one_value(known, criterion)
+        return one_value(known, criterion)
     values = split(criterion.value, ",")
     if len(values) > MOST_ALTERNATIVES:
         raise BadRequest(
@@ -171,16 +179,17 @@ def _any_value(known: Known, criterion: Criterion) -> Predicate:
         )
     if "" in values:
         raise EmptyValue(f"{criterion} has an empty value beside its commas")
-    return any_of(_one_value(known, replace(criterion, value=each)) for each in values)
+    return any_of(one_value(known, replace(criterion, value=each)) for each in values)
 
 
-def _one_value(known: Known, criterion: Criterion) -> Predicate:
+def one_value(known: Known, criterion: Criterion) -> Predicate:
+    """Return what one value asks, without regard to commas."""
     match criterion.parameter.code:
         case "_id":
             return _logical_id(criterion)
         case "_lastUpdated":
             criterion.refuse_modifier()
-            return any_of(Updated(each) for each in date.alternatives_of_moment(criterion))
+            return within(known, criterion, date.alternatives_of_moment(criterion))
         case _:
             sources = known.sources(criterion.parameter)
             if len(sources) == 1 and sources[0] is criterion.parameter:
@@ -188,6 +197,15 @@ def _one_value(known: Known, criterion: Criterion) -> Predicate:
             return any_of(
                 _parsed(known, replace(criterion, parameter=source)) for source in sources
             )
+
+
+def within(known: Known, criterion: Criterion, alternatives: Alternatives) -> Predicate:
+    """Return the predicate of a date within one of these limits."""
+    code = criterion.parameter.code
+    if code == "_lastUpdated":
+        return any_of(map(Updated, alternatives))
+    found = in_range(code, alternatives)
+    return _of_primary(found) if code == known.primary else found
 
 
 def _of_primary(predicate: Predicate) -> Predicate:

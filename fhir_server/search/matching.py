@@ -74,10 +74,12 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             return any(each in record.terms for each in terms)
         case HasTermBetween(low, high):
             return any(low <= each < high for each in record.terms)
-        case HasTermContaining(prefix, text):
+        case HasTermContaining(prefix, text, at_end):
             start = len(prefix)
             return any(
-                each.startswith(prefix) and each.find(text, start) >= 0 for each in record.terms
+                each.startswith(prefix)
+                and (each.endswith(text, start) if at_end else each.find(text, start) >= 0)
+                for each in record.terms
             )
         case HasRange(axis, limits, tags):
             return any(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest, NotSupported
-from fhir_server.search import chaining
+from fhir_server.search import conditions
 from fhir_server.search.expression import AllOf, Include, Plan, Predicate, SortKey
 from fhir_server.search.filtering import EmptyValue, Known, UnknownParameter, nearest
 from fhir_server.search.includes import parse_include, parse_revinclude
@@ -87,7 +87,7 @@ class Reading:
         """Take one parameter in; raise a BadRequest that says what is wrong with it."""
         code = name.partition(":")[0]
         if code not in READERS:
-            self.predicates.append(chaining.predicate(self.known, name, value, self.around))
+            self.predicates.append(conditions.predicate(self.known, name, value, self.around))
         else:
             self._apply_result_parameter(code, name, value)
         self.applied.append((name, value))

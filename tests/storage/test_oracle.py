@@ -111,7 +111,12 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
     st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^")).map(
         lambda prefix: HasTermBetween(prefix, prefix_end(prefix))
     ),
-    st.builds(HasTermContaining, st.just("family^"), st.sampled_from(("mit", "smith", "y", "q"))),
+    st.builds(
+        HasTermContaining,
+        st.just("family^"),
+        st.sampled_from(("mit", "smith", "th", "es", "y", "q", "xsmith")),
+        st.booleans(),
+    ),
     st.builds(
         HasRange,
         st.just("when"),
