@@ -67,6 +67,16 @@ class HasRange:
 
 
 @dataclass(frozen=True, slots=True)
+class IsNear:
+    """A place of the record under this parameter is at most so many metres from here."""
+
+    parameter: str
+    latitude: float
+    longitude: float
+    metres: float
+
+
+@dataclass(frozen=True, slots=True)
 class IsPresent:
     """The resource has the element of this search parameter."""
 
@@ -133,6 +143,7 @@ Predicate: TypeAlias = (
     | HasTermBetween
     | HasTermContaining
     | HasRange
+    | IsNear
     | IsPresent
     | HasId
     | Updated

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from fhir_server.conformance.definitions import SearchParameter
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.search.expression import Not, Predicate
 from fhir_server.search.filtering import (
@@ -57,25 +58,26 @@ def predicate(
         raise BadRequest("_filter: a filter holds others in parentheses, not as a parameter")
     check_served(code)
     parameter = known.find(code)
-    fitting = FITTING[parameter.type]
-    if parameter.type == "token" and operator in _SUBSUMING:
-        raise NotSupported(
-            f"{code} {operator}: needs a terminology service, which is not served yet"
-        )
-    if operator not in fitting:
-        raise BadRequest(
-            f"{code} {operator}: a {parameter.type} parameter has no operator {operator}; "
-            f"it has {', '.join(fitting)}"
-        )
+    _check_fitting(parameter, operator)
     if not value:
         raise BadRequest(f"{code} {operator} has no value")
     check_readable(code, value)
     criterion = Criterion(parameter, None, value, around)
-    return (
-        _present(criterion)
-        if operator == "pr"
-        else _OF_TYPE[parameter.type](known, criterion, operator)
-    )
+    if operator == "pr":
+        return _present(criterion)
+    return _OF_TYPE[parameter.type](known, criterion, operator)
+
+
+def _check_fitting(parameter: SearchParameter, operator: str) -> None:
+    """Raise BadRequest for an operator that the type of a parameter does not have."""
+    kind, fitting = parameter.type, FITTING[parameter.type]
+    asked = f"{parameter.code} {operator}"
+    if kind == "token" and operator in _SUBSUMING:
+        raise NotSupported(f"{asked}: needs a terminology service, which is not served yet")
+    if operator not in fitting:
+        raise BadRequest(
+            f"{asked}: a {kind} parameter has no operator {operator}; it has {', '.join(fitting)}"
+        )
 
 
 def _present(criterion: Criterion) -> Predicate:

@@ -26,6 +26,7 @@ from fhir_server.search.expression import (
 from fhir_server.search.parameter_types import (
     composite,
     date,
+    near,
     number,
     quantity,
     reference,
@@ -102,8 +103,6 @@ class Known:
         found = self.parameters.get(code)
         if found is None:
             raise UnknownParameter(f"{code!r}{nearest(code, self.parameters)}")
-        if found.type == "special":
-            raise NotSupported(f"the parameter {code} is not served yet")
         return found
 
     def components(self, parameter: SearchParameter) -> tuple[Component, ...]:
@@ -172,6 +171,14 @@ def _any_value(known: Known, criterion: Criterion) -> Predicate:
     """Return that one of the values separated by commas is there."""
     if "," not in criterion.value:
         return one_value(known, criterion)
+    values = _values(criterion)
+    if criterion.parameter.type == "special":
+        return near.parse(criterion, values)
+    return any_of(one_value(known, replace(criterion, value=each)) for each in values)
+
+
+def _values(criterion: Criterion) -> list[str]:
+    """Return the values between commas; raise BadRequest for too many, EmptyValue for an empty one."""
     values = split(criterion.value, ",")
     if len(values) > MOST_ALTERNATIVES:
         raise BadRequest(
@@ -179,7 +186,7 @@ def _any_value(known: Known, criterion: Criterion) -> Predicate:
         )
     if "" in values:
         raise EmptyValue(f"{criterion} has an empty value beside its commas")
-    return any_of(one_value(known, replace(criterion, value=each)) for each in values)
+    return values
 
 
 def one_value(known: Known, criterion: Criterion) -> Predicate:
@@ -233,4 +240,6 @@ def _parsed(known: Known, criterion: Criterion) -> Predicate:
     if parse is not None:
         found = parse(criterion)
         return _of_primary(found) if criterion.parameter.code == known.primary else found
+    if criterion.parameter.type == "special":
+        return near.parse(criterion, [criterion.value])
     return composite.parse(criterion, known.components(criterion.parameter))

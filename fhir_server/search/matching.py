@@ -6,7 +6,7 @@ Stores also check here what their own index cannot.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, assert_never
 
@@ -20,6 +20,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -30,8 +31,9 @@ from fhir_server.search.expression import (
     SortKey,
     Updated,
 )
+from fhir_server.search.geography import distance
 from fhir_server.search.ordering import NATURAL, PRIMARY, Order, SortValue
-from fhir_server.search.record import NO_DATE, SEPARATOR, IndexRecord, reference_term
+from fhir_server.search.record import NO_DATE, SEPARATOR, IndexRecord, place_term, reference_term
 
 _Value = TypeVar("_Value", int, str)
 
@@ -88,6 +90,10 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
                 and all(tag in each.tags for tag in tags)
                 for each in record.ranges
             )
+        case IsNear(parameter, latitude, longitude, metres):
+            return any(
+                distance(latitude, longitude, *each) <= metres for each in places(record, parameter)
+            )
         case IsPresent(parameter):
             return parameter in record.present
         case HasId(ids):
@@ -112,6 +118,15 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             )
         case _:
             assert_never(predicate)
+
+
+def places(record: IndexRecord, parameter: str) -> Iterator[tuple[float, float]]:
+    """Yield the latitude and longitude of each place of a record."""
+    prefix = place_term(parameter, "")
+    for each in record.terms:
+        if each.startswith(prefix):
+            latitude, _, longitude = each[len(prefix) :].partition("|")
+            yield float(latitude), float(longitude)
 
 
 def referred(record: IndexRecord, parameter: str, target: str) -> tuple[str, ...]:

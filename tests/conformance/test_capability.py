@@ -65,7 +65,7 @@ def test_special_parameters_are_claimed_where_they_are_served() -> None:
     location = of_type(a_statement(), "Location")
 
     special = {each["name"] for each in location["searchParam"] if each["type"] == "special"}
-    assert special == {"_filter"}
+    assert special == {"_filter", "near"}
 
 
 def test_each_type_that_is_served_is_told() -> None:

@@ -8,11 +8,13 @@ from _pytest.mark import ParameterSet
 from fhir_server.fhir.resource import Resource
 from fhir_server.search.matching import matches
 from fhir_server.search.parsing import parse_query
-from tests.search.cases import Rule, codes, dates, filters, numbers, references, texts
+from tests.search.cases import Rule, codes, dates, filters, numbers, places, references, texts
 from tests.search.support import BASE, DEFINITIONS, NOW, UPDATED, pairs_of, record_of
 
 RULES = [
-    rule for table in (dates, numbers, texts, codes, references, filters) for rule in table.RULES
+    rule
+    for table in (dates, numbers, texts, codes, references, filters, places)
+    for rule in table.RULES
 ]
 
 
