@@ -134,7 +134,7 @@ def _of_type(
 def served_parameters(definitions: Definitions, resource_type: str) -> Sequence[SearchParameter]:
     """Return the search parameters of a type that this server answers, in order."""
     known = definitions.search_parameters(resource_type)
-    return [each for _, each in sorted(known.items()) if each.expression and each.type != "special"]
+    return [each for code, each in sorted(known.items()) if each.expression or code == "_filter"]
 
 
 def _includes(definitions: Definitions, names: Sequence[str]) -> Mapping[str, Sequence[str]]:

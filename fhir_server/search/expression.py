@@ -37,10 +37,11 @@ class HasTermBetween:
 
 @dataclass(frozen=True, slots=True)
 class HasTermContaining:
-    """The record has a term that begins with `prefix` and has `text` somewhere after it."""
+    """The record has a term that begins with `prefix` and has `text` somewhere after it, or at its end."""
 
     prefix: str
     text: str
+    at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,16 @@ class HasRange:
     tags: tuple[str, ...] = ()
     primary: bool = False
     unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IsNear:
+    """A place of the record under this parameter is at most so many metres from here."""
+
+    parameter: str
+    latitude: float
+    longitude: float
+    metres: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,7 @@ Predicate: TypeAlias = (
     | HasTermBetween
     | HasTermContaining
     | HasRange
+    | IsNear
     | IsPresent
     | HasId
     | Updated

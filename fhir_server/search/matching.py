@@ -6,7 +6,7 @@ Stores also check here what their own index cannot.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, assert_never
 
@@ -21,6 +21,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -31,6 +32,7 @@ from fhir_server.search.expression import (
     SortKey,
     Updated,
 )
+from fhir_server.search.geography import distance
 from fhir_server.search.ordering import NATURAL, PRIMARY, Order, SortValue
 from fhir_server.search.record import (
     NO_DATE,
@@ -38,6 +40,7 @@ from fhir_server.search.record import (
     IndexRecord,
     Range,
     is_on,
+    place_term,
     reference_term,
 )
 
@@ -82,13 +85,19 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             return any(each in record.terms for each in terms)
         case HasTermBetween(low, high):
             return any(low <= each < high for each in record.terms)
-        case HasTermContaining(prefix, text):
+        case HasTermContaining(prefix, text, at_end):
             start = len(prefix)
             return any(
-                each.startswith(prefix) and each.find(text, start) >= 0 for each in record.terms
+                each.startswith(prefix)
+                and (each.endswith(text, start) if at_end else each.find(text, start) >= 0)
+                for each in record.terms
             )
         case HasRange():
             return any(_is_within(each, predicate) for each in record.ranges)
+        case IsNear(parameter, latitude, longitude, metres):
+            return any(
+                distance(latitude, longitude, *each) <= metres for each in places(record, parameter)
+            )
         case IsPresent(parameter):
             return parameter in record.present
         case HasId(ids):
@@ -113,6 +122,15 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             )
         case _:
             assert_never(predicate)
+
+
+def places(record: IndexRecord, parameter: str) -> Iterator[tuple[float, float]]:
+    """Yield the latitude and longitude of each place of a record."""
+    prefix = place_term(parameter, "")
+    for each in record.terms:
+        if each.startswith(prefix):
+            latitude, _, longitude = each[len(prefix) :].partition("|")
+            yield float(latitude), float(longitude)
 
 
 def referred(record: IndexRecord, parameter: str, target: str) -> tuple[str, ...]:

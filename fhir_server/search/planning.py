@@ -19,6 +19,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -218,7 +219,7 @@ def is_selective(predicate: Predicate) -> bool:
             return is_selective(inner)
         case AllOf(inner) | AnyOf(inner):
             return all(is_selective(each) for each in inner)
-        case HasTermBetween() | HasTermContaining() | HasRange() | IsPresent():
+        case HasTermBetween() | HasTermContaining() | HasRange() | IsNear() | IsPresent():
             return False
         case PointsTo() | PointedToBy():
             return False

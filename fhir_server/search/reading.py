@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest, NotSupported
-from fhir_server.search import chaining, listing
+from fhir_server.search import conditions, listing
 from fhir_server.search.expression import AllOf, Include, Plan, Predicate, SortKey
 from fhir_server.search.filtering import (
     EmptyValue,
@@ -97,7 +97,7 @@ class Reading:
         if code == LISTED and self.resource_type is None:
             self._apply_list(name, value)
         elif code not in READERS:
-            self.predicates.append(chaining.predicate(self.known, name, value, self.around))
+            self.predicates.append(conditions.predicate(self.known, name, value, self.around))
         else:
             self._apply_result_parameter(code, name, value)
         self.applied.append((name, value))

@@ -12,6 +12,8 @@ subscriptions and exports use the same record. A term begins with the code of it
     family!Smith            the same string as it stands, for `:exact`
     url@http://…            a URI
     identifier%1␟MR␟SYSTEM  the value of an Identifier, and a coding of its type
+    near/64.3456.-118       a cell of the grid over the earth that a place lies in
+    near!54.002|-1.9        the place itself, in degrees north and east
     code:$8480-6␟SYSTEM␟^high␟      a composite: its parts in order, each with the marker of its kind
 
 Numbers, dates and quantities are ranges on an axis: dates in microseconds since 1970, numbers as text that sorts as
@@ -165,13 +167,23 @@ def uri_term(parameter: str, uri: str) -> str:
     return f"{parameter}@{shortened(uri)}"
 
 
+def cell_term(parameter: str, cell: str) -> str:
+    """Return the term of a cell that a place lies in."""
+    return f"{parameter}/{cell}"
+
+
+def place_term(parameter: str, place: str) -> str:
+    """Return the term of a place: `54.002|-1.9`."""
+    return f"{parameter}!{place}"
+
+
 _KEPT_IN_RECORD = re.compile(r"[\w.-]+[!%]|(?!identifier~)[\w.-]+~").match
 
 
 def is_posted(term: str) -> bool:
     """Tell whether stores keep a posting list of a term, or leave it to the record.
 
-    Exact strings, identifiers of a type, and `system|` without a code are searched rarely and would cost a third
+    Exact strings and places, identifiers of a type, and `system|` without a code are searched rarely and would cost a third
     of all postings; `identifier=system|` is asked often.
     """
     return _KEPT_IN_RECORD(term) is None

@@ -25,7 +25,7 @@ PREFIXED = frozenset(("date", "number", "quantity"))
 CHAIN, REVERSE = "chain", "_has"
 
 WITHOUT_DEFINITION = frozenset(("_content", "_filter", "_list", "_text"))
-"""Parameters that every type has, and that no expression describes."""
+"""Parameters that every type has, and that are of no element."""
 
 
 class Feature(NamedTuple):
@@ -53,6 +53,7 @@ def served() -> Mapping[tuple[str, str], SearchParameter]:
         (each["type"], told["name"]): DEFINITIONS.search_parameters(each["type"])[told["name"]]
         for each in statement()["rest"][0]["resource"]
         for told in each["searchParam"]
+        if told["name"] not in WITHOUT_DEFINITION
     }
 
 

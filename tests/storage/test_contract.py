@@ -288,6 +288,8 @@ SEARCHES: list[tuple[Predicate, list[str]]] = [
     (HasTermBetween("code=1\x1f", "code=1 "), ["ann", "bob", "dee"]),
     (HasTermContaining("family^", "mith"), ["ann", "bob"]),
     (HasTermContaining("family^", "family"), []),
+    (HasTermContaining("family^", "mith", at_end=True), ["ann"]),
+    (HasTermContaining("family^", "xsmith", at_end=True), []),
     (HasRange("birthdate", (Limit("low", ">=", 10), Limit("high", "<", 20))), ["ann"]),
     (HasRange("birthdate", (Limit("high", ">=", 20),)), ["bob"]),
     (HasRange("birthdate", (Limit("low", "<", 21), Limit("high", ">=", 15))), ["ann", "bob"]),

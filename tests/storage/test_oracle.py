@@ -23,6 +23,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -45,6 +46,9 @@ TERMS = (
     *(f"family^{name}" for name in ("smith", "smithe", "smyth", "jones")),
     *(f"family!{name}" for name in ("Smith", "SMITH")),
     *(f"patient>Patient/{patient}" for patient in PATIENTS),
+    "near!54.0|-1.9",
+    "near!54.002|-1.9",
+    "near!-89.9|180.0",
     "code~x",
     "identifier~x",
 )
@@ -121,7 +125,12 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
     st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^")).map(
         lambda prefix: HasTermBetween(prefix, prefix_end(prefix))
     ),
-    st.builds(HasTermContaining, st.just("family^"), st.sampled_from(("mit", "smith", "y", "q"))),
+    st.builds(
+        HasTermContaining,
+        st.just("family^"),
+        st.sampled_from(("mit", "smith", "th", "es", "y", "q", "xsmith")),
+        st.booleans(),
+    ),
     st.builds(
         HasRange,
         st.just("when"),
@@ -142,6 +151,13 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
         st.lists(number_limits, min_size=1, max_size=2).map(tuple),
         st.sampled_from(((), ("|mg",))),
         unit=st.sampled_from(("", "g", "mg", "m")),
+    ),
+    st.builds(
+        IsNear,
+        st.just("near"),
+        st.sampled_from((54.0, 54.001, 90.0)),
+        st.sampled_from((-1.9, 0.0, -180.0)),
+        st.sampled_from((0.0, 150.0, 222.5, 2e7)),
     ),
     st.builds(IsPresent, st.sampled_from(("date", "value", "none"))),
     st.builds(HasId, st.lists(st.sampled_from(["r0", "r3", "r5", "zz"]), max_size=3).map(tuple)),

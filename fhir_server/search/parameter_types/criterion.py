@@ -113,6 +113,16 @@ def begins_with(prefix: str) -> HasTermBetween:
     return HasTermBetween(prefix, prefix_end(prefix))
 
 
+def begins_otherwise(prefix: str, low: str, high: str) -> Predicate:
+    """Return the predicate of a term that begins with the prefix and lies outside of low <= term < high."""
+    return any_of((HasTermBetween(prefix, low), HasTermBetween(high, prefix_end(prefix))))
+
+
+def next_term(term: str) -> str:
+    """Return the first text after a term: no term has a NUL."""
+    return term + "\0"
+
+
 def check_length(criterion: Criterion, text: str) -> str:
     """Return a text that is searched by its beginning; raise BadRequest for one longer than is indexed."""
     if len(text) > LONGEST_VALUE:

@@ -7,12 +7,20 @@ from typing import Any
 
 from fhir_server.fhir.fhirpath import Node
 from fhir_server.search.expression import HasTerm, Predicate
-from fhir_server.search.parameter_types.criterion import Criterion, begins_with, split, unescape
+from fhir_server.search.parameter_types.criterion import (
+    Criterion,
+    begins_otherwise,
+    begins_with,
+    next_term,
+    split,
+    unescape,
+)
 from fhir_server.search.parameter_types.entries import Entries, Indexer
 from fhir_server.search.parameter_types.modifiers import modifiers_of
 from fhir_server.search.record import (
     SEPARATOR,
     of_type_term,
+    prefix_end,
     shortened,
     system_term,
     token_term,
@@ -95,6 +103,20 @@ def _predicate(criterion: Criterion) -> Predicate:
     if system is None:
         return begins_with(f"{code}={shortened(value)}{SEPARATOR}")
     return HasTerm(token_term(code, system, value))
+
+
+def other_than(criterion: Criterion) -> Predicate:
+    """Return what `ne` of the filter language asks: a code that is not this one."""
+    code, (system, value) = criterion.parameter.code, system_and_code(criterion)
+    if not value:
+        raise criterion.malformed(
+            "`code`, `system|code` or `|code` where another code is asked for"
+        )
+    if system is None:
+        low = f"{code}={shortened(value)}{SEPARATOR}"
+        return begins_otherwise(f"{code}=", low, prefix_end(low))
+    low = token_term(code, system, value)
+    return begins_otherwise(f"{code}=", low, next_term(low))
 
 
 def system_and_code(criterion: Criterion) -> tuple[str | None, str]:

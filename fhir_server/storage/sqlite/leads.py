@@ -71,10 +71,14 @@ class Leads:
                     POSTING,
                     _condition("t.term>=? AND t.term<?", self._view.key(low), self._view.key(high)),
                 )
-            case HasTermContaining(prefix, text):
+            case HasTermContaining(prefix, text, at_end):
                 low = self._view.key(prefix)
                 condition = _condition("t.term>=? AND t.term<?", low, prefix_end(low))
-                condition.add(f"instr(substr(t.term, {len(low) + 1}), ?)>0", text)
+                rest = f"substr(t.term, {len(low) + 1})"
+                if at_end:
+                    condition.add(f"substr({rest}, {-len(text)})=?", text)
+                else:
+                    condition.add(f"instr({rest}, ?)>0", text)
                 yield POSTING, condition
             case HasRange():
                 yield from self._spans(lead)

@@ -20,6 +20,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -126,6 +127,7 @@ def check(kind: str, predicate: Predicate, source: Source, into: Condition) -> N
             HasTermBetween()
             | HasTermContaining()
             | HasRange()
+            | IsNear()
             | IsPresent()
             | PointsTo()
             | PointedToBy()
