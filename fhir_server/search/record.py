@@ -10,6 +10,7 @@ subscriptions and exports use the same record. A term begins with the code of it
     family^smith            a string, folded as `fold` does
     family!Smith            the same string as it stands, for `:exact`
     url@http://…            a URI
+    code"systolic pressure  the text of a code, folded, for `:text`
     identifier%1␟MR␟SYSTEM  the value of an Identifier, and a coding of its type
     code:$8480-6␟SYSTEM␟^high␟      a composite: its parts in order, each with the marker of its kind
 
@@ -156,14 +157,20 @@ def uri_term(parameter: str, uri: str) -> str:
     return f"{parameter}@{shortened(uri)}"
 
 
-_KEPT_IN_RECORD = re.compile(r"[\w.-]+[!%]|(?!identifier~)[\w.-]+~").match
+@lru_cache(maxsize=4096)
+def text_term(parameter: str, text: str) -> str:
+    """Return the term of the text of a code: remembered, as the same few texts come again and again."""
+    return f'{parameter}"{fold(text)[:LONGEST_VALUE]}'
+
+
+_KEPT_IN_RECORD = re.compile(r"""[\w.-]+[!%"]|(?!identifier~)[\w.-]+~""").match
 
 
 def is_posted(term: str) -> bool:
-    """Tell whether stores keep a posting list of a term, or leave it to the record.
+    """Tell whether stores keep a posting list of a term (or of all with this beginning), or leave it to the record.
 
-    Exact strings, identifiers of a type, and `system|` without a code are searched rarely and would cost a third
-    of all postings; `identifier=system|` is asked often.
+    Exact strings, texts of codes, identifiers of a type, and `system|` without a code are searched rarely and would
+    cost a third of all postings; `identifier=system|` is asked often.
     """
     return _KEPT_IN_RECORD(term) is None
 

@@ -8,10 +8,12 @@ from _pytest.mark import ParameterSet
 from fhir_server.fhir.resource import Resource
 from fhir_server.search.matching import matches
 from fhir_server.search.parsing import parse_query
-from tests.search.cases import Rule, codes, dates, numbers, references, texts
+from tests.search.cases import Rule, codes, dates, displays, numbers, references, texts
 from tests.search.support import BASE, DEFINITIONS, NOW, UPDATED, pairs_of, record_of
 
-RULES = [rule for table in (dates, numbers, texts, codes, references) for rule in table.RULES]
+RULES = [
+    rule for table in (dates, numbers, texts, codes, displays, references) for rule in table.RULES
+]
 
 
 def rows(rules: list[Rule]) -> list[ParameterSet]:

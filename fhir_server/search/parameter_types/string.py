@@ -7,7 +7,7 @@ from fhir_server.search.expression import AllOf, HasTerm, HasTermContaining, Pre
 from fhir_server.search.parameter_types.criterion import (
     Criterion,
     begins_with,
-    check_length,
+    folded,
     unescape,
 )
 from fhir_server.search.parameter_types.entries import Entries, Indexer
@@ -53,20 +53,12 @@ def parse(criterion: Criterion) -> Predicate:
     code, text = criterion.parameter.code, unescape(criterion.value)
     match criterion.modifier:
         case None:
-            return begins_with(f"{code}^{folded(criterion, text)}")
+            return begins_with(f"{code}^{folded(criterion)}")
         case "exact":
             # The folded text leads; the exact one is looked up in the record of what that finds.
             exact = HasTerm(exact_term(code, text))
             return AllOf((HasTerm(string_term(code, text)), exact)) if fold(text) else exact
         case "contains":
-            return HasTermContaining(f"{code}^", folded(criterion, text))
+            return HasTermContaining(f"{code}^", folded(criterion))
         case _:
             raise criterion.wrong_modifier("exact", "contains")
-
-
-def folded(criterion: Criterion, text: str) -> str:
-    """Return the text as it is searched; raise BadRequest if punctuation is all there is."""
-    found = fold(text)
-    if not found:
-        raise criterion.malformed("at least one letter or digit (`:exact` finds punctuation)")
-    return check_length(criterion, found)
