@@ -71,6 +71,9 @@ _PARSERS: dict[str, Callable[[Criterion], Predicate]] = {
     "quantity": quantity.parse,
 }
 
+_NEGATED = {"not": None, "not-in": "in"}
+"""Modifiers of tokens that say that none of the values is there, and how one is asked for."""
+
 _UNREADABLE = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 
 
@@ -137,8 +140,8 @@ def predicate(known: Known, name: str, value: str, around: Surroundings) -> Pred
     criterion = Criterion(parameter, modifier or None, value, around)
     if modifier == "missing":
         return missing(criterion)
-    if modifier == "not" and parameter.type == "token":
-        return Not(_any_value(known, replace(criterion, modifier=None)))
+    if modifier in _NEGATED and parameter.type == "token":
+        return Not(_any_value(known, replace(criterion, modifier=_NEGATED[modifier])))
     return _any_value(known, criterion)
 
 

@@ -76,7 +76,10 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
         if isinstance(each, HasTerm | HasAnyTerm | HasId) and is_selective(each)
     ]
     gathered = [
-        each for each in parts if isinstance(each, HasTermBetween | HasRange | HasTermContaining)
+        each
+        for each in parts
+        if isinstance(each, HasRange | HasTermContaining)
+        or (isinstance(each, HasTermBetween) and is_posted(each.low))
     ]
     lead = _cheapest(ordered, count)
     if gathered and (lead is None or count(lead, PROBE) >= PROBE):

@@ -11,6 +11,7 @@ subscriptions and exports use the same record. A term begins with the code of it
     family^smith            a string, folded as `fold` does
     family!Smith            the same string as it stands, for `:exact`
     url@http://…            a URI
+    code"systolic pressure  the text of a code, folded, for `:text`
     identifier%1␟MR␟SYSTEM  the value of an Identifier, and a coding of its type
     near/64.3456.-118       a cell of the grid over the earth that a place lies in
     near!54.002|-1.9        the place itself, in degrees north and east
@@ -177,14 +178,20 @@ def place_term(parameter: str, place: str) -> str:
     return f"{parameter}!{place}"
 
 
-_KEPT_IN_RECORD = re.compile(r"[\w.-]+[!%]|(?!identifier~)[\w.-]+~").match
+@lru_cache(maxsize=4096)
+def text_term(parameter: str, text: str) -> str:
+    """Return the term of the text of a code: remembered, as the same few texts come again and again."""
+    return f'{parameter}"{fold(text)[:LONGEST_VALUE]}'
+
+
+_KEPT_IN_RECORD = re.compile(r"""[\w.-]+[!%"]|(?!identifier~)[\w.-]+~""").match
 
 
 def is_posted(term: str) -> bool:
-    """Tell whether stores keep a posting list of a term, or leave it to the record.
+    """Tell whether stores keep a posting list of a term (or of all with this beginning), or leave it to the record.
 
-    Exact strings and places, identifiers of a type, and `system|` without a code are searched rarely and would cost a third
-    of all postings; `identifier=system|` is asked often.
+    Exact strings and places, texts of codes, identifiers of a type, and `system|` without a code are searched rarely and
+    would cost a third of all postings; `identifier=system|` is asked often.
     """
     return _KEPT_IN_RECORD(term) is None
 

@@ -29,6 +29,7 @@ from fhir_server.search.parsing import parse_criteria, parse_query
 from fhir_server.search.record import token_term
 from tests.search.support import BASE, DEFINITIONS, NOW, micros, query_of
 
+GENDERS = "http://hl7.org/fhir/ValueSet/administrative-gender"
 REFUSED = [
     ("Patient", "birthday=2000", "did you mean birthdate"),
     ("Patient", "nmae=x", "did you mean name"),
@@ -40,9 +41,17 @@ REFUSED = [
     ("Patient", "family:below=x", "not served yet"),
     ("Patient", "family:starts=x", "has :missing, :exact, :contains"),
     ("Patient", "family:not=x", "no modifier :not"),
-    ("Patient", "gender:in=http://x", "terminology"),
-    ("Patient", "gender:text=x", "display texts"),
-    ("Patient", "gender:exact=x", "has :missing, :not, :of-type"),
+    ("Patient", "family:in=http://x", "no modifier :in"),
+    ("Patient", "family:text=x", "has :missing, :exact, :contains"),
+    ("Patient", "gender:in=http://x", "gender:in=http://x: no terminology service"),
+    ("Patient", "gender:not-in=http://x", "no terminology service is configured"),
+    ("Patient", f"gender:in={GENDERS}|5.0.0", "no terminology service is configured"),
+    ("Patient", "gender:below=male", "the modifier :below of a token parameter needs"),
+    ("Patient", "gender:above=male", "the modifier :above of a token parameter needs"),
+    ("Patient", "gender:text=--", "letter or digit"),
+    ("Patient", "gender:exact=x", "has :missing, :not, :of-type, :text, :in, :not-in"),
+    ("Observation", "subject:text=x", "has :missing, :identifier, :[type]"),
+    ("Task", "intent:in=http://hl7.org/fhir/ValueSet/task-intent", "no terminology service"),
     ("Patient", "identifier=|", "system|code"),
     ("Patient", "identifier=a|b|c", "system|code"),
     ("Patient", "identifier:of-type=a|b", "system|code|value"),
@@ -167,7 +176,7 @@ REFUSED = [
     ("AuditEvent", "entity.entity.entity.identifier=x", "more than 200 types"),
     ("Observation", "subject=#p", "`id`, `Type/id` or a URL"),
     ("Observation", "subject:Practitioner=1", "does not refer to Practitioner"),
-    ("Observation", "subject:in=1", "terminology"),
+    ("Observation", "subject:in=1", "has :missing, :identifier, :[type]"),
     ("Observation", "value-quantity=5|mg", "5.4||mg"),
     ("Observation", "value-quantity=5|x|", "5.4||mg"),
     ("Observation", "value-quantity=a||mg", "a number like"),

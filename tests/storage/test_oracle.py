@@ -45,6 +45,7 @@ TERMS = (
     *(f"code={code}\x1f{system}" for code in "abc" for system in ("", "x", "y")),
     *(f"family^{name}" for name in ("smith", "smithe", "smyth", "jones")),
     *(f"family!{name}" for name in ("Smith", "SMITH")),
+    *(f'code"{text}' for text in ("high pressure", "low pressure")),
     *(f"patient>Patient/{patient}" for patient in PATIENTS),
     "near!54.0|-1.9",
     "near!54.002|-1.9",
@@ -122,7 +123,7 @@ moment_limits = st.builds(
 leaves: st.SearchStrategy[Predicate] = st.one_of(
     st.builds(HasTerm, st.sampled_from(TERMS)),
     st.builds(HasAnyTerm, st.lists(st.sampled_from(TERMS), max_size=12).map(tuple)),
-    st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^")).map(
+    st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^", 'code"hi', 'code"')).map(
         lambda prefix: HasTermBetween(prefix, prefix_end(prefix))
     ),
     st.builds(

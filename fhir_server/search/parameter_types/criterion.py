@@ -20,15 +20,13 @@ from fhir_server.search.expression import (
     Predicate,
 )
 from fhir_server.search.parameter_types.modifiers import modifiers_of
-from fhir_server.search.record import LONGEST_VALUE, prefix_end
+from fhir_server.search.record import LONGEST_VALUE, fold, prefix_end
+from fhir_server.search.terminology import NO_VALUE_SETS, Terminology
 
 Alternatives = tuple[tuple[Limit, ...], ...]
 """Limits on one range: all of those in one of these."""
 
 _NEEDS = {
-    "text": "a search in display texts",
-    "in": "a terminology service",
-    "not-in": "a terminology service",
     "above": "the hierarchy of the resources or codes",
     "below": "the hierarchy of the resources or codes",
 }
@@ -39,11 +37,15 @@ _ESCAPED = re.compile(r"\\([,$|\\])")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the meaning of a value depends on: the moment in microseconds, the zone, this server's address."""
+    """What the meaning of a value depends on.
+
+    The moment in microseconds, the zone, this server's address, what is known of value sets.
+    """
 
     now: int
     zone: ZoneInfo
     base_url: str = ""
+    terminology: Terminology = NO_VALUE_SETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,14 @@ def check_length(criterion: Criterion, text: str) -> str:
             f"this value has {len(text)}"
         )
     return text
+
+
+def folded(criterion: Criterion) -> str:
+    """Return the value folded, as strings are searched; raise BadRequest if punctuation is all there is."""
+    found = fold(unescape(criterion.value))
+    if not found:
+        raise criterion.malformed("at least one letter or digit in what is searched for")
+    return check_length(criterion, found)
 
 
 def in_range(

@@ -14,7 +14,7 @@ from fhir_server.search.parameter_types.criterion import (
     Criterion,
     begins_otherwise,
     begins_with,
-    check_length,
+    folded,
     next_term,
     unescape,
 )
@@ -61,13 +61,13 @@ def parse(criterion: Criterion) -> Predicate:
     code, text = criterion.parameter.code, unescape(criterion.value)
     match criterion.modifier:
         case None:
-            return begins_with(f"{code}^{folded(criterion, text)}")
+            return begins_with(f"{code}^{folded(criterion)}")
         case "exact":
             # The folded text leads; the exact one is looked up in the record of what that finds.
             exact = HasTerm(exact_term(code, text))
             return AllOf((HasTerm(string_term(code, text)), exact)) if fold(text) else exact
         case "contains":
-            return HasTermContaining(f"{code}^", folded(criterion, text))
+            return HasTermContaining(f"{code}^", folded(criterion))
         case _:
             raise criterion.wrong_modifier()
 
@@ -75,7 +75,7 @@ def parse(criterion: Criterion) -> Predicate:
 def compared(criterion: Criterion, operator: str) -> Predicate:
     """Return what an operator of the filter language asks of a whole string, folded, by its code points."""
     prefix = f"{criterion.parameter.code}^"
-    text = folded(criterion, unescape(criterion.value))
+    text = folded(criterion)
     term = prefix + text
     match operator:
         case "eq":
@@ -94,11 +94,3 @@ def compared(criterion: Criterion, operator: str) -> Predicate:
             return HasTermContaining(prefix, text, at_end=True)
         case _:
             raise AssertionError(operator)
-
-
-def folded(criterion: Criterion, text: str) -> str:
-    """Return the text as it is searched; raise BadRequest if punctuation is all there is."""
-    found = fold(text)
-    if not found:
-        raise criterion.malformed("at least one letter or digit (`:exact` finds punctuation)")
-    return check_length(criterion, found)

@@ -20,7 +20,7 @@ from fhir_server.search.expression import (
     Predicate,
 )
 from fhir_server.search.planning import PROBE, spans_of, tightened
-from fhir_server.search.record import is_family, prefix_end
+from fhir_server.search.record import is_family, is_posted, prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
 from fhir_server.storage.sqlite.index import axis_key
 from fhir_server.storage.sqlite.translation import LISTED, POSTING, SPAN, Condition, add_limits
@@ -120,7 +120,7 @@ class Leads:
     def expanded(self, predicate: Predicate) -> Predicate:
         """Write a range of terms as the few terms that exist in it: those are in page order."""
         match predicate:
-            case HasTermBetween(low, high):
+            case HasTermBetween(low, high) if is_posted(low):
                 terms = tuple(islice(self._terms_between(low, high), MERGED + 1))
                 return predicate if len(terms) > MERGED else HasAnyTerm(terms)
             case Not(inner):
