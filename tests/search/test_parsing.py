@@ -121,7 +121,6 @@ REFUSED = [
     ("Observation", "code-value-quantity=http://x|$2", "a code is needed"),
     ("Observation", "code-value-concept=a$urn:x|", "at least one part"),
     ("Observation", "code-value-concept:exact=a$b", "no modifier :exact"),
-    ("Observation", "_sort=combo-value-quantity", "no one order"),
     ("Observation", "_sort=code-value-quantity", "no one order"),
     ("Location", "near=1|2", "not served yet"),
     ("Observation", "_include=Observation", "Type:parameter"),
@@ -230,7 +229,7 @@ def test_sort_keys_know_their_type_and_direction() -> None:
     assert found.plan.sort == (
         SortKey("birthdate", "date", descending=True),
         SortKey("family", "string", descending=False),
-        SortKey("name", "string", descending=False),
+        SortKey("phonetic", "string", descending=False, sources=("name",)),
         SortKey("_id", "token", descending=False),
         SortKey("_lastUpdated", "date", descending=True),
     )

@@ -6,10 +6,10 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from fhir_server.fhir.resource import Resource
-from fhir_server.search.matching import matches
+from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.parsing import parse_query
-from tests.search.cases import Rule, codes, dates, numbers, references, texts
-from tests.search.support import BASE, DEFINITIONS, NOW, UPDATED, pairs_of, record_of
+from tests.search.cases import Rule, codes, dates, numbers, orders, references, texts
+from tests.search.support import BASE, DEFINITIONS, NOW, UPDATED, pairs_of, query_of, record_of
 
 RULES = [rule for table in (dates, numbers, texts, codes, references) for rule in table.RULES]
 
@@ -42,3 +42,24 @@ def test_a_resource_is_found_by_what_the_specification_says(
     found = matches(asked.plan.predicate, record_of(resource), updated=UPDATED)
 
     assert found is expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "query"),
+    [
+        pytest.param(rule, query, id=f"{rule.says[:40]}: {query}")
+        for rule in orders.ORDERS
+        for query in rule.queries
+    ],
+)
+def test_resources_stand_in_the_order_that_the_specification_asks_for(
+    rule: orders.Ordered, query: str
+) -> None:
+    candidates = [
+        Candidate(record_of(each), UPDATED, rid) for rid, each in enumerate(rule.resources)
+    ]
+    asked = query_of(rule.resources[0]["resourceType"], query)
+
+    found = ordered(candidates, asked.plan)
+
+    assert "".join(each.record.id for each in found) == rule.queries[query]

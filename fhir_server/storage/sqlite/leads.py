@@ -48,9 +48,9 @@ class Leads:
             case None:
                 return [self._of_type()]
             case HasTerm(term):
-                return [self._posting(term)]
+                return [self.posting(term)]
             case HasAnyTerm(terms) if len(set(terms)) <= MERGED:
-                return [self._posting(each) for each in dict.fromkeys(terms)]
+                return [self.posting(each) for each in dict.fromkeys(terms)]
             case _:
                 return None
 
@@ -60,9 +60,9 @@ class Leads:
             case None:
                 yield self._of_type()
             case HasTerm(term):
-                yield self._posting(term)
+                yield self.posting(term)
             case HasAnyTerm(terms):
-                yield from (self._posting(each) for each in dict.fromkeys(terms))
+                yield from (self.posting(each) for each in dict.fromkeys(terms))
             case HasTermBetween(low, high):
                 yield (
                     POSTING,
@@ -114,7 +114,7 @@ class Leads:
         """Write a range of terms as the few terms that exist in it: those are in page order."""
         match predicate:
             case HasTermBetween(low, high):
-                terms = tuple(islice(self._terms_between(low, high), MERGED + 1))
+                terms = tuple(islice(self.terms_between(low, high), MERGED + 1))
                 return predicate if len(terms) > MERGED else HasAnyTerm(terms)
             case Not(inner):
                 return Not(self.expanded(inner))
@@ -125,7 +125,7 @@ class Leads:
             case _:
                 return predicate
 
-    def _terms_between(self, low: str, high: str) -> Iterator[str]:
+    def terms_between(self, low: str, high: str) -> Iterator[str]:
         """Yield the distinct terms of a range, by one seek for each."""
         own = len(self._view.kind) + 1
         latest, end, comparison = self._view.key(low), self._view.key(high), ">="
@@ -142,7 +142,8 @@ class Leads:
     def _of_type(self) -> Scan:
         return LISTED, _condition("r.type=? AND r.deleted=0", self._view.kind)
 
-    def _posting(self, term: str) -> Scan:
+    def posting(self, term: str) -> Scan:
+        """Return the posting list of a term: it is in page order."""
         return POSTING, _condition("t.term=?", self._view.key(term))
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
