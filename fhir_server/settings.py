@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     cors_origins: Names = Field(
         default=(), description="origins whose pages may call, with commas between them; or `*`"
     )
+    search_seconds: float = Field(
+        default=10.0, ge=0.1, le=300, description="seconds that one search may take"
+    )
     cursor_hours: int = Field(
         default=24, ge=1, le=720, description="hours for which page links are good"
     )

@@ -86,7 +86,7 @@ class Node:
         try:
             path = self.settings.store_path
             path.parent.mkdir(parents=True, exist_ok=True)
-            async with open_store(path, clock=clock) as store:
+            async with open_store(path, clock=clock, seconds=self.settings.search_seconds) as store:
                 await self._build(store)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()

@@ -175,11 +175,20 @@ def joins(predicate: Predicate) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One key of the order; `parameter` is a search parameter's code, of type `kind`."""
+    """One key of the order; `parameter` is a search parameter's code, of type `kind`.
+
+    `sources` are the parameters under which its values are indexed, where it is not by itself.
+    """
 
     parameter: str
     kind: str
     descending: bool
+    sources: tuple[str, ...] = ()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The parameters under which its values are indexed."""
+        return self.sources or (self.parameter,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from fhir_server.search.expression import (
     Updated,
 )
 from fhir_server.search.geography import distance
-from fhir_server.search.ordering import NATURAL, PRIMARY, Order, SortValue
+from fhir_server.search.ordering import PRIMARY, Order, SortValue, completed
 from fhir_server.search.record import (
     NO_DATE,
     SEPARATOR,
@@ -168,20 +168,29 @@ def sort_key(record: IndexRecord, key: SortKey, *, updated: int) -> SortValue:
     marker = MARKERS.get(key.kind)
     if marker is None:
         return _range_end(record, key)
-    prefix = key.parameter + marker
     found = [
-        each[len(prefix) :].partition(SEPARATOR)[0]
+        value_of(each[len(prefix) :])
+        for prefix in (code + marker for code in key.codes)
         for each in record.terms
         if each.startswith(prefix)
     ]
     return _extreme(found, descending=key.descending)
 
 
+def value_of(text: str) -> str:
+    """Return what a term sorts by, of what follows its marker: a code without its system.
+
+    The separator stays, so that values are in the order of their terms.
+    """
+    value, separator, _ = text.partition(SEPARATOR)
+    return value + separator
+
+
 def _range_end(record: IndexRecord, key: SortKey) -> SortValue:
     found: list[Any] = [
         each.high if key.descending else each.low
         for each in record.ranges
-        if each.axis.partition(SEPARATOR)[0] == key.parameter
+        if each.axis.partition(SEPARATOR)[0] in key.codes
     ]
     end: SortValue = _extreme(found, descending=key.descending)
     return end
@@ -206,7 +215,7 @@ def ordered(
     candidates: Iterable[Candidate], plan: Plan, resolve: Resolver = nothing_resolves
 ) -> list[Candidate]:
     """Return those that match the plan, in its order."""
-    keys = plan.sort or NATURAL
+    keys = completed(plan.sort)
 
     def place(each: Candidate) -> Order:
         values = (sort_key(each.record, key, updated=each.updated) for key in keys)

@@ -95,7 +95,7 @@ def test_what_holds_is_found(predicate: Predicate) -> None:
         ("date", "date", 10, 50),
         ("dose", "quantity", "5", "7"),
         ("family", "string", "jones", "smith"),
-        ("code", "token", "a", "b"),
+        ("code", "token", "a\x1f", "b\x1f"),
         ("subject", "reference", "Patient/1", "Patient/2"),
         ("url", "uri", "urn:a", "urn:b"),
         ("_id", "token", "ada", "ada"),
@@ -138,8 +138,16 @@ FAMILIES = [
     ("sort", "ids"),
     [
         ((), "cdbae"),
-        ((SortKey("family", "string", descending=False),), "bdace"),
-        ((SortKey("family", "string", descending=True),), "adbec"),
+        ((SortKey("family", "string", descending=False),), "dbace"),
+        ((SortKey("family", "string", descending=True),), "adbce"),
+        ((SortKey("date", "primary", descending=False),), "abdce"),
+        (
+            (
+                SortKey("family", "string", descending=False),
+                SortKey("date", "primary", descending=False),
+            ),
+            "bdace",
+        ),
         ((SortKey("_lastUpdated", "date", descending=True),), "edcba"),
         (
             (
@@ -150,7 +158,7 @@ FAMILIES = [
         ),
     ],
 )
-def test_what_is_missing_comes_last_and_the_newest_first(
+def test_what_is_missing_comes_last_and_of_equals_the_newest_first(
     sort: tuple[SortKey, ...], ids: str
 ) -> None:
     found = ordered(FAMILIES, Plan(None, EVERYTHING, sort))

@@ -188,7 +188,6 @@ REFUSED = [
     ("Observation", "code-value-quantity=http://x|$2", "a code is needed"),
     ("Observation", "code-value-concept=a$urn:x|", "at least one part"),
     ("Observation", "code-value-concept:exact=a$b", "no modifier :exact"),
-    ("Observation", "_sort=combo-value-quantity", "no one order"),
     ("Observation", "_sort=code-value-quantity", "no one order"),
     ("Location", "near=54", "latitude and longitude are needed"),
     ("Location", "near=54|-1|5|km|x", "latitude and longitude are needed"),
@@ -311,7 +310,7 @@ def test_sort_keys_know_their_type_and_direction() -> None:
     assert found.plan.sort == (
         SortKey("birthdate", "date", descending=True),
         SortKey("family", "string", descending=False),
-        SortKey("name", "string", descending=False),
+        SortKey("phonetic", "string", descending=False, sources=("name",)),
         SortKey("_id", "token", descending=False),
         SortKey("_lastUpdated", "date", descending=True),
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -37,6 +39,7 @@ from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.planning import DAY, SECOND
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end, sortable
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
+from fhir_server.storage.sqlite import sorting, walking
 from tests.storage.conftest import BACKENDS, START
 
 EXAMPLES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 150
@@ -50,18 +53,30 @@ TERMS = (
     "near!54.0|-1.9",
     "near!54.002|-1.9",
     "near!-89.9|180.0",
+    *(f"url@urn:{name}" for name in ("a", "a:b", "b")),
+    # Its text is less than that of `a` with a system, and a beginning of it.
+    "code=a\ta\x1f",
     "code~x",
     "identifier~x",
+    "identifier=a\x1fx",
 )
 NUMBERS = tuple(map(sortable, map(Decimal, ("-3", "0", "0.002", "2", "2000"))))
 MOMENTS = tuple(day * DAY for day in (0, 1, 2, 40, 400, 1_000))
 LENGTHS = (0, SECOND - 1, DAY - 1, 30 * DAY, 365 * DAY, 2**50)
+WAYS: dict[str, dict[str, int]] = {
+    "as it decides": {},
+    "the index walked": {"FEW": 0, "CHUNK": 1, "MOST_IN_CHUNK": 2, "LARGE": 0},
+    "the index walked, equals sorted": {"FEW": 0},
+    "the index walked until it is too far": {"FEW": 1, "LARGE": 1},
+}
+"""How a page may be sorted, by the thresholds that lead to it."""
 
 dates = st.builds(
     lambda low, length: Range("date", low, low + length),
     st.sampled_from(MOMENTS),
     st.sampled_from(LENGTHS),
 )
+others = dates.map(lambda each: Range("issued", each.low, each.high))
 tags = st.sampled_from(((), ("|mg",), ("|g",), ("0$x", "|mg")))
 numbers = st.builds(
     lambda ends, tags: Range("value", min(ends), max(ends), tags),
@@ -77,13 +92,14 @@ quantities = st.builds(
     st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)),
     st.sampled_from(((), ("|mg",))),
 )
+doses = numbers.map(lambda each: Range("dose", each.low, each.high, each.tags))
 patients = st.sets(st.sampled_from(PATIENTS), max_size=2).map(sorted).map(tuple)
 
 
 @st.composite
 def records(draw: st.DrawFn, logical_id: str) -> IndexRecord:
     primary = draw(st.sampled_from((NO_DATE, *MOMENTS)))
-    found = draw(st.sets(st.one_of(dates, numbers, quantities), max_size=4))
+    found = draw(st.sets(st.one_of(dates, others, numbers, doses, quantities), max_size=4))
     if primary != NO_DATE:
         # What the extractor promises of the primary date: one range, which begins there.
         found.add(Range("when", primary, primary + draw(st.sampled_from(LENGTHS))))
@@ -175,15 +191,21 @@ predicates = st.recursive(
 )
 sort_keys = st.sampled_from(
     [
-        SortKey(parameter, kind, descending=descending)
-        for parameter, kind in (
-            ("date", PRIMARY),
-            ("date", "date"),
-            ("value", "number"),
-            ("family", "string"),
-            ("code", "token"),
-            ("_lastUpdated", "date"),
-            ("_id", "token"),
+        SortKey(parameter, kind, descending=descending, sources=sources)
+        for parameter, kind, sources in (
+            ("when", PRIMARY, ()),
+            ("date", "date", ()),
+            ("either-date", "date", ("date", "issued")),
+            ("value", "number", ()),
+            ("either-value", "number", ("value", "dose")),
+            ("value-quantity", "quantity", ()),
+            ("family", "string", ()),
+            ("code", "token", ()),
+            ("either-code", "token", ("code", "identifier")),
+            ("patient", "reference", ()),
+            ("url", "uri", ()),
+            ("_lastUpdated", "date", ()),
+            ("_id", "token", ()),
         )
         for descending in (False, True)
     ]
@@ -191,7 +213,7 @@ sort_keys = st.sampled_from(
 plans = st.builds(
     lambda predicate, sort: Plan(frozenset({"Observation"}), predicate, tuple(sort)),
     predicates,
-    st.lists(sort_keys, max_size=2),
+    st.lists(sort_keys, max_size=3),
 )
 sights = st.sampled_from(
     [
@@ -220,6 +242,14 @@ async def written(store: Store, history: tuple[IndexRecord, ...]) -> list[Candid
         current[each.id] = Candidate(each, answer.stored.moment, rid)
     current.pop("r2", None)
     return list(current.values())
+
+
+def sorted_by(way: str) -> ExitStack:
+    """Set the thresholds of a way to sort, until the stack is closed."""
+    patches = ExitStack()
+    for name, number in WAYS[way].items():
+        patches.enter_context(patch.object(walking if name == "LARGE" else sorting, name, number))
+    return patches
 
 
 async def compare(
@@ -253,8 +283,20 @@ async def compare(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(history=histories, plan=plans, sight=sights, size=st.integers(1, 4))
-def test_every_page_of_every_search_is_the_oracles(
-    backend: str, history: tuple[IndexRecord, ...], plan: Plan, sight: Visibility, size: int
+@given(
+    history=histories,
+    plan=plans,
+    sight=sights,
+    size=st.integers(1, 4),
+    way=st.sampled_from(sorted(WAYS)),
+)
+def test_every_page_of_every_search_is_the_oracles(  # noqa: PLR0917 - what is drawn
+    backend: str,
+    history: tuple[IndexRecord, ...],
+    plan: Plan,
+    sight: Visibility,
+    size: int,
+    way: str,
 ) -> None:
-    asyncio.run(compare(backend, history, plan, sight, size))
+    with sorted_by(way):
+        asyncio.run(compare(backend, history, plan, sight, size))

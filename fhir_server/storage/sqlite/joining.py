@@ -115,7 +115,10 @@ class Joins:
         if known is not None:
             return known
         if self._left == 0:
-            message = f"The chain would look at more than {self._most} resources: narrow the search"
+            message = (
+                f"The chain would look at more than {self._most} resources: narrow the search, "
+                "or search the other type first"
+            )
             raise TooCostly(message)
         self._left -= 1
         if len(self._answers) >= REMEMBERED:

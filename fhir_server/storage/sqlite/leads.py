@@ -51,9 +51,9 @@ class Leads:
             case None:
                 return [self._of_type()]
             case HasTerm(term):
-                return [self._posting(term)]
+                return [self.posting(term)]
             case HasAnyTerm(terms) if len(set(terms)) <= MERGED:
-                return [self._posting(each) for each in dict.fromkeys(terms)]
+                return [self.posting(each) for each in dict.fromkeys(terms)]
             case _:
                 return None
 
@@ -63,9 +63,9 @@ class Leads:
             case None:
                 yield self._of_type()
             case HasTerm(term):
-                yield self._posting(term)
+                yield self.posting(term)
             case HasAnyTerm(terms):
-                yield from (self._posting(each) for each in dict.fromkeys(terms))
+                yield from (self.posting(each) for each in dict.fromkeys(terms))
             case HasTermBetween(low, high):
                 yield (
                     POSTING,
@@ -121,7 +121,7 @@ class Leads:
         """Write a range of terms as the few terms that exist in it: those are in page order."""
         match predicate:
             case HasTermBetween(low, high) if is_posted(low):
-                terms = tuple(islice(self._terms_between(low, high), MERGED + 1))
+                terms = tuple(islice(self.terms_between(low, high), MERGED + 1))
                 return predicate if len(terms) > MERGED else HasAnyTerm(terms)
             case Not(inner):
                 return Not(self.expanded(inner))
@@ -132,8 +132,8 @@ class Leads:
             case _:
                 return predicate
 
-    def _terms_between(self, low: str, high: str) -> Iterator[str]:
-        """Yield the distinct terms of a range."""
+    def terms_between(self, low: str, high: str) -> Iterator[str]:
+        """Yield the distinct terms of a range, by one seek for each."""
         own = len(self._view.kind) + 1
         keys = self._distinct("term", self._view.key(low), self._view.key(high))
         return (each[own:] for each in keys)
@@ -154,7 +154,8 @@ class Leads:
     def _of_type(self) -> Scan:
         return LISTED, _condition("r.type=? AND r.deleted=0", self._view.kind)
 
-    def _posting(self, term: str) -> Scan:
+    def posting(self, term: str) -> Scan:
+        """Return the posting list of a term: it is in page order."""
         return POSTING, _condition("t.term=?", self._view.key(term))
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
@@ -167,11 +168,14 @@ class Leads:
             yield SPAN, condition
 
     def _axes(self, lead: HasRange) -> Iterator[tuple[str, int]]:
-        """Yield the axes of a lead with their span classes: of a family those that exist."""
-        if not is_family(lead.axis):
-            yield from ((lead.axis, span) for span in spans_of(lead.limits))
-            return
-        first = self._view.key(lead.axis)
+        """Yield the axes of a lead with their span classes."""
+        if is_family(lead.axis):
+            return self.axes_of(lead.axis)
+        return ((lead.axis, span) for span in spans_of(lead.limits))
+
+    def axes_of(self, family: str) -> Iterator[tuple[str, int]]:
+        """Yield the axes of a family that exist, with their span classes."""
+        first = self._view.key(family)
         own = len(self._view.kind) + 1
         for key in self._distinct("axis", first, prefix_end(first)):
             axis, _, span = key[own:].rpartition(".")
