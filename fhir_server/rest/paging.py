@@ -109,7 +109,7 @@ async def operation_page(
     operation.check(page.asked)
     logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
     asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
-    listed = await operation.run(service.call(request), asked)
+    listed = await operation.run(service.call(request).to(operation.rights, request.type), asked)
     body = bundle_bytes(
         "searchset",
         id=service.new_id(),
