@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from fhir_server.conformance.capability import (
     Interactions,
+    Security,
     Software,
     capability_statement,
 )
@@ -43,7 +44,7 @@ def statement() -> Resource:
         types=DEFINITIONS.resource_types,
         interactions=Interactions(("search-type",), ()),
         software=Software("0", "2024-01-01", "http://example.org/fhir"),
-        cross_origin=False,
+        security=Security(),
     )
 
 
