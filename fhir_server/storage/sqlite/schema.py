@@ -8,7 +8,6 @@ import apsw
 
 from fhir_server.fhir.errors import Unavailable
 
-SCHEMA_VERSION = 1
 BUSY_MILLISECONDS = 10_000
 
 CHECKPOINT_PAGES = 16_000
@@ -82,6 +81,20 @@ CREATE TABLE secret(
 ) STRICT, WITHOUT ROWID;
 """
 
+CATALOGUE = """
+CREATE TABLE catalogue(                 -- one row: the search parameters that the store is indexed by
+  revision INTEGER NOT NULL,            -- rises with each replacement
+  generation INTEGER NOT NULL,          -- names what index records are made by
+  content BLOB NOT NULL
+) STRICT;
+INSERT INTO catalogue VALUES(0, 0, x'');
+"""
+
+STEPS = (SCHEMA, CATALOGUE)
+"""What makes each version of the schema of the one before it, beginning with an empty file."""
+
+SCHEMA_VERSION = len(STEPS)
+
 
 def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
     """Open a connection; raise Unavailable for a file that cannot be opened or is no store of ours."""
@@ -104,18 +117,18 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
 
 
 def _migrate(connection: apsw.Connection) -> None:
-    """Make the tables where there are none; refuse those of another version."""
+    """Bring the tables to this version, in one transaction; refuse those of a later one."""
     if connection.pragma("user_version") == SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     with connection:
-        found = connection.pragma("user_version")
-        if found == 0:
-            connection.execute(SCHEMA)
+        found = int(str(connection.pragma("user_version")))
+        for step in STEPS[found:]:
+            connection.execute(step)
+        if found < SCHEMA_VERSION:
             connection.pragma("user_version", SCHEMA_VERSION)
     connection.execute("COMMIT")
-    if found not in {0, SCHEMA_VERSION}:
-        message = (
-            f"The store was written by another release (schema {found}, here {SCHEMA_VERSION})"
+    if found > SCHEMA_VERSION:
+        raise Unavailable(
+            f"The store was written by a later release (schema {found}, here {SCHEMA_VERSION})"
         )
-        raise Unavailable(message)

@@ -20,17 +20,21 @@ from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import (
+    Catalogue,
     Change,
     Count,
+    Extent,
     HistoryPage,
     HistoryScope,
     Page,
     Part,
     Position,
     Row,
+    Stamp,
     WriteOp,
     WriteResult,
 )
+from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.budget import Budget, OutOfBudget
 from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.schema import connect
@@ -122,6 +126,26 @@ class SQLiteStore:
             if len(found) < CHUNK:
                 return
             after = found[-1].token
+
+    async def stamp(self) -> Stamp:
+        """See Store.stamp."""
+        return cataloguing.stamp(self._inline.connection)
+
+    async def catalogue(self) -> Catalogue:
+        """See Store.catalogue."""
+        return cataloguing.catalogue(self._inline.connection)
+
+    async def extent(self, resource_type: str) -> Extent:
+        """See Store.extent."""
+        return await self._on_thread(lambda each: each.reader.extent(resource_type))
+
+    async def walk(
+        self, sight: Visibility, resource_type: str, *, after: str, highest: int, limit: int
+    ) -> Sequence[Stored]:
+        """See Store.walk."""
+        return await self._on_thread(
+            lambda each: each.reader.following(sight, resource_type, after, highest, limit)
+        )
 
     async def secret(self, name: str) -> bytes:
         """See Store.secret."""
