@@ -36,7 +36,7 @@ class Criteria:
 
     def expect(self, call: Call, *keys: Key) -> Expectation:
         """Return the precondition that exactly these match for this caller."""
-        return Expectation(call.sight, self.plan, frozenset(keys))
+        return Expectation(call.sight, self.plan, frozenset(keys), call.extractor.generation)
 
 
 def criteria_of(call: Call, resource_type: str, query: str) -> Criteria:

@@ -77,7 +77,7 @@ async def search_page(
     The links of a POST are those of the GET for the same.
     """
     place = resource_type or "" if owner is None else f"{owner}/{resource_type or '*'}"
-    page = _page(service, request, place, pairs)
+    page, force = _page(service, request, place, pairs), service.register.current
     found = await search(
         service.call(request),
         resource_type,
@@ -86,6 +86,7 @@ async def search_page(
         now=page.moment,
         owner=owner,
     )
+    await service.register.check(force)
     query = found.query
     projection = service.projector.projection(resource_type, query.summary, query.elements)
     body = bundle_bytes(
@@ -107,9 +108,11 @@ async def operation_page(
     """Return one page of what an operation lists; the links of a POST are those of the GET."""
     page = _page(service, request, "/".join(request.segments), pairs)
     operation.check(page.asked)
+    force = service.register.current
     logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
     asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
     listed = await operation.run(service.call(request), asked)
+    await service.register.check(force)
     body = bundle_bytes(
         "searchset",
         id=service.new_id(),

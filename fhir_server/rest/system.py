@@ -19,10 +19,12 @@ async def metadata(service: Service, request: Request) -> Answer:
     mode = request.parameter("mode")
     if mode not in {"", "full"}:
         raise NotSupported(f"metadata is served with mode=full, not {mode[:40]!r}.")
-    body = service.kept.statements.get(request.base_url)
-    if body is None:
+    await service.register.refresh()
+    definitions = service.register.current.definitions
+    made_of, body = service.kept.statements.get(request.base_url, (None, b""))
+    if made_of is not definitions:
         statement = capability_statement(
-            service.definitions,
+            definitions,
             types=service.types,
             interactions=interactions_of(service.routes),
             software=Software(service.version, instant(service.started), request.base_url),
@@ -30,7 +32,7 @@ async def metadata(service: Service, request: Request) -> Answer:
         )
         body = dump(statement)
         service.kept.forget_if_many()
-        service.kept.statements[request.base_url] = body
+        service.kept.statements[request.base_url] = definitions, body
     return Answer(200, body)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fhir_server.conformance.definitions import definitions_in
+from fhir_server.conformance.definitions import Definitions, SearchParameter, definitions_in
+from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Resource
+from fhir_server.search.custom import parameters_of
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.parsing import Query, parse_query
 from fhir_server.search.record import IndexRecord
@@ -14,6 +16,21 @@ from fhir_server.search.record import IndexRecord
 DEFINITIONS = definitions_in(Path(__file__).resolve().parents[2] / "profiles" / "r4")
 BASE = "http://example.org/fhir"
 EXTRACTOR = Extractor(DEFINITIONS, base_url=BASE)
+
+SHIPPED = DEFINITIONS.folder.parent / "search-parameters"
+
+
+def _shipped() -> Definitions:
+    """Return the definitions with the parameters that are shipped besides R4's."""
+    added: dict[str, dict[str, SearchParameter]] = {}
+    for path in SHIPPED.glob("*.json"):
+        for base, each in parameters_of(parse_resource(path.read_bytes()), DEFINITIONS).items():
+            added.setdefault(base, {})[each.code] = each
+    return DEFINITIONS.extended_by(added)
+
+
+EXTENDED = _shipped()
+_EXTENDED_EXTRACTOR = EXTRACTOR.over(EXTENDED, 1)
 
 
 def micros(text: str) -> int:
@@ -29,6 +46,11 @@ UPDATED = micros("2024-06-01T12:00:00+00:00")
 def record_of(resource: Resource) -> IndexRecord:
     """Return the index record of a resource."""
     return EXTRACTOR.extract(resource)
+
+
+def extended_record_of(resource: Resource) -> IndexRecord:
+    """Return the index record of a resource by the parameters that are shipped as well."""
+    return _EXTENDED_EXTRACTOR.extract(resource)
 
 
 def pairs_of(query: str) -> list[tuple[str, str]]:

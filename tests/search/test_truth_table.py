@@ -8,10 +8,12 @@ from _pytest.mark import ParameterSet
 from fhir_server.fhir.resource import Resource
 from fhir_server.search.matching import matches
 from fhir_server.search.parsing import parse_query
-from tests.search.cases import Rule, codes, dates, numbers, references, texts
-from tests.search.support import BASE, DEFINITIONS, NOW, UPDATED, pairs_of, record_of
+from tests.search.cases import Rule, added, codes, dates, numbers, references, texts
+from tests.search.support import BASE, EXTENDED, NOW, UPDATED, extended_record_of, pairs_of
 
-RULES = [rule for table in (dates, numbers, texts, codes, references) for rule in table.RULES]
+RULES = [
+    rule for table in (dates, numbers, texts, codes, references, added) for rule in table.RULES
+]
 
 
 def rows(rules: list[Rule]) -> list[ParameterSet]:
@@ -35,10 +37,8 @@ def test_the_table_is_as_large_as_it_claims() -> None:
 def test_a_resource_is_found_by_what_the_specification_says(
     resource: Resource, query: str, *, expected: bool
 ) -> None:
-    asked = parse_query(
-        resource["resourceType"], pairs_of(query), DEFINITIONS, now=NOW, base_url=BASE
-    )
+    asked = parse_query(resource["resourceType"], pairs_of(query), EXTENDED, now=NOW, base_url=BASE)
 
-    found = matches(asked.plan.predicate, record_of(resource), updated=UPDATED)
+    found = matches(asked.plan.predicate, extended_record_of(resource), updated=UPDATED)
 
     assert found is expected

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import apsw
 
 from fhir_server.storage.contract import Catalogue, ReplaceCatalogue, Stamp
+from fhir_server.storage.sqlite.schema import connect
 
 STAMP = """
 SELECT revision, generation,
@@ -25,6 +28,16 @@ def stamp(connection: apsw.Connection) -> Stamp:
 def catalogue(connection: apsw.Connection) -> Catalogue:
     """Return the catalogue."""
     return Catalogue(*connection.execute(SELECT).get)
+
+
+def catalogue_in(path: Path) -> Catalogue:
+    """Return the catalogue of a store in a file, the empty one of a store that has none yet."""
+    connection = connect(path, read_only=True)
+    try:
+        known = connection.execute("SELECT 1 FROM sqlite_schema WHERE name='catalogue'").get
+        return catalogue(connection) if known else Catalogue()
+    finally:
+        connection.close()
 
 
 def generation(connection: apsw.Connection) -> int:
