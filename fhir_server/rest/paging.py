@@ -10,11 +10,12 @@ from urllib.parse import quote, urlencode
 from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes
 from fhir_server.fhir.bundle import Request as Asked
 from fhir_server.fhir.instants import instant
+from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.interactions.history import history, history_scope
 from fhir_server.interactions.search import search
-from fhir_server.operations.operation import Invocation, Operation
+from fhir_server.operations.operation import Invocation, Operation, Told
 from fhir_server.rest.answer import Answer, etag
 from fhir_server.rest.cursors import Cursor, scope_of
 from fhir_server.rest.projection import Projection
@@ -105,7 +106,7 @@ async def search_page(
 async def operation_page(
     service: Service, request: Request, operation: Operation, pairs: Pairs
 ) -> Answer:
-    """Return one page of what an operation lists; the links of a POST are those of the GET."""
+    """Return the resource that an operation tells, or one page of what it lists, linked as by GET."""
     page = _page(service, request, "/".join(request.segments), pairs)
     operation.check(page.asked)
     force = service.register.current
@@ -113,6 +114,8 @@ async def operation_page(
     asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
     listed = await operation.run(service.call(request), asked)
     await service.register.check(force)
+    if isinstance(listed, Told):
+        return Answer(200, dump(listed.resource))
     body = bundle_bytes(
         "searchset",
         id=service.new_id(),

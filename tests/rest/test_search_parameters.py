@@ -164,3 +164,18 @@ def test_a_lenient_search_leaves_out_what_is_withheld_and_says_so(
     outcomes = [e for e in answer.json().get("entry", ()) if e["search"]["mode"] == "outcome"]
     # By then it may be enabled: then it counts, and nobody speaks German.
     assert outcomes or answer.json()["total"] == 0
+
+
+def test_their_states_are_asked_for_by_an_operation(
+    clients: tuple[httpx.Client, httpx.Client],
+) -> None:
+    first, second = clients
+    put(first, SPOKEN)
+    eventually(lambda: first.get("Patient?spoken=fr"))
+
+    answer = second.get("SearchParameter/$status?code=spoken")
+
+    assert answer.status_code == 200
+    (told,) = answer.json()["parameter"]
+    assert {"name": "state", "valueCode": "enabled"} in told["part"]
+    assert second.get("SearchParameter/$status?cod=spoken").status_code == 400
