@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, assert_never
 
 from fhir_server.search.expression import (
@@ -20,6 +20,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    InHierarchy,
     IsPresent,
     Limit,
     Not,
@@ -98,6 +99,10 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
         case PointedToBy(source, parameter, own, inner):
             refers = HasTerm(reference_term(parameter, f"{own}/{record.id}"))
             return resolve(source, AllOf((refers, inner)))
+        case InHierarchy(side="below"):
+            return _is_below(predicate, record, resolve)
+        case InHierarchy():
+            return _is_above(predicate, record, resolve)
         case Not(inner):
             return not matches(inner, record, updated=updated, resolve=resolve)
         case AllOf(predicates):
@@ -110,6 +115,25 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             )
         case _:
             assert_never(predicate)
+
+
+def _is_below(asked: InHierarchy, record: IndexRecord, resolve: Resolver) -> bool:
+    """Tell whether a resource is part of one that is asked for, or of a visible one that is below it."""
+    wholes = referred(record, asked.parameter, asked.own)
+    if not set(wholes).isdisjoint(asked.ids):
+        return True
+    ahead = tuple(each for each in wholes if each not in asked.past)
+    onward = replace(asked, past=(*asked.past, *ahead))
+    return ahead != () and resolve(asked.own, AllOf((HasId(ahead), onward)))
+
+
+def _is_above(asked: InHierarchy, record: IndexRecord, resolve: Resolver) -> bool:
+    """Tell whether part of a resource is a visible one that is asked for, or one that is above it."""
+    if record.id in asked.past:
+        return False
+    part = HasTerm(reference_term(asked.parameter, f"{asked.own}/{record.id}"))
+    onward = replace(asked, past=(*asked.past, record.id))
+    return resolve(asked.own, AllOf((part, AnyOf((HasId(asked.ids), onward)))))
 
 
 def referred(record: IndexRecord, parameter: str, target: str) -> tuple[str, ...]:

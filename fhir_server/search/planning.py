@@ -19,6 +19,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    InHierarchy,
     IsPresent,
     Limit,
     Not,
@@ -222,5 +223,5 @@ def is_selective(predicate: Predicate) -> bool:
             return all(is_selective(each) for each in inner)
         case HasTermBetween() | HasTermContaining() | HasRange() | IsPresent():
             return False
-        case PointsTo() | PointedToBy():
+        case PointsTo() | PointedToBy() | InHierarchy():
             return False

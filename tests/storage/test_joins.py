@@ -24,6 +24,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    InHierarchy,
     Not,
     Plan,
     PointedToBy,
@@ -107,6 +108,17 @@ def asked_of(kind: str, hops: int) -> st.SearchStrategy[Predicate]:
         plain += [
             st.builds(PointsTo, st.just(code), st.just(target), asked_of(target, hops - 1))
             for code, target in REFERENCES[kind]
+        ]
+        plain += [
+            st.builds(
+                InHierarchy,
+                st.just(code),
+                st.just(kind),
+                st.lists(st.sampled_from((*IDS, "9")), min_size=1, max_size=2).map(tuple),
+                st.sampled_from(("above", "below")),
+            )
+            for code, target in REFERENCES[kind]
+            if target == kind
         ]
         plain += [
             st.builds(

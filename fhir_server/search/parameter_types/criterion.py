@@ -28,8 +28,8 @@ _NEEDS = {
     "text": "a search in display texts",
     "in": "a terminology service",
     "not-in": "a terminology service",
-    "above": "the hierarchy of the resources or codes",
-    "below": "the hierarchy of the resources or codes",
+    "above": "the hierarchy of the codes or versions",
+    "below": "the hierarchy of the codes or versions",
 }
 """Modifiers that R4 defines and that are not served for every type yet: what each would need."""
 

@@ -7,7 +7,7 @@ refer to it. Both ways read under the caller's own sight, at every hop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 
@@ -21,6 +21,8 @@ from fhir_server.search.expression import (
     HasAnyTerm,
     HasId,
     HasTerm,
+    InHierarchy,
+    Not,
     PointedToBy,
     PointsTo,
     Predicate,
@@ -31,6 +33,7 @@ from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.planning import GATHER, PROBE, SHORT, choose, conjuncts
 from fhir_server.search.record import IndexRecord, reference_term
 from fhir_server.storage.sqlite.candidates import Candidates
+from fhir_server.storage.sqlite.hierarchies import reached
 from fhir_server.storage.sqlite.index import compartment_term
 from fhir_server.storage.sqlite.leads import MERGED, Leads
 from fhir_server.storage.sqlite.view import View
@@ -63,11 +66,6 @@ class _Few:
         """All that one of them can be found by."""
         return frozenset(term for record in self._records for term in record.terms)
 
-    def referring(self, parameter: str, target: str) -> Predicate:
-        """Return the predicate of what refers to them."""
-        terms = tuple(reference_term(parameter, f"{target}/{each}") for each in sorted(self.ids))
-        return HasTerm(*terms) if len(terms) == 1 else HasAnyTerm(terms)
-
     def referred(self, parameter: str, own: str, most: int) -> Predicate | None:
         """Return the predicate of what they refer to, None if it is more than that."""
         ids = {each for record in self._records for each in referred(record, parameter, own)}
@@ -93,20 +91,23 @@ class Joins:
         self._most = most
         self._of_all = of_all
         self._answers: dict[tuple[str, Predicate], bool] = {}
+        self._reached_of: dict[InHierarchy, frozenset[str]] = {}
         self._few_of: dict[tuple[str, Predicate], _Few | None] = {}
 
     def candidates(self, kind: str, predicate: Predicate) -> Candidates:
         """Return the matches of a predicate that may join."""
-        view = View(self._connection, self._sight, kind, self._broad, self.exists)
+        view = self._view(kind)
         if joins(predicate):
             leads = Leads(view)
-            asked = leads.expanded(predicate)
+            asked = leads.expanded(self._reached(predicate))
             return Candidates(view, self._cheapest(leads, asked), asked=asked)
         return Candidates(view, predicate)
 
     def exists(self, kind: str, predicate: Predicate, /) -> bool:
         """Tell whether a visible resource satisfies a predicate; raise TooCostly at the bound."""
         match predicate:
+            case AllOf((HasId(ids), InHierarchy() as inner)):
+                return not self._reach(inner).isdisjoint(ids)
             case AllOf((HasId(ids), inner)) if few := self._few_of.get((kind, inner)):
                 return not few.ids.isdisjoint(ids)
             case AllOf((HasTerm(term), inner)) if few := self._few_of.get((kind, inner)):
@@ -123,6 +124,29 @@ class Joins:
         answer = any(True for _ in self._records(kind, predicate))
         self._answers[kind, predicate] = answer
         return answer
+
+    def _view(self, kind: str) -> View:
+        return View(self._connection, self._sight, kind, self._broad, self.exists)
+
+    def _reach(self, asked: InHierarchy) -> frozenset[str]:
+        """Return the ids of what stands below or above."""
+        if asked not in self._reached_of:
+            self._reached_of[asked] = reached(self._view(asked.own), asked, self._most)
+        return self._reached_of[asked]
+
+    def _reached(self, predicate: Predicate) -> Predicate:
+        """Write what stands in hierarchies out as ids."""
+        match predicate:
+            case InHierarchy():
+                return HasId(tuple(sorted(self._reach(predicate))))
+            case Not(inner):
+                return Not(self._reached(inner))
+            case AllOf(parts):
+                return AllOf(tuple(map(self._reached, parts)))
+            case AnyOf(parts):
+                return any_of(map(self._reached, parts))
+            case _:
+                return predicate
 
     def _records(self, kind: str, predicate: Predicate) -> Iterator[IndexRecord]:
         if self._sight.permits_type(kind):
@@ -172,23 +196,43 @@ class Joins:
     def _written_out(self, predicate: Predicate) -> Predicate | None:
         """Return a join as a predicate on one type; None for what finds too many, or is no join."""
         match predicate:
+            case PointsTo(parameter, target, InHierarchy() as inner):
+                ids = self._reach(inner)
+                return (
+                    referring(parameter, target, ids) if len(ids) <= WRITTEN_OUT_FOR_ALL else None
+                )
             case PointsTo(parameter, target, inner):
                 most = WRITTEN_OUT_FOR_ALL if self._of_all else WRITTEN_OUT
                 few = self._few(target, inner, most)
-                return None if few is None else few.referring(parameter, target)
+                return None if few is None else referring(parameter, target, few.ids)
             case PointedToBy(source, parameter, own, inner):
                 few = self._few(source, inner, WRITTEN_OUT)
                 return None if few is None else few.referred(parameter, own, WRITTEN_OUT_FOR_ALL)
-            case AnyOf(parts) if parts and all(isinstance(each, PointsTo) for each in parts):
+            case AnyOf(parts) if parts and all(map(_refers, parts)):
                 written = []
                 for each in parts:
-                    alternative = self._written_out(each)
+                    alternative = self._written_out(each) if joins(each) else each
                     if alternative is None:
                         return None
                     written.append(alternative)
                 return any_of(written)
             case _:
                 return None
+
+
+def referring(parameter: str, target: str, ids: Iterable[str]) -> Predicate:
+    """Return the predicate of what refers to these resources of one type."""
+    terms = tuple(reference_term(parameter, f"{target}/{each}") for each in sorted(ids))
+    return HasTerm(*terms) if len(terms) == 1 else HasAnyTerm(terms)
+
+
+def _refers(predicate: Predicate) -> bool:
+    """Tell whether a predicate can be written out as terms."""
+    match predicate:
+        case AnyOf(parts):
+            return all(map(_refers, parts))
+        case _:
+            return isinstance(predicate, PointsTo | HasTerm | HasAnyTerm)
 
 
 def _is_long(predicate: Predicate) -> bool:

@@ -21,7 +21,14 @@ from fhir_server.search.planning import PROBE, span_scans
 from fhir_server.search.record import prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
 from fhir_server.storage.sqlite.index import axis_key
-from fhir_server.storage.sqlite.translation import LISTED, POSTING, SPAN, Condition, add_limits
+from fhir_server.storage.sqlite.translation import (
+    LISTED,
+    POSTING,
+    SPAN,
+    Condition,
+    add_limits,
+    among,
+)
 from fhir_server.storage.sqlite.view import View
 
 REMEMBERED = 10_000
@@ -61,8 +68,12 @@ class Leads:
                 yield self._of_type()
             case HasTerm(term):
                 yield self._posting(term)
-            case HasAnyTerm(terms):
+            case HasAnyTerm(terms) if len(set(terms)) <= MERGED:
                 yield from (self._posting(each) for each in dict.fromkeys(terms))
+            case HasAnyTerm(terms):
+                condition = Condition()
+                among("t.term", [self._view.key(each) for each in terms], condition)
+                yield POSTING, condition
             case HasTermBetween(low, high):
                 yield (
                     POSTING,
@@ -78,8 +89,9 @@ class Leads:
             case HasId(()):
                 return
             case HasId(ids):
-                condition = _condition("r.type=? AND r.deleted=0", self._view.kind)
-                condition.add(f"r.id IN ({','.join('?' * len(ids))})", *ids)
+                # The plus keeps SQLite from reading the whole list of the type instead of the ids.
+                condition = _condition("r.type=? AND +r.deleted=0", self._view.kind)
+                among("r.id", ids, condition)
                 yield LISTED, condition
             case _:
                 message = f"{type(lead).__name__} leads no search"
@@ -89,6 +101,8 @@ class Leads:
         """Count candidates, up to a limit; what the caller may not see is counted too."""
         if isinstance(lead, HasTerm):
             return self._count_term(self._view.key(lead.term), most)
+        if isinstance(lead, HasId):
+            return min(len(lead.ids), most)
         number = 0
         for source, condition in self.scans(lead):
             number += self._view.connection.execute(
