@@ -6,9 +6,11 @@ Stores also check here what their own index cannot.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, assert_never
+
+from msgspec import structs
 
 from fhir_server.search.expression import (
     AllOf,
@@ -32,7 +34,13 @@ from fhir_server.search.expression import (
     Updated,
 )
 from fhir_server.search.ordering import NATURAL, PRIMARY, Order, SortValue
-from fhir_server.search.record import NO_DATE, SEPARATOR, IndexRecord, reference_term
+from fhir_server.search.record import (
+    NO_DATE,
+    SEPARATOR,
+    IndexRecord,
+    contained_term,
+    reference_term,
+)
 
 _Value = TypeVar("_Value", int, str)
 
@@ -95,7 +103,10 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             return keeps(limits, updated, updated)
         case PointsTo(parameter, target, inner):
             found = referred(record, parameter, target)
-            return found != () and resolve(target, AllOf((HasId(found), inner)))
+            if found and resolve(target, AllOf((HasId(found), inner))):
+                return True
+            contained = _contained(record, parameter, target) if record.contained else ()
+            return any(matches(inner, each, updated=updated, resolve=resolve) for each in contained)
         case PointedToBy(source, parameter, own, inner):
             refers = HasTerm(reference_term(parameter, f"{own}/{record.id}"))
             return resolve(source, AllOf((refers, inner)))
@@ -140,6 +151,13 @@ def referred(record: IndexRecord, parameter: str, target: str) -> tuple[str, ...
     """Return the ids of the resources of one type that a record refers to by a parameter."""
     prefix = reference_term(parameter, f"{target}/")
     return tuple(each[len(prefix) :] for each in record.terms if each.startswith(prefix))
+
+
+def _contained(record: IndexRecord, parameter: str, target: str) -> Iterator[IndexRecord]:
+    """Yield the contained resources of one type that a record refers to; they may refer to each other."""
+    for kind, each in record.contained:
+        if kind == target and contained_term(parameter, each.id[1:]) in record.terms:
+            yield structs.replace(each, contained=record.contained)
 
 
 def keeps(limits: Iterable[Limit], low: Bound, high: Bound) -> bool:

@@ -7,7 +7,17 @@ from _pytest.mark import ParameterSet
 
 from fhir_server.search.matching import matches
 from fhir_server.search.parsing import parse_query
-from tests.search.cases import Rule, codes, dates, hierarchies, listed, numbers, references, texts
+from tests.search.cases import (
+    Rule,
+    codes,
+    contained,
+    dates,
+    hierarchies,
+    listed,
+    numbers,
+    references,
+    texts,
+)
 from tests.search.support import (
     BASE,
     DEFINITIONS,
@@ -18,7 +28,7 @@ from tests.search.support import (
     resolver,
 )
 
-TABLES = (dates, numbers, texts, codes, references, listed, hierarchies)
+TABLES = (dates, numbers, texts, codes, references, listed, hierarchies, contained)
 RULES = [rule for table in TABLES for rule in table.RULES]
 
 

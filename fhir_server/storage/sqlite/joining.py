@@ -31,7 +31,7 @@ from fhir_server.search.expression import (
 from fhir_server.search.matching import referred
 from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.planning import GATHER, PROBE, SHORT, choose, conjuncts
-from fhir_server.search.record import IndexRecord, reference_term
+from fhir_server.search.record import IndexRecord, contained_term, reference_term
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.hierarchies import reached
 from fhir_server.storage.sqlite.index import compartment_term
@@ -160,6 +160,14 @@ class Joins:
             self._few_of[kind, predicate] = None if len(found) > most else _Few(found)
         return self._few_of[kind, predicate]
 
+    def _targets(self, target: str, inner: Predicate) -> frozenset[str] | None:
+        """Return the ids of what a chain leads to, None if it is much."""
+        if isinstance(inner, InHierarchy):
+            ids = self._reach(inner)
+            return ids if len(ids) <= WRITTEN_OUT_FOR_ALL else None
+        few = self._few(target, inner, WRITTEN_OUT_FOR_ALL if self._of_all else WRITTEN_OUT)
+        return None if few is None else few.ids
+
     def _cheapest(self, leads: Leads, predicate: Predicate) -> Predicate:
         """Return a predicate with those joins written out that are cheaper so."""
         parts = list(conjuncts(predicate))
@@ -167,22 +175,22 @@ class Joins:
             return predicate
         long: dict[int, Predicate] = {}
         for place, each in enumerate(parts):
-            written = self._written_out(each)
+            written = self._written_out(leads, each)
             if written is not None and _is_long(written):
                 long[place] = written
             elif written is not None:
-                parts[place] = written
+                parts[place] = _checked(leads, written, each)
         # Many terms are good to lead, and slow to check: one join of them is enough.
         most = self._most_gathered(leads, parts)
         for place, written in long.items():
             if leads.count(written, most) < most:
-                parts[place] = written
+                parts[place] = _checked(leads, written, parts[place])
                 break
         return AllOf(tuple(parts))
 
     def _most_gathered(self, leads: Leads, parts: Sequence[Predicate]) -> int:
         """Return how long a lead may be to be better than those there are; 0 where they are short."""
-        others = [each for each in parts if not joins(each)]
+        others = [each for part in parts for each in conjuncts(part) if not joins(each)]
         if self._sight.patient is not None:
             others = [HasTerm(compartment_term(self._sight.patient)), *others]
         lead = choose(AllOf(tuple(others)), leads.count).lead
@@ -193,25 +201,19 @@ class Joins:
             return 0
         return SHORT if number < PROBE else PROBE
 
-    def _written_out(self, predicate: Predicate) -> Predicate | None:
-        """Return a join as a predicate on one type; None for what finds too many, or is no join."""
+    def _written_out(self, leads: Leads, predicate: Predicate) -> Predicate | None:
+        """Return a join as what all matches satisfy on one type; None for what finds too many, or is no join."""
         match predicate:
-            case PointsTo(parameter, target, InHierarchy() as inner):
-                ids = self._reach(inner)
-                return (
-                    referring(parameter, target, ids) if len(ids) <= WRITTEN_OUT_FOR_ALL else None
-                )
             case PointsTo(parameter, target, inner):
-                most = WRITTEN_OUT_FOR_ALL if self._of_all else WRITTEN_OUT
-                few = self._few(target, inner, most)
-                return None if few is None else referring(parameter, target, few.ids)
+                ids = self._targets(target, inner)
+                return None if ids is None else _referring(leads, predicate, ids)
             case PointedToBy(source, parameter, own, inner):
                 few = self._few(source, inner, WRITTEN_OUT)
                 return None if few is None else few.referred(parameter, own, WRITTEN_OUT_FOR_ALL)
             case AnyOf(parts) if parts and all(map(_refers, parts)):
                 written = []
                 for each in parts:
-                    alternative = self._written_out(each) if joins(each) else each
+                    alternative = self._written_out(leads, each) if joins(each) else each
                     if alternative is None:
                         return None
                     written.append(alternative)
@@ -220,10 +222,28 @@ class Joins:
                 return None
 
 
-def referring(parameter: str, target: str, ids: Iterable[str]) -> Predicate:
-    """Return the predicate of what refers to these resources of one type."""
-    terms = tuple(reference_term(parameter, f"{target}/{each}") for each in sorted(ids))
-    return HasTerm(*terms) if len(terms) == 1 else HasAnyTerm(terms)
+def _referring(leads: Leads, chain: PointsTo, ids: Iterable[str]) -> Predicate:
+    """Return the predicate of what refers to these resources, or to any contained one where that occurs."""
+    terms = [reference_term(chain.parameter, f"{chain.target}/{each}") for each in sorted(ids)]
+    if _may_be_contained(leads, chain):
+        terms.append(contained_term(chain.parameter))
+    return HasTerm(*terms) if len(terms) == 1 else HasAnyTerm(tuple(terms))
+
+
+def _may_be_contained(leads: Leads, predicate: Predicate) -> bool:
+    """Tell whether what a chain leads to may be in the resource itself: no posting list tells what that is."""
+    match predicate:
+        case PointsTo(parameter):
+            return leads.count(HasTerm(contained_term(parameter)), 1) > 0
+        case AnyOf(parts):
+            return any(_may_be_contained(leads, each) for each in parts)
+        case _:
+            return False
+
+
+def _checked(leads: Leads, written: Predicate, asked: Predicate) -> Predicate:
+    """Return a join written out, with what was asked beside it where that says more."""
+    return AllOf((written, asked)) if _may_be_contained(leads, asked) else written
 
 
 def _refers(predicate: Predicate) -> bool:
