@@ -18,6 +18,7 @@ from fhir_server.search import paths
 from fhir_server.search.parameter_types import (
     composite,
     date,
+    near,
     number,
     quantity,
     reference,
@@ -36,14 +37,15 @@ Keep: TypeAlias = Callable[[Node], bool]
 
 _LISTED = "List.entry.where(deleted.exists().not() or deleted = false).item"
 
-_APART = frozenset(("_id", "_lastUpdated"))
-"""Parameters that stores answer by themselves."""
+_APART = frozenset(("_id", "_lastUpdated", "_filter"))
+"""Parameters that stores answer by themselves, and the one that is of no value."""
 
 _INDEXERS: dict[str, Callable[[str], Indexer]] = {
     "string": string.indexer,
     "uri": uri.indexer,
     "number": number.indexer,
     "quantity": quantity.indexer,
+    "special": near.indexer,
 }
 
 _WHERE_TYPE = re.compile(r"([\w.]+)\.where\(resolve\(\) is (\w+)\)\Z")
@@ -83,7 +85,7 @@ class Compiler:
         uses: dict[str, list[Use]] = {}
         found: list[Compiled] = []
         for code, parameter in known.items():
-            if code in covered or code in _APART or parameter.type == "special":
+            if code in covered or code in _APART:
                 continue
             names = frozenset((code, *(each for each, parts in covered.items() if code in parts)))
             if parameter.type == "composite":

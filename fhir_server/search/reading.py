@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest, NotSupported
-from fhir_server.search import chaining, listing
+from fhir_server.search import conditions, listing
 from fhir_server.search.expression import AllOf, Include, Plan, Predicate, SortKey
 from fhir_server.search.filtering import (
     EmptyValue,
@@ -97,7 +97,7 @@ class Reading:
         if code == LISTED and self.resource_type is None:
             self._apply_list(name, value)
         elif code not in READERS:
-            self.predicates.append(chaining.predicate(self.known, name, value, self.around))
+            self.predicates.append(conditions.predicate(self.known, name, value, self.around))
         else:
             self._apply_result_parameter(code, name, value)
         self.applied.append((name, value))
@@ -180,12 +180,13 @@ def _sort_key(reading: Reading, text: str) -> SortKey:
     if parameter is None:
         hint = nearest(code, reading.known.parameters)
         raise BadRequest(f"_sort={text}: there is no search parameter {code!r}{hint}")
-    sources = reading.known.sources(parameter)
-    if parameter.type in _UNSORTABLE or len(sources) > 1:
+    if parameter.type in _UNSORTABLE:
         raise NotSupported(f"_sort={text}: a {parameter.type} like {code} has no one order")
-    own = sources[0]
-    kind = PRIMARY if own.code == primary_parameter(reading.known.parameters) else own.type
-    return SortKey(own.code, kind, descending=text.startswith("-"))
+    codes = tuple(each.code for each in reading.known.sources(parameter))
+    primary = codes == (primary_parameter(reading.known.parameters),)
+    kind = PRIMARY if primary else parameter.type
+    others = () if codes == (code,) else codes
+    return SortKey(code, kind, descending=text.startswith("-"), sources=others)
 
 
 def _read_types(reading: Reading, _name: str, value: str) -> None:

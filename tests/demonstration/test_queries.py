@@ -14,8 +14,9 @@ from fhir_server.demonstration.codes import HBA1C
 from fhir_server.demonstration.queries import Query, canonical
 from fhir_server.demonstration.welcome import welcome
 from fhir_server.fhir.resource import Resource
+from fhir_server.search.expression import Predicate
 from fhir_server.search.indexing import Extractor
-from fhir_server.search.matching import Resolver, matches, nothing_resolves
+from fhir_server.search.matching import matches
 from fhir_server.search.parsing import parse_query
 from fhir_server.search.record import IndexRecord
 from tests.demonstration.material import (
@@ -26,7 +27,6 @@ from tests.demonstration.material import (
     definitions,
     of_type,
 )
-from tests.search.support import resolver
 
 QUERIES = canonical(resources=RESOURCES, today=TODAY)
 NOW = int(datetime(TODAY.year, TODAY.month, TODAY.day, 9, tzinfo=UTC).timestamp()) * 1_000_000
@@ -80,26 +80,34 @@ def test_the_first_searches_to_try_find_something() -> None:
     for url in urls:
         parts = urlsplit(url)
         resource_type = parts.path.rpartition("/")[2]
-        resources = of_type(resource_type, a_platform())
-        assert _search(resource_type, parts.query, _extracted(resources), resolver(resources))
+        records = _extracted(of_type(resource_type, a_platform()))
+        assert _search(resource_type, parts.query, records)
 
     assert len(urls) == 3
 
 
-def _search(
-    resource_type: str,
-    parameters: str,
-    records: Sequence[IndexRecord],
-    resolve: Resolver = nothing_resolves,
-) -> list[str]:
-    pairs = parse_qsl(parameters, strict_parsing=True)
-    query = parse_query(resource_type, pairs, definitions(), now=NOW)
-    assert query.ignored == ()
-    return [
-        each.id
+def test_the_free_beds_of_a_hospital_are_some_of_all() -> None:
+    records = _extracted(of_type("Location", a_platform()))
+
+    def resolve(_: str, predicate: Predicate, /) -> bool:
+        return any(matches(predicate, each, updated=NOW, resolve=resolve) for each in records)
+
+    query = parse_query("Location", [("partof:below", "site-1")], definitions(), now=NOW)
+    within = [
+        each
         for each in records
         if matches(query.plan.predicate, each, updated=NOW, resolve=resolve)
     ]
+
+    assert 50 < len(within) < len(records)
+    assert any("operational-status=U" in term for each in within for term in each.terms)
+
+
+def _search(resource_type: str, parameters: str, records: Sequence[IndexRecord]) -> list[str]:
+    pairs = parse_qsl(parameters, strict_parsing=True)
+    query = parse_query(resource_type, pairs, definitions(), now=NOW)
+    assert query.ignored == ()
+    return [each.id for each in records if matches(query.plan.predicate, each, updated=NOW)]
 
 
 @cache

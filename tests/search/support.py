@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.fhir.resource import Resource
-from fhir_server.search.expression import Predicate
 from fhir_server.search.indexing import Extractor
-from fhir_server.search.matching import Resolver, matches
 from fhir_server.search.parsing import Query, parse_query
 from fhir_server.search.record import IndexRecord
 
@@ -32,20 +29,6 @@ UPDATED = micros("2024-06-01T12:00:00+00:00")
 def record_of(resource: Resource) -> IndexRecord:
     """Return the index record of a resource."""
     return EXTRACTOR.extract(resource)
-
-
-def resolver(resources: Sequence[Resource]) -> Resolver:
-    """Return what answers for other resources: that these are all there are."""
-    known = [(each["resourceType"], record_of(each)) for each in resources]
-
-    def resolve(kind: str, predicate: Predicate, /) -> bool:
-        return any(
-            matches(predicate, record, updated=UPDATED, resolve=resolve)
-            for own, record in known
-            if own == kind
-        )
-
-    return resolve
 
 
 def pairs_of(query: str) -> list[tuple[str, str]]:

@@ -57,7 +57,7 @@ def _parts(view: View, asked: InHierarchy, wholes: Iterable[str]) -> set[str]:
         view.key(reference_term(asked.parameter, f"{asked.own}/{each}")) for each in sorted(wholes)
     ]
     condition = Condition()
-    see(view.sight, POSTING, condition)
+    see(view.sight, view.kind, POSTING, condition)
     found = view.connection.execute(
         SELECT_PARTS.format(condition.text),
         (msgspec.json.encode(terms).decode(), *condition.values),

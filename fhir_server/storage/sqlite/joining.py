@@ -34,7 +34,6 @@ from fhir_server.search.planning import GATHER, PROBE, SHORT, choose, conjuncts
 from fhir_server.search.record import IndexRecord, contained_term, reference_term
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.hierarchies import reached
-from fhir_server.storage.sqlite.index import compartment_term
 from fhir_server.storage.sqlite.leads import MERGED, Leads
 from fhir_server.storage.sqlite.view import View
 
@@ -100,7 +99,7 @@ class Joins:
         if joins(predicate):
             leads = Leads(view)
             asked = leads.expanded(self._reached(predicate))
-            return Candidates(view, self._cheapest(leads, asked), asked=asked)
+            return Candidates(view, self._cheapest(view, leads, asked), asked=asked)
         return Candidates(view, predicate)
 
     def exists(self, kind: str, predicate: Predicate, /) -> bool:
@@ -116,7 +115,10 @@ class Joins:
         if known is not None:
             return known
         if self._left == 0:
-            message = f"The chain would look at more than {self._most} resources: narrow the search"
+            message = (
+                f"The chain would look at more than {self._most} resources: narrow the search, "
+                "or search the other type first"
+            )
             raise TooCostly(message)
         self._left -= 1
         if len(self._answers) >= REMEMBERED:
@@ -168,10 +170,10 @@ class Joins:
         few = self._few(target, inner, WRITTEN_OUT_FOR_ALL if self._of_all else WRITTEN_OUT)
         return None if few is None else few.ids
 
-    def _cheapest(self, leads: Leads, predicate: Predicate) -> Predicate:
+    def _cheapest(self, view: View, leads: Leads, predicate: Predicate) -> Predicate:
         """Return a predicate with those joins written out that are cheaper so."""
         parts = list(conjuncts(predicate))
-        if self._most_gathered(leads, parts) == 0:
+        if self._most_gathered(view, leads, parts) == 0:
             return predicate
         long: dict[int, Predicate] = {}
         for place, each in enumerate(parts):
@@ -181,19 +183,17 @@ class Joins:
             elif written is not None:
                 parts[place] = _checked(leads, written, each)
         # Many terms are good to lead, and slow to check: one join of them is enough.
-        most = self._most_gathered(leads, parts)
+        most = self._most_gathered(view, leads, parts)
         for place, written in long.items():
             if leads.count(written, most) < most:
                 parts[place] = _checked(leads, written, parts[place])
                 break
         return AllOf(tuple(parts))
 
-    def _most_gathered(self, leads: Leads, parts: Sequence[Predicate]) -> int:
+    def _most_gathered(self, view: View, leads: Leads, parts: Sequence[Predicate]) -> int:
         """Return how long a lead may be to be better than those there are; 0 where they are short."""
         others = [each for part in parts for each in conjuncts(part) if not joins(each)]
-        if self._sight.patient is not None:
-            others = [HasTerm(compartment_term(self._sight.patient)), *others]
-        lead = choose(AllOf(tuple(others)), leads.count).lead
+        lead = choose(AllOf((*view.bound, *others)), leads.count).lead
         if lead is None:
             return _ANY if self._of_all else GATHER
         number = leads.count(lead, PROBE)
