@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key
+from fhir_server.interactions import canonical_links
 from fhir_server.interactions.call import Call
 from fhir_server.search.expression import HasAnyTerm, Include, Plan
 from fhir_server.search.record import reference_term
@@ -94,12 +95,23 @@ async def _one_step(
     for keys in _batches(wanted):
         for row in await call.store.read_many(call.sight, keys):
             yield row
+    for plan in _searches(call, links, frontier):
+        async with aclosing(_matches(call, plan)) as rows:
+            async for row in rows:
+                if row.stored.key not in seen:
+                    yield row
+
+
+def _searches(call: Call, links: _Links, frontier: Sequence[Row]) -> Iterator[Plan]:
+    """Yield the searches for what is not named by type and id: what refers to the rows, and canonical URLs."""
+    for include in links.forward:
+        for rows in _batches(frontier):
+            yield from canonical_links.referred(call.definitions, include, rows)
     for include in links.backward:
         for terms in _batches(_terms_of(call, include, frontier)):
-            async with aclosing(_referring(call, include.source, terms)) as rows:
-                async for row in rows:
-                    if row.stored.key not in seen:
-                        yield row
+            yield Plan(frozenset({include.source}), HasAnyTerm(tuple(terms)))
+        for rows in _batches(frontier):
+            yield from canonical_links.referring(call.definitions, include, rows)
 
 
 def _referred(includes: Sequence[Include], rows: Sequence[Row]) -> Iterable[Key]:
@@ -141,8 +153,7 @@ def _parameters(call: Call, include: Include) -> list[str]:
     return [each.code for each in known if each.type == "reference"]
 
 
-async def _referring(call: Call, source: str, terms: Sequence[str]) -> AsyncGenerator[Row, None]:
-    plan = Plan(frozenset({source}), HasAnyTerm(tuple(terms)))
+async def _matches(call: Call, plan: Plan) -> AsyncGenerator[Row, None]:
     after: Position | None = None
     while True:
         page = await call.store.search(call.sight, plan, after, _BATCH)

@@ -12,10 +12,10 @@ from typing import TypeAlias
 
 from fhir_server.conformance.definitions import SearchParameter
 from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.search.canonicals import canonical_parameters, has_canonical, targets
 from fhir_server.search.expression import AllOf, PointedToBy, PointsTo, Predicate
 from fhir_server.search.filtering import Known, UnknownParameter, known_parameters, nearest
 from fhir_server.search.parameter_types.criterion import any_of
-from fhir_server.search.paths import is_canonical
 
 MOST_HOPS = 4
 """From how many resources to the next a chain may lead."""
@@ -80,18 +80,30 @@ class _Chain:
         head, _, beyond = rest.partition(".")
         code, _, named = head.partition(":")
         parameter = self._reference(known, code)
-        types = [named] if named else sorted(parameter.targets or known.definitions.resource_types)
-        if named:
-            self._check_type(known, parameter, named)
+        canonical = code in canonical_parameters(known.definitions, known.resource_type)
+        types = self._targets(known, parameter, named, canonical=canonical)
         found = {each: self._of_type(known, each, beyond, hops) for each in types}
         if not any(found.values()):
             raise self._unknown(known, types, beyond)
         return any_of(
-            PointsTo(source.code, target, inner)
+            PointsTo(source.code, target, inner, canonical)
             for target, inner in found.items()
             if inner is not None
             for source in known.sources(parameter)
         )
+
+    def _targets(
+        self, known: Known, parameter: SearchParameter, named: str, *, canonical: bool
+    ) -> list[str]:
+        """Return the types that a chain may lead to: the one that it names, or all that the parameter has."""
+        if named:
+            self._check_type(known, parameter, named)
+            if canonical:
+                self._check_canonical(known, named)
+            return [named]
+        if canonical:
+            return targets(known.definitions, parameter)
+        return sorted(parameter.targets or known.definitions.resource_types)
 
     def _reverse(self, known: Known, rest: str, hops: int) -> Predicate:
         parts = rest.removeprefix(_HAS).split(":", _HAS_PARTS - 1)
@@ -103,17 +115,27 @@ class _Chain:
             raise NotSupported(f"{self.name}: _has is served in the search of one type")
         self._check_exists(known, source)
         referring = known_parameters(known.definitions, source)
-        parameter = self._reference(referring, code)
-        if parameter.targets and own not in parameter.targets:
-            raise BadRequest(
-                f"{self.name}: {source}:{code} refers to {', '.join(parameter.targets)}, not to {own}"
-            )
+        parameter = self._referring(referring, code, own)
+        canonical = code in canonical_parameters(known.definitions, source)
         inner = self._of_type(known, source, beyond, hops)
         if inner is None:
             raise self._unknown(known, [source], beyond)
         return any_of(
-            PointedToBy(source, each.code, own, inner) for each in referring.sources(parameter)
+            PointedToBy(source, each.code, own, inner, canonical)
+            for each in referring.sources(parameter)
         )
+
+    def _referring(self, referring: Known, code: str, own: str) -> SearchParameter:
+        """Return the parameter by which another type refers to this one."""
+        parameter = self._reference(referring, code)
+        if parameter.targets and own not in parameter.targets:
+            raise BadRequest(
+                f"{self.name}: {referring.resource_type}:{code} refers to "
+                f"{', '.join(parameter.targets)}, not to {own}"
+            )
+        if code in canonical_parameters(referring.definitions, referring.resource_type):
+            self._check_canonical(referring, own)
+        return parameter
 
     def _of_type(self, known: Known, kind: str, beyond: str, hops: int) -> Predicate | None:
         """Return what the chain asks of the next type, None if that has no such parameter."""
@@ -139,8 +161,6 @@ class _Chain:
             raise BadRequest(
                 f"{self.name}: {code} is a {parameter.type} parameter, and only a reference leads on"
             )
-        if is_canonical(known.definitions, parameter.expression):
-            raise NotSupported(f"{self.name}: a chain along canonical URLs is not served yet")
         return parameter
 
     def _check_type(self, known: Known, parameter: SearchParameter, kind: str) -> None:
@@ -149,6 +169,12 @@ class _Chain:
             raise BadRequest(
                 f"{self.name}: {parameter.code} does not refer to {kind}, but to "
                 f"{', '.join(parameter.targets)}"
+            )
+
+    def _check_canonical(self, known: Known, kind: str) -> None:
+        if not has_canonical(known.definitions, kind):
+            raise BadRequest(
+                f"{self.name}: this reference is by canonical URL, which no {kind} is found by"
             )
 
     def _check_exists(self, known: Known, kind: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, assert_never
 
+from fhir_server.search.canonicals import named, naming
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
@@ -100,12 +101,10 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             return record.id in ids
         case Updated(limits):
             return keeps(limits, updated, updated)
-        case PointsTo(parameter, target, inner):
-            found = referred(record, parameter, target)
-            return found != () and resolve(target, AllOf((HasId(found), inner)))
-        case PointedToBy(source, parameter, own, inner):
-            refers = HasTerm(reference_term(parameter, f"{own}/{record.id}"))
-            return resolve(source, AllOf((refers, inner)))
+        case PointsTo():
+            return _points_to(predicate, record, resolve)
+        case PointedToBy():
+            return _is_pointed_to(predicate, record, resolve)
         case Not(inner):
             return not matches(inner, record, updated=updated, resolve=resolve)
         case AllOf(predicates):
@@ -118,6 +117,22 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             )
         case _:
             assert_never(predicate)
+
+
+def _points_to(predicate: PointsTo, record: IndexRecord, resolve: Resolver) -> bool:
+    parameter, target, inner = predicate.parameter, predicate.target, predicate.predicate
+    if predicate.canonical:
+        return resolve(target, AllOf((named((record,), parameter), inner)))
+    found = referred(record, parameter, target)
+    return found != () and resolve(target, AllOf((HasId(found), inner)))
+
+
+def _is_pointed_to(predicate: PointedToBy, record: IndexRecord, resolve: Resolver) -> bool:
+    if predicate.canonical:
+        refers = naming((record,), predicate.parameter)
+    else:
+        refers = HasTerm(reference_term(predicate.parameter, f"{predicate.own}/{record.id}"))
+    return resolve(predicate.source, AllOf((refers, predicate.predicate)))
 
 
 def places(record: IndexRecord, parameter: str) -> Iterator[tuple[float, float]]:

@@ -31,8 +31,9 @@ from fhir_server.search.expression import (
     SortKey,
     Updated,
 )
-from fhir_server.search.matching import Candidate, ordered
+from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.ordering import PRIMARY
+from fhir_server.search.parameter_types.criterion import any_led
 from fhir_server.search.planning import DAY, SECOND
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
@@ -152,6 +153,7 @@ predicates = st.recursive(
         st.builds(Not, inner),
         st.builds(AllOf, st.lists(inner, max_size=3).map(tuple)),
         st.builds(AnyOf, st.lists(inner, max_size=3).map(tuple)),
+        st.builds(any_led, st.lists(inner, max_size=3)),
     ),
     max_leaves=5,
 )
@@ -231,6 +233,15 @@ async def compare(
             assert found == expected
             assert count.number == len(expected)
             assert count.exact
+
+
+@given(records("r0"), st.lists(predicates, max_size=4))
+def test_terms_that_lead_alternatives_leave_none_out(
+    record: IndexRecord, alternatives: list[Predicate]
+) -> None:
+    led, plain = any_led(alternatives), AnyOf(tuple(alternatives))
+
+    assert matches(led, record, updated=START) == matches(plain, record, updated=START)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

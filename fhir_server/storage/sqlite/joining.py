@@ -14,6 +14,7 @@ import apsw
 
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search.canonicals import named, naming
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
@@ -26,7 +27,7 @@ from fhir_server.search.expression import (
     joins,
 )
 from fhir_server.search.matching import referred
-from fhir_server.search.parameter_types.criterion import any_of
+from fhir_server.search.parameter_types.criterion import any_led
 from fhir_server.search.planning import GATHER, PROBE, SHORT, choose, conjuncts
 from fhir_server.search.record import IndexRecord, reference_term
 from fhir_server.storage.sqlite.candidates import Candidates
@@ -57,13 +58,19 @@ class _Few:
         self._records = records
         self.ids = frozenset(each.id for each in records)
 
-    def referring(self, parameter: str, target: str) -> Predicate:
+    def referring(self, chain: PointsTo) -> Predicate:
         """Return the predicate of what refers to them."""
+        parameter, target = chain.parameter, chain.target
+        if chain.canonical:
+            return naming(self._records, parameter)
         terms = tuple(reference_term(parameter, f"{target}/{each}") for each in sorted(self.ids))
         return HasTerm(*terms) if len(terms) == 1 else HasAnyTerm(terms)
 
-    def referred(self, parameter: str, own: str, most: int) -> Predicate | None:
+    def referred(self, chain: PointedToBy, most: int) -> Predicate | None:
         """Return the predicate of what they refer to, None if it is more than that."""
+        parameter, own = chain.parameter, chain.own
+        if chain.canonical:
+            return named(self._records, parameter)
         ids = {each for record in self._records for each in referred(record, parameter, own)}
         return HasId(tuple(sorted(ids))) if len(ids) <= most else None
 
@@ -143,7 +150,7 @@ class Joins:
         # Many terms are good to lead, and slow to check: one join of them is enough.
         most = self._most_gathered(leads, parts)
         for place, written in long.items():
-            if leads.count(written, most) < most:
+            if leads.count(_lead_of(written), most) < most:
                 parts[place] = written
                 break
         return AllOf(tuple(parts))
@@ -164,13 +171,13 @@ class Joins:
     def _written_out(self, predicate: Predicate) -> Predicate | None:
         """Return a join as a predicate on one type; None for what finds too many, or is no join."""
         match predicate:
-            case PointsTo(parameter, target, inner):
+            case PointsTo(_, target, inner):
                 most = WRITTEN_OUT_FOR_ALL if self._of_all else WRITTEN_OUT
                 few = self._few(target, inner, most)
-                return None if few is None else few.referring(parameter, target)
-            case PointedToBy(source, parameter, own, inner):
+                return None if few is None else few.referring(predicate)
+            case PointedToBy(source, _, _, inner):
                 few = self._few(source, inner, WRITTEN_OUT)
-                return None if few is None else few.referred(parameter, own, WRITTEN_OUT)
+                return None if few is None else few.referred(predicate, WRITTEN_OUT)
             case AnyOf(parts) if parts and all(isinstance(each, PointsTo) for each in parts):
                 written = []
                 for each in parts:
@@ -178,13 +185,22 @@ class Joins:
                     if alternative is None:
                         return None
                     written.append(alternative)
-                return any_of(written)
+                return any_led(written)
             case _:
                 return None
 
 
-def _is_long(predicate: Predicate) -> bool:
-    match predicate:
+def _lead_of(written: Predicate) -> Predicate:
+    """Return the part of a written join that may lead."""
+    match written:
+        case AllOf((lead, *_)):
+            return lead
+        case _:
+            return written
+
+
+def _is_long(written: Predicate) -> bool:
+    match _lead_of(written):
         case HasAnyTerm(several) | HasId(several):
             return len(several) > MERGED
         case _:
