@@ -51,7 +51,7 @@ class Searcher:
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
-        if joins(plan.predicate):
+        if joins(plan.predicate) or any(joins(each) for _, each in plan.placed):
             # What is joined, and what it is joined to, are of one moment.
             with snapshot(self._connection):
                 return self._page(sight, plan, after, limit)
