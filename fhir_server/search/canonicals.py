@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.search.expression import AllOf, HasTerm, Not, Predicate
-from fhir_server.search.parameter_types.criterion import any_led, begins_with
+from fhir_server.search.parameter_types.criterion import any_of, begins_with
 from fhir_server.search.paths import is_canonical
 from fhir_server.search.record import (
     SEPARATOR,
@@ -51,7 +51,7 @@ def targets(definitions: Definitions, parameter: SearchParameter) -> list[str]:
 
 def named(records: Iterable[IndexRecord], parameter: str) -> Predicate:
     """Return the predicate of the resources that the records refer to by a parameter."""
-    return any_led(each for record in records for each in _named(record, parameter))
+    return any_of(each for record in records for each in _named(record, parameter))
 
 
 def _named(record: IndexRecord, parameter: str) -> Iterator[Predicate]:
@@ -68,7 +68,7 @@ def _named(record: IndexRecord, parameter: str) -> Iterator[Predicate]:
 
 def naming(records: Iterable[IndexRecord], parameter: str) -> Predicate:
     """Return the predicate of what refers to one of the records by a parameter."""
-    return any_led(each for record in records for each in _naming(record, parameter))
+    return any_of(each for record in records for each in _naming(record, parameter))
 
 
 def _naming(record: IndexRecord, parameter: str) -> Iterator[Predicate]:

@@ -12,7 +12,7 @@ from fhir_server.search.chaining import Effort
 from fhir_server.search.expression import AllOf, Not, Predicate
 from fhir_server.search.filter_language import Comparison, Filter, Junction, Negation
 from fhir_server.search.filtering import LONGEST_PARAMETER, EmptyValue, Known
-from fhir_server.search.parameter_types.criterion import Surroundings, any_led
+from fhir_server.search.parameter_types.criterion import Surroundings, any_of
 
 
 def predicate(known: Known, name: str, value: str, around: Surroundings) -> Predicate:
@@ -78,7 +78,7 @@ class _Filtering:
             case Junction("and", filters):
                 return AllOf(tuple(self._of(known, each, hops) for each in filters))
             case Junction(_, filters):
-                return any_led(self._of(known, each, hops) for each in filters)
+                return any_of(self._of(known, each, hops) for each in filters)
 
     def _comparison(self, known: Known, asked: Comparison, hops: int) -> Predicate:
         self.column = asked.column

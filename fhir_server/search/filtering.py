@@ -39,7 +39,6 @@ from fhir_server.search.parameter_types.criterion import (
     Alternatives,
     Criterion,
     Surroundings,
-    any_led,
     any_of,
     in_range,
     split,
@@ -180,7 +179,7 @@ def _any_value(known: Known, criterion: Criterion) -> Predicate:
         )
     if "" in values:
         raise EmptyValue(f"{criterion} has an empty value beside its commas")
-    return any_led(one_value(known, replace(criterion, value=each)) for each in values)
+    return any_of(one_value(known, replace(criterion, value=each)) for each in values)
 
 
 def one_value(known: Known, criterion: Criterion) -> Predicate:

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from fhir_server.conformance.definitions import SearchParameter
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.search.expression import (
-    AllOf,
     AnyOf,
     HasAnyTerm,
     HasId,
@@ -20,7 +19,7 @@ from fhir_server.search.expression import (
     Limit,
     Predicate,
 )
-from fhir_server.search.record import LONGEST_VALUE, is_posted, prefix_end
+from fhir_server.search.record import LONGEST_VALUE, prefix_end
 
 Alternatives = tuple[tuple[Limit, ...], ...]
 """Limits on one range: all of those in one of these."""
@@ -159,30 +158,3 @@ def any_of(predicates: Iterable[Predicate]) -> Predicate:
     if ids:
         found.append(HasId(tuple(ids)))
     return found[0] if len(found) == 1 else AnyOf(tuple(found))
-
-
-def any_led(predicates: Iterable[Predicate]) -> Predicate:
-    """Return the disjunction, with terms beside it of which all that satisfies it has one: those can lead."""
-    alternatives = tuple(predicates)
-    terms: dict[str, None] = {}
-    for each in alternatives:
-        found = _terms_of(each)
-        if not found:
-            return any_of(alternatives)
-        terms |= dict.fromkeys(found)
-    exact = any_of(alternatives)
-    lead = HasAnyTerm(tuple(terms))
-    return exact if isinstance(exact, HasTerm | HasAnyTerm) else AllOf((lead, exact))
-
-
-def _terms_of(predicate: Predicate) -> tuple[str, ...]:
-    """Return posted terms of which a match has one; none if there is no telling."""
-    match predicate:
-        case HasTerm(term) if is_posted(term):
-            return (term,)
-        case HasAnyTerm(terms) if all(map(is_posted, terms)):
-            return terms
-        case AllOf(parts):
-            return next(filter(None, map(_terms_of, parts)), ())
-        case _:
-            return ()

@@ -27,8 +27,8 @@ from fhir_server.search.expression import (
     joins,
 )
 from fhir_server.search.matching import referred
-from fhir_server.search.parameter_types.criterion import any_led
-from fhir_server.search.planning import GATHER, PROBE, SHORT, choose, conjuncts
+from fhir_server.search.parameter_types.criterion import any_of
+from fhir_server.search.planning import GATHER, PROBE, SHORT, choose, conjuncts, leading_terms
 from fhir_server.search.record import IndexRecord, reference_term
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.index import compartment_term
@@ -185,23 +185,16 @@ class Joins:
                     if alternative is None:
                         return None
                     written.append(alternative)
-                return any_led(written)
+                return any_of(written)
             case _:
                 return None
 
 
-def _lead_of(written: Predicate) -> Predicate:
-    """Return the part of a written join that may lead."""
-    match written:
-        case AllOf((lead, *_)):
-            return lead
-        case _:
-            return written
+def _lead_of(written: Predicate) -> HasId | HasAnyTerm:
+    """Return what may lead to a written join."""
+    return written if isinstance(written, HasId) else HasAnyTerm(leading_terms(written))
 
 
 def _is_long(written: Predicate) -> bool:
-    match _lead_of(written):
-        case HasAnyTerm(several) | HasId(several):
-            return len(several) > MERGED
-        case _:
-            return False
+    lead = _lead_of(written)
+    return len(lead.ids if isinstance(lead, HasId) else lead.terms) > MERGED

@@ -17,6 +17,7 @@ from fhir_server.search.expression import (
     Not,
     Predicate,
 )
+from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.planning import PROBE, span_scans
 from fhir_server.search.record import prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
@@ -125,7 +126,7 @@ class Leads:
             case AllOf(parts):
                 return AllOf(tuple(map(self.expanded, parts)))
             case AnyOf(parts):
-                return AnyOf(tuple(map(self.expanded, parts)))
+                return any_of(map(self.expanded, parts))
             case _:
                 return predicate
 
