@@ -6,6 +6,7 @@ import asyncio
 import os
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,6 +37,7 @@ from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.planning import DAY, SECOND, leading_terms
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
+from fhir_server.storage.sqlite import leads
 from tests.storage.conftest import BACKENDS, START
 
 EXAMPLES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 150
@@ -246,8 +248,21 @@ def test_what_matches_has_one_of_the_terms_that_lead_to_it(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(history=histories, plan=plans, sight=sights, size=st.integers(1, 4))
+@given(
+    history=histories,
+    plan=plans,
+    sight=sights,
+    size=st.integers(1, 4),
+    lists=st.sampled_from((1, leads.OPEN_LISTS)),
+)
 def test_every_page_of_every_search_is_the_oracles(
-    backend: str, history: tuple[IndexRecord, ...], plan: Plan, sight: Visibility, size: int
+    backend: str,
+    history: tuple[IndexRecord, ...],
+    plan: Plan,
+    sight: Visibility,
+    size: int,
+    *,
+    lists: int,
 ) -> None:
-    asyncio.run(compare(backend, history, plan, sight, size))
+    with patch.object(leads, "OPEN_LISTS", lists):
+        asyncio.run(compare(backend, history, plan, sight, size))

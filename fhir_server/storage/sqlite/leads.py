@@ -29,6 +29,9 @@ REMEMBERED = 10_000
 """Broad terms that a connection remembers."""
 
 MERGED = 8
+"""As how many terms a range of them is written out."""
+
+OPEN_LISTS = 32
 """How many posting lists are merged in order; more are gathered and sorted."""
 
 ENDS = {"low": "g.low", "high": "g.high"}
@@ -50,7 +53,7 @@ class Leads:
                 return [self._of_type()]
             case HasTerm(term):
                 return [self._posting(term)]
-            case HasAnyTerm(terms) if len(set(terms)) <= MERGED:
+            case HasAnyTerm(terms) if len(set(terms)) <= OPEN_LISTS:
                 return [self._posting(each) for each in dict.fromkeys(terms)]
             case _:
                 return None
