@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -500,6 +502,20 @@ def test_whatever_is_measured_is_understood_or_refused(name: str, value: str) ->
         parse_query("Observation", [(name, value)], DEFINITIONS, now=NOW)
     except FhirError as refusal:
         assert str(refusal)  # noqa: PT017 - any refusal will do, if it says something
+
+
+@given(st.text(st.sampled_from("90185.-|,+ekmi[]_/*\\\u00b2")))
+def test_whatever_is_nearby_is_understood_or_refused(value: str) -> None:
+    try:
+        parse_query("Location", [("near", value)], DEFINITIONS, now=NOW)
+    except FhirError as refusal:
+        assert str(refusal)  # noqa: PT017 - any refusal will do, if it says something
+
+
+@given(st.sampled_from(("0|0|1|", "54|-1.9|12|")), st.text(st.sampled_from("km[]_.iftd/10*^{}-+2")))
+def test_whatever_the_unit_is_it_is_understood_or_refused(place: str, unit: str) -> None:
+    with suppress(BadRequest):
+        parse_query("Location", [("near", place + unit)], DEFINITIONS, now=NOW)
 
 
 @given(st.text())
