@@ -91,16 +91,16 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
                 and all(tag in each.tags for tag in tags)
                 for each in record.ranges
             )
-        case IsNear(parameter, latitude, longitude, metres):
-            return any(
-                distance(latitude, longitude, *each) <= metres for each in places(record, parameter)
-            )
         case IsPresent(parameter):
             return parameter in record.present
         case HasId(ids):
             return record.id in ids
         case Updated(limits):
             return keeps(limits, updated, updated)
+        case IsNear(parameter, latitude, longitude, metres):
+            return any(
+                distance(latitude, longitude, *each) <= metres for each in places(record, parameter)
+            )
         case PointsTo():
             return _points_to(predicate, record, resolve)
         case PointedToBy():

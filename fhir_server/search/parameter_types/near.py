@@ -19,6 +19,8 @@ from fhir_server.search.record import cell_term, place_term
 DEFAULT_DISTANCE = "5"
 """What is near, in km, where a search gives no distance."""
 
+_OPTIONAL = 2
+"""Distance and units."""
 _FURTHEST_NORTH, _FURTHEST_EAST = 90, 180
 _DEGREES = re.compile(r"[+-]?\d{1,3}(?:\.\d{1,30})?\Z", re.ASCII)
 _DISTANCE = re.compile(r"\d{1,12}(?:\.\d{1,30})?\Z", re.ASCII)
@@ -58,8 +60,8 @@ def parse(criterion: Criterion) -> Predicate:
 
 def _circle(criterion: Criterion, parts: Sequence[str]) -> IsNear:
     match parts:
-        case [latitude, longitude, *rest] if len(rest) <= len(("distance", "units")):
-            distance, unit = (*rest, "", "")[:2]
+        case [latitude, longitude, *rest] if len(rest) <= _OPTIONAL:
+            distance, unit = [*rest, "", ""][:_OPTIONAL]
             return IsNear(
                 criterion.parameter.code,
                 _degrees(criterion, latitude, _FURTHEST_NORTH),
