@@ -15,6 +15,7 @@ from typing import TypeVar
 from fhir_server.conformance.definitions import SearchParameter
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key
+from fhir_server.interactions import canonical_links
 from fhir_server.interactions.call import Call
 from fhir_server.search.expression import HasAnyTerm, Include, Plan
 from fhir_server.search.record import reference_term
@@ -95,12 +96,22 @@ async def _one_step(
     for keys in _batches(wanted):
         for row in await call.store.read_many(call.sight, keys):
             yield row
+    for plan in _searches(call, links, frontier):
+        async with aclosing(_matches(call, plan)) as rows:
+            async for row in rows:
+                if row.stored.key not in seen:
+                    yield row
+
+
+def _searches(call: Call, links: _Links, frontier: Sequence[Row]) -> Iterator[Plan]:
+    """Yield the searches for what is not named by type and id: what refers to the rows, and canonical URLs."""
+    for include in links.forward:
+        for rows in _batches(frontier):
+            yield from canonical_links.referred(call.definitions, include, rows)
     for include in links.backward:
         for rows in _batches(frontier):
-            async with aclosing(_referring(call, _plan(call, include, rows))) as found:
-                async for row in found:
-                    if row.stored.key not in seen:
-                        yield row
+            yield _plan(call, include, rows)
+            yield from canonical_links.referring(call.definitions, include, rows)
 
 
 def _referred(includes: Sequence[Include], rows: Sequence[Row]) -> Iterable[Key]:
@@ -153,7 +164,7 @@ def _parameters(call: Call, source: str, include: Include) -> Iterator[SearchPar
             yield each
 
 
-async def _referring(call: Call, plan: Plan) -> AsyncGenerator[Row, None]:
+async def _matches(call: Call, plan: Plan) -> AsyncGenerator[Row, None]:
     after: Position | None = None
     while True:
         page = await call.store.search(call.sight, plan, after, _BATCH)

@@ -101,11 +101,15 @@ class Updated:
 
 @dataclass(frozen=True, slots=True)
 class PointsTo:
-    """The resource refers by this parameter to one of type `target` that satisfies the predicate: a chain."""
+    """The resource refers by this parameter to one of type `target` that satisfies the predicate: a chain.
+
+    `canonical`: it does so by URL, and version if it names one; else by type and id.
+    """
 
     parameter: str
     target: str
     predicate: Predicate
+    canonical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,7 @@ class PointedToBy:
     parameter: str
     own: str
     predicate: Predicate
+    canonical: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,12 @@ from fhir_server.search.expression import (
     SortKey,
     Updated,
 )
-from fhir_server.search.matching import Candidate, ordered
+from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.ordering import PRIMARY
-from fhir_server.search.planning import DAY, SECOND
+from fhir_server.search.planning import DAY, SECOND, leading_terms
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end, sortable
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
-from fhir_server.storage.sqlite import sorting, walking
+from fhir_server.storage.sqlite import leads, sorting, walking
 from tests.storage.conftest import BACKENDS, START
 
 EXAMPLES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 150
@@ -281,6 +281,17 @@ async def compare(
             assert count.exact
 
 
+@given(records("r0"), predicates)
+def test_what_matches_has_one_of_the_terms_that_lead_to_it(
+    record: IndexRecord, predicate: Predicate
+) -> None:
+    terms = leading_terms(predicate)
+
+    assert not (terms and matches(predicate, record, updated=START)) or matches(
+        HasAnyTerm(terms), record, updated=START
+    )
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
@@ -289,6 +300,7 @@ async def compare(
     sight=sights,
     size=st.integers(1, 4),
     way=st.sampled_from(sorted(WAYS)),
+    lists=st.sampled_from((1, leads.OPEN_LISTS)),
 )
 def test_every_page_of_every_search_is_the_oracles(  # noqa: PLR0917 - what is drawn
     backend: str,
@@ -297,6 +309,7 @@ def test_every_page_of_every_search_is_the_oracles(  # noqa: PLR0917 - what is d
     sight: Visibility,
     size: int,
     way: str,
+    lists: int,
 ) -> None:
-    with sorted_by(way):
+    with sorted_by(way), patch.object(leads, "OPEN_LISTS", lists):
         asyncio.run(compare(backend, history, plan, sight, size))
