@@ -15,7 +15,8 @@ from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Stored
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.catalogue import Catalogue, Work
-from fhir_server.storage.contract import Reindex, Store
+from fhir_server.storage.contract import Store
+from fhir_server.storage.parameters import Reindex
 
 TOGETHER = 100
 """Resources that are indexed and committed together."""

@@ -17,8 +17,6 @@ from fhir_server.storage.contract import (
     Expectation,
     Put,
     Refused,
-    Reindex,
-    ReplaceCatalogue,
     Unchanged,
     WriteOp,
     WriteResult,
@@ -26,6 +24,7 @@ from fhir_server.storage.contract import (
     generation_of,
 )
 from fhir_server.storage.drafts import rendered
+from fhir_server.storage.parameters import Reindex, ReplaceCatalogue
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.index import Index, Place
 from fhir_server.storage.sqlite.owners import Owners

@@ -9,15 +9,8 @@ import apsw
 
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
-from fhir_server.storage.contract import (
-    Change,
-    Extent,
-    HistoryPage,
-    HistoryScope,
-    Part,
-    Position,
-    Row,
-)
+from fhir_server.storage.contract import Change, HistoryPage, HistoryScope, Part, Position, Row
+from fhir_server.storage.parameters import Extent
 from fhir_server.storage.sqlite.searching import row_of
 from fhir_server.storage.sqlite.translation import (
     ARCHIVED,

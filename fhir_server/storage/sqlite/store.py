@@ -20,20 +20,18 @@ from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import (
-    Catalogue,
     Change,
     Count,
-    Extent,
     HistoryPage,
     HistoryScope,
     Page,
     Part,
     Position,
     Row,
-    Stamp,
     WriteOp,
     WriteResult,
 )
+from fhir_server.storage.parameters import Catalogue, Extent, Stamp
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.budget import Budget, OutOfBudget
 from fhir_server.storage.sqlite.reading import Reader
