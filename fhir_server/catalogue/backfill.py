@@ -21,7 +21,7 @@ from fhir_server.storage.parameters import Reindex
 TOGETHER = 100
 """Resources that are indexed and committed together."""
 
-PAUSE = 10
+PAUSE = 5
 """Resources after which the event loop gets its turn."""
 
 LEASE = 30_000_000
