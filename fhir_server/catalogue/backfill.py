@@ -24,7 +24,7 @@ TOGETHER = 100
 PAUSE = 5
 """Resources after which the event loop gets its turn."""
 
-LEASE = 30_000_000
+LEASE = 10_000_000
 """Microseconds after which another process takes the work over from one that fell silent."""
 
 
