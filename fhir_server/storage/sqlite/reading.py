@@ -25,9 +25,11 @@ from fhir_server.storage.sqlite.translation import (
     Condition,
     see,
     see_any,
+    within,
 )
 
 READ = "SELECT r.version, r.moment, r.method, r.body FROM resource r WHERE r.type=? AND r.id=?"
+READ_WITHIN = f"{READ} AND {within(LISTED)}"
 COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.body"
 ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
 
@@ -45,10 +47,8 @@ class Reader:
             return Stored(key, *row) if row else None
         if not sight.permits_type(key.type):
             return None
-        condition = Condition()
-        see(sight, key.type, LISTED, condition)
-        statement = f"{READ} AND {condition.text}"
-        row = self._connection.execute(statement, (key.type, key.id, *condition.values)).fetchone()
+        values = (key.type, key.id, sight.patient)
+        row = self._connection.execute(READ_WITHIN, values).fetchone()
         return Stored(key, *row) if row else None
 
     def version(self, sight: Visibility, key: Key, version: int) -> Stored | None:

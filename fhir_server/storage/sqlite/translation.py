@@ -76,14 +76,18 @@ CURRENT = Source("resource c", "c.primary_date", "c.rid", "c.owner")
 ARCHIVED = Source("history h", "0", "h.rid", "h.owner")
 
 
-_MEMBER = "EXISTS(SELECT 1 FROM owned o WHERE o.patient=? AND o.member=1 AND o.owner={})"
+def within(source: Source) -> str:
+    """Return the condition that a candidate is in the compartment of a patient, its one parameter."""
+    return (
+        f"EXISTS(SELECT 1 FROM owned o WHERE o.patient=? AND o.member=1 AND o.owner={source.owner})"  # noqa: S608 - constants
+    )
 
 
 def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
     """Add the condition that the caller may see the candidate, of type `kind`: every statement has it."""
     patient = sight.patient_of(kind)
     if patient is not None:
-        into.add(_MEMBER.format(source.owner), patient)
+        into.add(within(source), patient)
 
 
 def see_any(sight: Visibility, column: str, source: Source, into: Condition) -> None:
@@ -94,8 +98,7 @@ def see_any(sight: Visibility, column: str, source: Source, into: Condition) -> 
     if sight.patient is not None:
         # SQLite takes an empty list, which no type is in.
         whole = sorted(sight.unbound)
-        member = _MEMBER.format(source.owner)
-        into.add(f"({column} IN ({_marks(whole)}) OR {member})", *whole, sight.patient)
+        into.add(f"({column} IN ({_marks(whole)}) OR {within(source)})", *whole, sight.patient)
 
 
 def needs_row(predicate: Predicate) -> bool:
