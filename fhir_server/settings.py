@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     cors_origins: Names = Field(
         default=(), description="origins whose pages may call, with commas between them; or `*`"
     )
+    search_seconds: float = Field(
+        default=10.0, ge=0.1, le=300, description="seconds that one search may take"
+    )
     cursor_hours: int = Field(
         default=24, ge=1, le=720, description="hours for which page links are good"
     )
@@ -163,6 +166,11 @@ def definitions_folder() -> Path:
     package = Path(__file__).parent
     inside = package / "profiles" / "r4"
     return inside if inside.is_dir() else package.parent / "profiles" / "r4"
+
+
+def parameters_folder() -> Path:
+    """Return the folder of the search parameters that are shipped besides R4's."""
+    return definitions_folder().parent / "search-parameters"
 
 
 def problems(error: ValidationError) -> str:

@@ -150,7 +150,7 @@ def _of_type(
     told["referencePolicy"] = ["literal", "logical"]
     if "search-type" in interactions.each_type:
         told["searchInclude"] = ["*", *includes]
-        told["searchRevInclude"] = list(revincludes)
+        told["searchRevInclude"] = ["*", *revincludes]
         told["searchParam"] = [
             {"name": each.code, "definition": each.url, "type": each.type}
             for each in served_parameters(definitions, name)
@@ -163,7 +163,7 @@ def _of_type(
 def served_parameters(definitions: Definitions, resource_type: str) -> Sequence[SearchParameter]:
     """Return the search parameters of a type that this server answers, in order."""
     known = definitions.search_parameters(resource_type)
-    return [each for _, each in sorted(known.items()) if each.expression and each.type != "special"]
+    return [each for code, each in sorted(known.items()) if each.expression or code == "_filter"]
 
 
 def _includes(definitions: Definitions, names: Sequence[str]) -> Mapping[str, Sequence[str]]:

@@ -49,7 +49,8 @@ class Call:
             return self
         narrowed = self._narrowed.get(letters)
         if narrowed is None:
-            # Remembered, since a caller asks for many things with one token.
+            # Remembered, since a caller asks for many things with one token. Rights know no moment: a bound
+            # that holds for a time (`Visibility.at`) must not come to lie here.
             narrowed = self._narrowed[letters] = _narrowed(self, self.rights, letters)
         lacking = [each for each in types if not narrowed.sight.permits_type(each)]
         if lacking or narrowed.sight.types == frozenset():

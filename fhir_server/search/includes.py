@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
-from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.fhir.errors import BadRequest
 from fhir_server.search.expression import Include
 from fhir_server.search.filtering import known_parameters, nearest
 
@@ -32,7 +32,7 @@ def parse_revinclude(
     """Return what `_revinclude=Provenance:target` asks for; raise BadRequest."""
     iterate = _iterates(name)
     if value == "*":
-        raise NotSupported(f"{name}=*: name the type that refers, as in Observation:*")
+        return Include("*", "*", iterate=iterate)
     include, parameter = _parsed(name, value, definitions)
     targets = parameter.targets if parameter is not None else ()
     if not iterate and resource_type is not None and targets and resource_type not in targets:
@@ -63,10 +63,12 @@ def _parsed(
     include = Include(source, code, target, _iterates(name))
     if code == "*":
         return include, None
-    known = known_parameters(definitions, source).parameters
+    known = known_parameters(definitions, source)
     parameter = known.get(code)
     if parameter is None or parameter.type != "reference":
-        references = {name: each for name, each in known.items() if each.type == "reference"}
+        references = {
+            name: each for name, each in known.parameters.items() if each.type == "reference"
+        }
         raise BadRequest(
             f"{asked}: {source} has no reference parameter {code!r}{nearest(code, references)}"
         )

@@ -91,10 +91,11 @@ def test_what_is_not_served_is_not_claimed() -> None:
     )
 
 
-def test_special_parameters_are_not_claimed() -> None:
+def test_special_parameters_are_claimed_where_they_are_served() -> None:
     location = of_type(a_statement(), "Location")
 
-    assert not {"near", "_filter"} & {each["name"] for each in location["searchParam"]}
+    special = {each["name"] for each in location["searchParam"] if each["type"] == "special"}
+    assert special == {"_filter", "near"}
 
 
 def test_each_type_that_is_served_is_told() -> None:

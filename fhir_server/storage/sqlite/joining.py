@@ -8,6 +8,7 @@ refer to it. Both ways read under the caller's own sight, at every hop.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 
 import apsw
@@ -56,6 +57,11 @@ class _Few:
         self._records = records
         self.ids = frozenset(each.id for each in records)
 
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """All that one of them can be found by."""
+        return frozenset(term for record in self._records for term in record.terms)
+
     def referring(self, parameter: str, target: str) -> Predicate:
         """Return the predicate of what refers to them."""
         terms = tuple(reference_term(parameter, f"{target}/{each}") for each in sorted(self.ids))
@@ -102,11 +108,16 @@ class Joins:
         match predicate:
             case AllOf((HasId(ids), inner)) if few := self._few_of.get((kind, inner)):
                 return not few.ids.isdisjoint(ids)
+            case AllOf((HasTerm(term), inner)) if few := self._few_of.get((kind, inner)):
+                return term in few.terms
         known = self._answers.get((kind, predicate))
         if known is not None:
             return known
         if self._left == 0:
-            message = f"The chain would look at more than {self._most} resources: narrow the search"
+            message = (
+                f"The chain would look at more than {self._most} resources: narrow the search, "
+                "or search the other type first"
+            )
             raise TooCostly(message)
         self._left -= 1
         if len(self._answers) >= REMEMBERED:
@@ -167,7 +178,7 @@ class Joins:
                 return None if few is None else few.referring(parameter, target)
             case PointedToBy(source, parameter, own, inner):
                 few = self._few(source, inner, WRITTEN_OUT)
-                return None if few is None else few.referred(parameter, own, WRITTEN_OUT)
+                return None if few is None else few.referred(parameter, own, WRITTEN_OUT_FOR_ALL)
             case AnyOf(parts) if parts and all(isinstance(each, PointsTo) for each in parts):
                 written = []
                 for each in parts:
