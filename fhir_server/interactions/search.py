@@ -41,18 +41,7 @@ async def search(  # noqa: PLR0913 - options, each by keyword
 
     Of an `owner` only what is in its compartment; whether it exists makes no difference.
     """
-    if resource_type is not None:
-        check_type(call, resource_type)
-    query = parse_query(
-        resource_type,
-        pairs,
-        call.definitions,
-        now=now,
-        lenient=call.lenient,
-        base_url=call.base_url,
-    )
-    if owner is not None:
-        query = replace(query, plan=within(query.plan, owner, call.definitions))
+    query = understood(call, resource_type, pairs, now=now, owner=owner)
     issues = [_ignored(*each) for each in query.ignored]
     if query.only_count:
         counted = await call.store.count(call.sight, query.plan)
@@ -73,6 +62,30 @@ async def search(  # noqa: PLR0913 - options, each by keyword
         total_exact=count is not None and count.exact,
         issues=tuple(issues),
     )
+
+
+def understood(
+    call: Call,
+    resource_type: str | None,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    now: int,
+    owner: Key | None,
+) -> Query:
+    """Return what is searched for; raise NotFound for an unknown type, BadRequest for what is not served."""
+    if resource_type is not None:
+        check_type(call, resource_type)
+    query = parse_query(
+        resource_type,
+        pairs,
+        call.definitions,
+        now=now,
+        lenient=call.lenient,
+        base_url=call.base_url,
+    )
+    if owner is None:
+        return query
+    return replace(query, plan=within(query.plan, owner, call.definitions))
 
 
 async def _total(call: Call, query: Query, page: Page, after: Position | None) -> Count | None:

@@ -27,6 +27,11 @@ class Visibility:
         """See everything: the caller's rights are not limited."""
         return cls(reason)
 
+    @property
+    def is_unlimited(self) -> bool:
+        """Tell whether nothing is hidden: who sees this may also be told how a search was answered."""
+        return self.types is None and self.patient is None
+
     def of_types(self, types: frozenset[str]) -> Visibility:
         """See no more than these types of what was visible."""
         return Visibility(

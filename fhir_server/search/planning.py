@@ -49,10 +49,14 @@ GATHER = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """The leading predicate (None: the list of the type), and those that remain to be checked."""
+    """The leading predicate (None: the list of the type), and those that remain to be checked.
+
+    `considered` are those that could have led.
+    """
 
     lead: Predicate | None
     rest: tuple[Predicate, ...]
+    considered: Sequence[Predicate] = ()
 
 
 def conjuncts(predicate: Predicate) -> Iterator[Predicate]:
@@ -83,7 +87,8 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
         most = GATHER if lead is None else PROBE
         if rival is not None and count(rival, most) < most:
             lead = rival
-    return Driver(lead, tuple(each for each in parts if each is not lead or not is_whole(each)))
+    rest = tuple(each for each in parts if each is not lead or not is_whole(each))
+    return Driver(lead, rest, (*ordered, *gathered))
 
 
 def _paired(parts: tuple[Predicate, ...]) -> tuple[Predicate, ...]:

@@ -218,6 +218,20 @@ def sortable(number: Decimal) -> str:
     return "7" + exponent + significant
 
 
+def number_of(text: str) -> Decimal | None:
+    """Return the number that `sortable` wrote; None for what is just beside one."""
+    if text == "5":
+        return Decimal(0)
+    negative, digits = text[0] == "3", text[1:]
+    if negative:
+        digits = digits.removesuffix("~").translate(_NINES)
+    if not digits.isdecimal():
+        return None
+    exponent, significant = int(digits[:5]) - _EXPONENT_ZERO, digits[5:]
+    scale = exponent - len(significant) + 1
+    return Decimal((int(negative), tuple(map(int, significant)), scale))
+
+
 def just_below(text: str) -> str:
     """Return sortable text below this number and above all smaller ones."""
     if text.endswith("~"):

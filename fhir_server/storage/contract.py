@@ -14,7 +14,7 @@ import msgspec
 
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import Plan
+from fhir_server.search.expression import Plan, Predicate
 from fhir_server.search.record import IndexRecord, unpacked
 
 Position: TypeAlias = tuple[int | str | None, ...]
@@ -177,6 +177,51 @@ class Part:
     high: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What could lead a search on a type, and how many candidates it has; not `exact`: at least so many."""
+
+    predicate: Predicate
+    candidates: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the matches of one type are found: `lead` None: by the list of the type.
+
+    `in_index` is checked by the store's statements, `on_record` on the index records of what is left.
+    """
+
+    type: str
+    lead: Predicate | None
+    considered: tuple[Lead, ...]
+    in_index: tuple[Predicate, ...]
+    on_record: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of the store's, without its values; `way` is how the store's engine runs it."""
+
+    text: str
+    way: tuple[str, ...]
+    runs: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How one page of a search is answered; `refusal` says why there is none."""
+
+    accesses: tuple[Access, ...]
+    statements: tuple[Statement, ...]
+    matches: int
+    rows_read: int
+    milliseconds: float
+    refusal: str | None
+
+
 class Store(Protocol):
     """Versioned resources with an index. Hidden and absent give the same answer."""
 
@@ -199,6 +244,12 @@ class Store(Protocol):
 
     async def count(self, sight: Visibility, plan: Plan) -> Count:
         """Return the number of visible matches; inexact if the budget runs out."""
+        ...
+
+    async def explain(
+        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+    ) -> Explanation:
+        """Return how this page is found; for sights that are unlimited, as it tells of what is hidden."""
         ...
 
     async def history(

@@ -126,3 +126,16 @@ async def test_what_is_written_without_criteria_has_no_budget(
         (answer,) = await store.write([Put(draft("new"))], atomic=True)
 
     assert isinstance(answer, Written)
+
+
+async def test_a_search_that_costs_too_much_is_explained_as_far_as_it_went(tmp_path: Path) -> None:
+    async with filled(tmp_path, seconds=0.0) as store:
+        found = await store.explain(SEES, Plan(TASKS, NEVER), None, 20)
+
+    assert found.matches == 0
+    assert found.refusal is not None
+    assert "took longer than 0 seconds" in found.refusal
+    assert [each.type for each in found.accesses] == ["Task"]
+    assert found.accesses[0].on_record == (NEVER,)
+    assert found.statements[0].runs == 1
+    assert any("resource_list" in each for each in found.statements[0].way)

@@ -35,9 +35,9 @@ class Candidates:
         # An id needs no better lead.
         named = any(isinstance(each, HasId) for each in conjuncts(predicate))
         self._predicate = predicate if named else self._leads.expanded(predicate)
-        driver = choose(self._predicate, self._leads.count)
-        self._lead = driver.lead
-        self._rest = Filter(view, driver.rest)
+        self.driver = choose(self._predicate, self._leads.count)
+        self._lead = self.driver.lead
+        self._rest = Filter(view, self.driver.rest)
 
     def in_order(self, window: Window) -> Iterator[Place]:
         """Yield the places of the matches within a window, in its order."""
@@ -92,6 +92,10 @@ class Candidates:
             return None
         found = self._leads.count(self._lead, most)
         return found if found < most else None
+
+    def counted(self, lead: Predicate, most: int) -> int:
+        """Count the candidates of what could lead, up to a limit."""
+        return self._leads.count(lead, most)
 
     @cached_property
     def required(self) -> tuple[Predicate, ...]:

@@ -23,6 +23,7 @@ from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import (
     Change,
     Count,
+    Explanation,
     HistoryPage,
     HistoryScope,
     Page,
@@ -33,6 +34,7 @@ from fhir_server.storage.contract import (
     WriteResult,
 )
 from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
+from fhir_server.storage.sqlite.explaining import Explainer
 from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
@@ -53,6 +55,7 @@ class _Session:
         self.reader = Reader(self.connection)
         self.budget = Budget(self.connection, seconds=seconds)
         self.searcher = Searcher(self.connection)
+        self.explainer = Explainer(self.connection, self.budget)
 
 
 class SQLiteStore:
@@ -91,6 +94,12 @@ class SQLiteStore:
         return await self._within_budget(
             lambda each: each.searcher.count(sight, plan), lambda: advice(plan, counted=True)
         )
+
+    async def explain(
+        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+    ) -> Explanation:
+        """See Store.explain."""
+        return await self._on_thread(lambda each: each.explainer.explain(sight, plan, after, limit))
 
     async def history(
         self, sight: Visibility, scope: HistoryScope, after: Position | None, limit: int
