@@ -93,6 +93,11 @@ class Candidates:
         found = self._leads.count(self._lead, most)
         return found if found < most else None
 
+    def narrowed(self, predicate: Predicate) -> Candidates:
+        """Return those that satisfy one more predicate, which may lead."""
+        asked = None if self._asked is None else AllOf((predicate, self._asked))
+        return Candidates(self.view, AllOf((predicate, self._predicate)), asked=asked)
+
     def counted(self, lead: Predicate, most: int) -> int:
         """Count the candidates of what could lead, up to a limit."""
         return self._leads.count(lead, most)

@@ -101,7 +101,7 @@ class Leads:
         return number
 
     def _count_term(self, key: str, most: int) -> int:
-        if key in self._view.broad:
+        if most <= PROBE and key in self._view.broad:
             return most
         number: int = self._view.connection.execute(COUNT_TERM, (key, most)).get
         if number >= PROBE:
