@@ -1,7 +1,7 @@
 """How a plan is driven: which predicate leads, what that costs. Pure; each store brings its own counts.
 
 A driver yields candidates; all other predicates are checked on each of them. A term's posting list is in
-page order already; what a range or a prefix finds must be gathered and sorted first.
+page order already; what a range, a prefix or a time of change finds must be gathered and sorted first.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
         if isinstance(each, HasTerm | HasAnyTerm | HasId) and is_selective(each)
     ]
     gathered = [
-        each for each in parts if isinstance(each, HasTermBetween | HasRange | HasTermContaining)
+        each
+        for each in parts
+        if isinstance(each, HasTermBetween | HasRange | HasTermContaining | Updated)
     ]
     lead = _cheapest(ordered, count)
     if gathered and (lead is None or count(lead, PROBE) >= PROBE):

@@ -11,7 +11,16 @@ import pytest
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import AllOf, HasTerm, IsPresent, Not, Plan, PointsTo, SortKey
+from fhir_server.search.expression import (
+    AllOf,
+    HasAnyTerm,
+    HasTerm,
+    IsPresent,
+    Not,
+    Plan,
+    PointsTo,
+    SortKey,
+)
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.contract import (
     Delete,
@@ -88,6 +97,19 @@ async def test_a_search_that_takes_too_many_steps_is_stopped_however_long_it_may
         assert "more than 2000 steps" in await refusal(store, Plan(TASKS, NEVER))
 
         found = await store.search(SEES, Plan(TASKS), None, 20)
+
+    assert len(found.rows) == 20
+
+
+async def test_a_search_that_would_hold_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "MOST_HELD", NUMBER - 1)
+    either = Plan(TASKS, HasAnyTerm(("status=final\x1f", "status=other\x1f")))
+    async with filled(tmp_path, seconds=60.0) as store:
+        assert "more than 1999 matches at once" in await refusal(store, either, counted=True)
+
+        found = await store.search(SEES, either, None, 20)
 
     assert len(found.rows) == 20
 

@@ -37,11 +37,13 @@ CHAINED = [
         ("chain of two links", "Observation", "subject:Patient.organization.name=a"),
         ("reverse chain from few", "Patient", "_has:Observation:patient:_id=x,y"),
         ("reverse chain from many", "Patient", "_has:Observation:patient:status=final"),
+        ("since", "Observation", "_lastUpdated=ge2020"),
+        ("final since", "Observation", "_lastUpdated=ge2020&status=final"),
         ("reverse chain within", "Encounter", "patient._has:Observation:patient:status=final"),
     )
 ]
 SORTED = [
-    Query(f"sorted by {sort}", kind, f"{parameters}_sort={sort}")
+    Query(f"{kind} {parameters}sorted by {sort}", kind, f"{parameters}_sort={sort}")
     for kind, parameters, sort in (
         ("Observation", "", "value-quantity"),
         ("Observation", "", "-value-quantity"),

@@ -11,6 +11,7 @@ from typing import Any
 from fhir_server.search.expression import AllOf, HasId, HasTerm, Predicate
 from fhir_server.search.planning import choose, conjuncts
 from fhir_server.search.record import IndexRecord
+from fhir_server.storage.sqlite.budget import held
 from fhir_server.storage.sqlite.filtering import Filter, Scan
 from fhir_server.storage.sqlite.index import compartment_term
 from fhir_server.storage.sqlite.leads import Leads
@@ -43,7 +44,7 @@ class Candidates:
         """Yield the places of the matches within a window, in its order."""
         scans = self._leads.in_order(self._lead)
         if scans is None:
-            yield from window.arranged(set(self._gathered()))
+            yield from window.arranged(held(self._gathered()))
             return
         for run in window.runs():
             streams = [self._rest.places(*_bounded(scan, run)) for scan in scans]
@@ -84,7 +85,7 @@ class Candidates:
         scans = list(self._leads.scans(self._lead))
         if len(scans) == 1 and self._rest.is_exact and self._leads.in_order(self._lead):
             return self._rest.count(scans[0])
-        return len({rid for _, rid in self._gathered()})
+        return len(held(rid for _, rid in self._gathered()))
 
     def number(self, most: int) -> int | None:
         """Return how many candidates the lead has; None without a lead, or if there are so many."""

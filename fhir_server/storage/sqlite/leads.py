@@ -16,6 +16,7 @@ from fhir_server.search.expression import (
     HasTermContaining,
     Not,
     Predicate,
+    Updated,
 )
 from fhir_server.search.planning import PROBE, span_scans
 from fhir_server.search.record import prefix_end
@@ -28,7 +29,10 @@ REMEMBERED = 10_000
 """Broad terms that a connection remembers."""
 
 MERGED = 8
-"""How many posting lists are merged in order; more are gathered and sorted."""
+"""So many posting lists are merged in order, whatever they hold; few candidates of more are gathered and sorted."""
+
+MOST_MERGED = 1_000
+"""How many posting lists are merged at all: each is an open statement."""
 
 ENDS = {"low": "g.low", "high": "g.high"}
 
@@ -49,10 +53,16 @@ class Leads:
                 return [self._of_type()]
             case HasTerm(term):
                 return [self.posting(term)]
-            case HasAnyTerm(terms) if len(set(terms)) <= MERGED:
+            case HasAnyTerm(terms) if self._is_merged(lead, len(set(terms))):
                 return [self.posting(each) for each in dict.fromkeys(terms)]
             case _:
                 return None
+
+    def _is_merged(self, lead: HasAnyTerm, number: int) -> bool:
+        """Tell whether to merge so many lists: it takes a statement for each, and no more of them than a page shows."""
+        if MERGED < number <= MOST_MERGED:
+            return self.count(lead, PROBE) >= PROBE
+        return number <= MERGED
 
     def scans(self, lead: Predicate | None) -> Iterator[Scan]:
         """Yield the scans that find all candidates of a lead, in no order."""
@@ -75,6 +85,10 @@ class Leads:
                 yield POSTING, condition
             case HasRange():
                 yield from self._spans(lead)
+            case Updated():
+                condition = self._updated(lead)
+                condition.add("r.deleted=0")
+                yield LISTED, condition
             case HasId(()):
                 return
             case HasId(ids):
@@ -89,8 +103,10 @@ class Leads:
         """Count candidates, up to a limit; what the caller may not see is counted too."""
         if isinstance(lead, HasTerm):
             return self._count_term(self._view.key(lead.term), most)
+        # Deletions are counted too where the index does not tell them: a row for each would cost more.
+        counted = [(LISTED, self._updated(lead))] if isinstance(lead, Updated) else self.scans(lead)
         number = 0
-        for source, condition in self.scans(lead):
+        for source, condition in counted:
             number += self._view.connection.execute(
                 f"SELECT count(*) FROM (SELECT 1 FROM {source.table}"  # noqa: S608 - constants
                 f" WHERE {condition.text} LIMIT ?)",
@@ -145,6 +161,11 @@ class Leads:
     def posting(self, term: str) -> Scan:
         """Return the posting list of a term: it is in page order."""
         return POSTING, _condition("t.term=?", self._view.key(term))
+
+    def _updated(self, lead: Updated) -> Condition:
+        condition = _condition("r.type=?", self._view.kind)
+        add_limits(lead.limits, {"low": "r.moment", "high": "r.moment"}, condition)
+        return condition
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
         for scan in span_scans(lead):

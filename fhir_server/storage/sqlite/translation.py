@@ -112,7 +112,8 @@ def check(kind: str, predicate: Predicate, source: Source, into: Condition) -> N
         case HasId(ids):
             into.add(f"r.id IN ({_marks(ids)})", *ids)
         case Updated(limits):
-            add_limits(limits, dict.fromkeys(("low", "high"), "r.moment"), into)
+            # The sign keeps SQLite from driving by the moment: that is for the planner to choose.
+            add_limits(limits, dict.fromkeys(("low", "high"), "+r.moment"), into)
         case Not(inner):
             nested = Condition()
             check(kind, inner, source, nested)
