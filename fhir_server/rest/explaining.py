@@ -24,7 +24,9 @@ EXPLAIN = "_explain"
 
 def may_explain(service: Service, request: Request) -> bool:
     """Tell whether the caller is told how a search is answered; an entry of a Bundle never is."""
-    return not request.nested and service.call(request).sight.is_unlimited
+    call = service.call(request)
+    sight = call.sight if call.rights is None else call.rights.sight("s")
+    return not request.nested and sight.is_unlimited
 
 
 async def explanation(
@@ -40,8 +42,9 @@ async def explanation(
         if name == EXPLAIN and value != "true":
             raise BadRequest(f"{EXPLAIN}={value}: this is true, or left out")
     asked = [each for each in pairs if each[0] not in {EXPLAIN, *HOW_TO_ANSWER}]
-    call = service.call(request)
-    query = understood(call, resource_type, asked, now=service.clock(), owner=owner)
+    call, query = understood(
+        service.call(request), resource_type, asked, now=service.clock(), owner=owner
+    )
     found = await service.store.explain(call.sight, query.plan, None, query.count)
     return Answer(200, dump(_resource(found)))
 

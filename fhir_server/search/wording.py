@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import assert_never
 
 from fhir_server.fhir.instants import instant
@@ -21,6 +20,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -34,7 +34,9 @@ from fhir_server.search.record import HIGHEST, LOWEST, SEPARATOR, number_of, pre
 NAMED = 5
 """How many alternatives are named; of more it is told how many there are."""
 
-_TERM = re.compile(r"([\w.-]+)([=~>#^!@%:])(.*)\Z", re.DOTALL)
+_TERM = re.compile(r'([\w.-]+)([=~>#^!@%:"/])(.*)\Z', re.DOTALL)
+_NUMBER = re.compile(r"5|3\d+~|7\d+").fullmatch
+"""Sortable text of a number, and not what is just beside one."""
 _DATES = range(-62_135_596_800_000_000, 253_402_300_800_000_000)
 """The moments that have a date; what is beyond them is an open end."""
 
@@ -48,11 +50,14 @@ def worded(kind: str, predicate: Predicate) -> str:  # noqa: C901, PLR0912 - one
             return _any([_term(kind, each) for each in terms[:NAMED]], len(terms))
         case HasTermBetween(low, high):
             return _between(kind, low, high)
-        case HasTermContaining(prefix, text):
-            return f'{kind}.{prefix[:-1]} contains "{text}"'
-        case HasRange(axis, limits, tags):
+        case HasTermContaining(prefix, text, at_end):
+            return f'{kind}.{prefix[:-1]} {"ends with" if at_end else "contains"} "{text}"'
+        case HasRange(axis, limits, tags, unit=unit):
             tagged = "".join(f" with {_shown(each)}" for each in tags)
-            return f"{kind}.{_shown(axis)}{tagged} has {_limits(limits)}"
+            counted = f" in {unit}" if unit else ""
+            return f"{kind}.{_shown(axis)}{tagged} has {_limits(limits)}{counted}"
+        case IsNear(parameter, latitude, longitude, metres):
+            return f"{kind}.{parameter} is within {metres:g} m of {latitude:g}, {longitude:g}"
         case IsPresent(parameter):
             return f"{kind}.{parameter} is there"
         case HasId(ids):
@@ -103,12 +108,14 @@ _VERBS = {
     "@": "is",
     "%": "is of type",
     ":": "is together",
+    '"': "has the text",
+    "/": "is in the cell",
 }
 
 
 def _value(marker: str, value: str) -> str:
     """Return what follows a marker; of a system its key alone is known."""
-    if marker in "^!":
+    if marker in '^!"':
         return f'"{value}"'
     if marker == "~":
         return _shown(value) or "none"
@@ -125,7 +132,8 @@ def _between(kind: str, low: str, high: str) -> str:
     code, marker, value = found.groups()
     if marker in "=#" and value.endswith(SEPARATOR):
         return f"{kind}.{code} is {value[:-1]} of any system"
-    return f'{kind}.{code} begins with "{_shown(value)}"'
+    has = " has a text that" if marker == '"' else ""
+    return f'{kind}.{code}{has} begins with "{_shown(value)}"'
 
 
 def _limits(limits: Sequence[Limit]) -> str:
@@ -138,10 +146,9 @@ def bound(value: Bound) -> str:
         return instant(value) if value in _DATES else "the open end"
     if value in {LOWEST, HIGHEST}:
         return "the open end"
-    number: Decimal | None = number_of(value)
-    return _shown(value) if number is None else f"{number:f}"
+    return f"{number_of(value):f}" if _NUMBER(value) else _shown(value)
 
 
 def _shown(text: str) -> str:
     """Return a term or an axis without characters that cannot be seen."""
-    return text.replace(SEPARATOR, "|")
+    return text.removesuffix(SEPARATOR).replace(SEPARATOR, "|")

@@ -45,6 +45,7 @@ HOLDS: list[Predicate] = [
     HasTermBetween("code=a\x1fs", "code=a\x1ft"),
     HasTermContaining("family^", "mit"),
     HasTermContaining("family^", "smith"),
+    HasTermContaining("family^", "th", at_end=True),
     HasRange("date", (Limit("low", ">=", 10), Limit("high", "<=", 20))),
     HasRange("date", (Limit("low", ">", 20),)),
     IsPresent("code"),
@@ -63,6 +64,8 @@ FAILS: list[Predicate] = [
     HasTermBetween("code=b", "code=c"),
     HasTermBetween("a", "code=a\x1fs"),
     HasTermContaining("family^s", "smith"),
+    HasTermContaining("family^", "mit", at_end=True),
+    HasTermContaining("family^s", "smith", at_end=True),
     HasTermContaining("code^", "mit"),
     # Each limit holds of one range, and not both of the same.
     HasRange("date", (Limit("low", ">=", 40), Limit("high", "<=", 20))),

@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_server.search.expression import HasAnyTerm, HasTerm, HasTermBetween
-from fhir_server.search.record import just_above, just_below, number_of, pair_term, sortable
-from fhir_server.search.wording import worded
+from fhir_server.search.expression import (
+    HasAnyTerm,
+    HasTerm,
+    HasTermBetween,
+    HasTermContaining,
+    IsNear,
+    Predicate,
+)
+from fhir_server.search.record import just_above, just_below, pair_term, sortable
+from fhir_server.search.wording import bound, worded
 from tests.search.support import query_of
 
 
@@ -56,6 +63,7 @@ from tests.search.support import query_of
             "_has:Observation:patient:status=final",
             "Observation.patient refers to it from where Observation.status is final of any system",
         ),
+        ("Patient", "gender:text=fem", 'Patient.gender has a text that begins with "fem"'),
         ("ValueSet", "url=http://x.org/a", "ValueSet.url is http://x.org/a"),
     ],
 )
@@ -68,6 +76,8 @@ def test_a_search_is_told_in_words(kind: str, query: str, words: str) -> None:
     [
         (HasTerm("@7"), "it is in the compartment of Patient/7"),
         (HasAnyTerm(()), "never"),
+        (IsNear("near", 54, -1.5, 2000), "Task.near is within 2000 m of 54, -1.5"),
+        (HasTermContaining("name^", "th", at_end=True), 'Task.name ends with "th"'),
         (HasTermBetween("a^b", "a^c"), "Task has a term from a^b to a^c"),
         (
             HasTerm(pair_term("patient>Patient/1", "code=a\x1fs") or ""),
@@ -80,7 +90,7 @@ def test_a_search_is_told_in_words(kind: str, query: str, words: str) -> None:
     ],
     ids=str,
 )
-def test_what_a_planner_makes_of_it_is_told_as_well(predicate: HasTerm, words: str) -> None:
+def test_what_a_planner_makes_of_it_is_told_as_well(predicate: Predicate, words: str) -> None:
     assert worded("Task", predicate) == words
 
 
@@ -90,11 +100,11 @@ numbers = st.decimals(allow_nan=False, allow_infinity=False, places=4) | st.inte
 
 
 @given(numbers)
-def test_the_number_of_sortable_text_is_the_number(number: Decimal) -> None:
-    assert number_of(sortable(number)) == number
+def test_a_number_is_told_as_it_is(number: Decimal) -> None:
+    assert Decimal(bound(sortable(number))) == number
 
 
 @given(numbers.filter(bool))
-def test_what_is_beside_a_number_is_none(number: Decimal) -> None:
-    assert number_of(just_above(sortable(number))) is None
-    assert number_of(just_below(sortable(number))) is None
+def test_what_is_just_beside_a_number_is_not_told_as_it(number: Decimal) -> None:
+    assert bound(just_above(sortable(number))) == just_above(sortable(number))
+    assert bound(just_below(sortable(number))) == just_below(sortable(number))

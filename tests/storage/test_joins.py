@@ -6,6 +6,7 @@ import asyncio
 import os
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 from unittest.mock import patch
@@ -141,14 +142,14 @@ sights = st.sampled_from(
         *(EVERYTHING.of_patient(each) for each in IDS),
         EVERYTHING.of_types(frozenset({"Observation", "Patient"})),
         EVERYTHING.of_types(frozenset({"Observation", "Organization"})).of_patient("1"),
+        *(replace(EVERYTHING.of_patient("1"), unbound=frozenset({each})) for each in REFERENCES),
     ]
 )
 
 
 def permits(sight: Visibility, kind: str, record: IndexRecord) -> bool:
-    return sight.permits_type(kind) and (
-        sight.patient is None or sight.patient in record.compartments
-    )
+    patient = sight.patient_of(kind)
+    return sight.permits_type(kind) and (patient is None or patient in record.compartments)
 
 
 async def written(store: Store, world: World) -> dict[Key, Candidate]:

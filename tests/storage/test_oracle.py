@@ -6,6 +6,7 @@ import asyncio
 import os
 import tempfile
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
 
@@ -24,6 +25,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -35,7 +37,7 @@ from fhir_server.search.expression import (
 from fhir_server.search.matching import Candidate, ordered
 from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.planning import DAY, SECOND
-from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
+from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end, sortable
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
 from tests.storage.conftest import BACKENDS, START
 
@@ -45,7 +47,11 @@ TERMS = (
     *(f"code={code}\x1f{system}" for code in "abc" for system in ("", "x", "y")),
     *(f"family^{name}" for name in ("smith", "smithe", "smyth", "jones")),
     *(f"family!{name}" for name in ("Smith", "SMITH")),
+    *(f'code"{text}' for text in ("high pressure", "low pressure")),
     *(f"patient>Patient/{patient}" for patient in PATIENTS),
+    "near!54.0|-1.9",
+    "near!54.002|-1.9",
+    "near!-89.9|180.0",
     *(f"url@urn:{name}" for name in ("a", "a:b", "b")),
     # Its text is less than that of `a` with a system, and a beginning of it.
     "code=a\ta\x1f",
@@ -53,7 +59,7 @@ TERMS = (
     "identifier~x",
     "identifier=a\x1fx",
 )
-NUMBERS = ("31", "5", "71", "72", "8")
+NUMBERS = tuple(map(sortable, map(Decimal, ("-3", "0", "0.002", "2", "2000"))))
 MOMENTS = tuple(day * DAY for day in (0, 1, 2, 40, 400, 1_000))
 LENGTHS = (0, SECOND - 1, DAY - 1, 30 * DAY, 365 * DAY, 2**50)
 WAYS: dict[str, dict[str, int]] = {
@@ -83,6 +89,15 @@ numbers = st.builds(
     st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)),
     tags,
 )
+quantities = st.builds(
+    lambda axis, unit, ends, tags: Range(axis + unit, min(ends), max(ends), tags),
+    st.sampled_from(
+        ("value-quantity\x1f", "pair:a\x1fx\x1f", "pair:a\x1fy\x1f", "pair:b\x1fx\x1f")
+    ),
+    st.sampled_from(("", "mg", "g", "mL", "m.s", "m")),
+    st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)),
+    st.sampled_from(((), ("|mg",))),
+)
 doses = numbers.map(lambda each: Range("dose", each.low, each.high, each.tags))
 patients = st.sets(st.sampled_from(PATIENTS), max_size=2).map(sorted).map(tuple)
 
@@ -90,7 +105,7 @@ patients = st.sets(st.sampled_from(PATIENTS), max_size=2).map(sorted).map(tuple)
 @st.composite
 def records(draw: st.DrawFn, logical_id: str) -> IndexRecord:
     primary = draw(st.sampled_from((NO_DATE, *MOMENTS)))
-    found = draw(st.sets(st.one_of(dates, others, numbers, doses), max_size=4))
+    found = draw(st.sets(st.one_of(dates, others, numbers, doses, quantities), max_size=4))
     if primary != NO_DATE:
         # What the extractor promises of the primary date: one range, which begins there.
         found.add(Range("when", primary, primary + draw(st.sampled_from(LENGTHS))))
@@ -130,10 +145,15 @@ moment_limits = st.builds(
 leaves: st.SearchStrategy[Predicate] = st.one_of(
     st.builds(HasTerm, st.sampled_from(TERMS)),
     st.builds(HasAnyTerm, st.lists(st.sampled_from(TERMS), max_size=12).map(tuple)),
-    st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^")).map(
+    st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^", 'code"hi', 'code"')).map(
         lambda prefix: HasTermBetween(prefix, prefix_end(prefix))
     ),
-    st.builds(HasTermContaining, st.just("family^"), st.sampled_from(("mit", "smith", "y", "q"))),
+    st.builds(
+        HasTermContaining,
+        st.just("family^"),
+        st.sampled_from(("mit", "smith", "th", "es", "y", "q", "xsmith")),
+        st.booleans(),
+    ),
     st.builds(
         HasRange,
         st.just("when"),
@@ -147,6 +167,20 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
         st.just("value"),
         st.lists(number_limits, min_size=1, max_size=2).map(tuple),
         st.sampled_from(((), (), ("|mg",), ("0$x", "|mg"))),
+    ),
+    st.builds(
+        HasRange,
+        st.sampled_from(("value-quantity\x1f", "pair:a\x1f", "pair:a\x1fx\x1f", "pair:b\x1fx\x1f")),
+        st.lists(number_limits, min_size=1, max_size=2).map(tuple),
+        st.sampled_from(((), ("|mg",))),
+        unit=st.sampled_from(("", "g", "mg", "m")),
+    ),
+    st.builds(
+        IsNear,
+        st.just("near"),
+        st.sampled_from((54.0, 54.001, 90.0)),
+        st.sampled_from((-1.9, 0.0, -180.0)),
+        st.sampled_from((0.0, 150.0, 222.5, 2e7)),
     ),
     st.builds(IsPresent, st.sampled_from(("date", "value", "none"))),
     st.builds(HasId, st.lists(st.sampled_from(["r0", "r3", "r5", "zz"]), max_size=3).map(tuple)),
@@ -169,7 +203,8 @@ sort_keys = st.sampled_from(
             ("date", "date", ()),
             ("either-date", "date", ("date", "issued")),
             ("value", "number", ()),
-            ("either-value", "quantity", ("value", "dose")),
+            ("either-value", "number", ("value", "dose")),
+            ("value-quantity", "quantity", ()),
             ("family", "string", ()),
             ("code", "token", ()),
             ("either-code", "token", ("code", "identifier")),

@@ -43,7 +43,7 @@ CHAINED = [
     )
 ]
 SORTED = [
-    Query(f"{kind} {parameters}sorted by {sort}", kind, f"{parameters}_sort={sort}")
+    Query(f"{kind} sorted by {sort} {parameters}", kind, f"{parameters}_sort={sort}")
     for kind, parameters, sort in (
         ("Observation", "", "value-quantity"),
         ("Observation", "", "-value-quantity"),

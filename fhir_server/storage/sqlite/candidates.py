@@ -8,12 +8,11 @@ from functools import cached_property
 from itertools import chain, groupby
 from typing import Any
 
-from fhir_server.search.expression import AllOf, HasId, HasTerm, Predicate
+from fhir_server.search.expression import AllOf, HasId, Predicate
 from fhir_server.search.planning import choose, conjuncts
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.sqlite.budget import held
 from fhir_server.storage.sqlite.filtering import Filter, Scan
-from fhir_server.storage.sqlite.index import compartment_term
 from fhir_server.storage.sqlite.leads import Leads
 from fhir_server.storage.sqlite.translation import LISTED, Condition
 from fhir_server.storage.sqlite.view import View
@@ -30,9 +29,8 @@ class Candidates:
         self.view = view
         self._leads = Leads(view)
         self._asked = asked
-        if view.sight.patient is not None:
-            # The compartment's own posting list: a driver that is never longer than what may be seen.
-            predicate = AllOf((HasTerm(compartment_term(view.sight.patient)), predicate))
+        if view.bound:
+            predicate = AllOf((*view.bound, predicate))
         # An id needs no better lead.
         named = any(isinstance(each, HasId) for each in conjuncts(predicate))
         self._predicate = predicate if named else self._leads.expanded(predicate)

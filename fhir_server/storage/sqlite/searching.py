@@ -14,7 +14,7 @@ import apsw
 
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import Plan, SortKey, joins
+from fhir_server.search.expression import Plan, SortKey
 from fhir_server.search.ordering import PRIMARY, Order, completed
 from fhir_server.search.record import NO_DATE
 from fhir_server.storage.contract import Count, Page, Position, Row
@@ -40,7 +40,7 @@ class Searcher:
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
-        if joins(plan.predicate):
+        if plan.joins:
             # What is joined, and what it is joined to, are of one moment.
             with snapshot(self._connection):
                 return self._page(sight, plan, after, limit)

@@ -173,11 +173,21 @@ class SpanWalk:
     def __init__(self, view: View, key: SortKey) -> None:
         self._view = view
         self._key = key
-        # Numbers are points, or in the class of open ranges.
-        classes = range(OPEN + 1) if key.kind == "date" else (0, OPEN)
         self._axes = [
-            (axis_key(view.kind, code, each), each) for code in key.codes for each in classes
+            (axis_key(view.kind, axis, span), span)
+            for code in key.codes
+            for axis, span in self._axes_of(code)
         ]
+
+    def _axes_of(self, code: str) -> Iterable[tuple[str, int]]:
+        match self._key.kind:
+            case "quantity":
+                return Leads(self._view).axes_of(code + SEPARATOR)
+            case "date":
+                return ((code, span) for span in range(OPEN + 1))
+            case _:
+                # Numbers are points, or in the class of open ranges.
+                return ((code, 0), (code, OPEN))
 
     def steps(self, start: Start | None) -> Iterator[Step]:
         """See Walk.steps."""
