@@ -9,9 +9,13 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from fhir_server.auth.caller import Caller
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import BadRequest
+from fhir_server.policy.access import Access
+from fhir_server.policy.rights import rights_of
+from fhir_server.policy.scopes import parse_scopes
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.content import Given
 from fhir_server.rest.paging import search_page
@@ -43,13 +47,16 @@ def parts(group: dict[str, Any], name: str) -> list[str]:
     return [each.get("valueString", "") for each in group["part"] if each["name"] == name]
 
 
-async def refusal(path: Path, sight: Visibility, *, nested: bool = False) -> str:
+async def refusal(
+    path: Path, sight: Visibility, *, nested: bool = False, caller: Caller | None = None
+) -> str:
     """Return why a caller with this sight is told nothing."""
     async with open_store(path / "store.db", clock=lambda: 0) as store:
         service = replace(await service_of(Settings(), store), sight=sight)
         request = Request(
             "GET", ("Patient",), "_explain=true", {}, "http://x/fhir", Given(None), nested=nested
         )
+        request.caller = caller
         with pytest.raises(BadRequest) as caught:
             await search_page(service, request, "Patient", request.pairs)
     return str(caught.value)
@@ -68,6 +75,15 @@ async def test_who_does_not_see_everything_meets_an_unknown_parameter(
     tmp_path: Path, sight: Visibility
 ) -> None:
     assert UNKNOWN in await refusal(tmp_path, sight)
+
+
+@pytest.mark.parametrize("scopes", ["patient/*.rs", "user/Patient.rs", "patient/*.rs user/Task.s"])
+async def test_whose_scopes_do_not_reach_everything_meets_an_unknown_parameter(
+    tmp_path: Path, scopes: str
+) -> None:
+    access = Access("https://a.example", "someone", parse_scopes(scopes), patient="x-ada")
+
+    assert UNKNOWN in await refusal(tmp_path, EVERYTHING, caller=Caller(access, rights_of(access)))
 
 
 async def test_an_entry_of_a_batch_is_told_nothing(tmp_path: Path, client: httpx.Client) -> None:
