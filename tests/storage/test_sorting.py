@@ -33,12 +33,14 @@ MADE = SortKey("made", "date", descending=False)
 NONE = SortKey("none", "date", descending=False)
 OLDEST = SortKey("when", PRIMARY, descending=False)
 NEWEST = SortKey("when", PRIMARY, descending=True)
+OLD = HasTerm("old=yes\x1f")
 RARE = HasTerm("rare=yes\x1f")
 
 
 def record(number: int) -> IndexRecord:
-    """Return one of many with the same status; of each hundred one is rare, of each thousand one lacks a date."""
-    terms = ["status=final\x1f"] + [RARE.term] * (number % 100 == 0)
+    """Return one of many with the same status; half are old, one of each hundred is rare, of each thousand lacks a date."""
+    terms = ["status=final\x1f"]
+    terms += [RARE.term] * (number % 100 == 0) + [OLD.term] * (number < NUMBER / 2)
     ranges = [Range("made", DAY, DAY)]
     if number % 1_000:
         ranges.append(Range("issued", number * DAY, number * DAY))
@@ -70,6 +72,18 @@ def connection(filled: Path) -> Iterator[apsw.Connection]:
 @pytest.fixture
 def searcher(connection: apsw.Connection) -> Searcher:
     return Searcher(connection)
+
+
+class Reads:
+    """Counts the rows that a connection reads from now on."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.number = 0
+        connection.row_trace = self._note
+
+    def _note(self, _: apsw.Cursor, row: tuple[object, ...]) -> tuple[object, ...]:
+        self.number += 1
+        return row
 
 
 def page(
@@ -116,6 +130,18 @@ def test_candidates_that_are_few_enough_are_sorted_where_a_walk_is_refused(
     assert ids(found) == ["r2900", "r2800", "r2700"]
 
 
+def test_a_walk_that_meets_nothing_at_first_is_given_up(
+    connection: apsw.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "FEW", 100)
+    reads = Reads(connection)
+
+    found = page(Searcher(connection), ISSUED, predicate=OLD)
+
+    assert ids(found) == ["r1499", "r1498", "r1497"]
+    assert reads.number < NUMBER / 2 + 500
+
+
 def test_what_has_no_value_is_paged_to_the_end(searcher: Searcher) -> None:
     last = (DAY, 1, 2)
 
@@ -142,19 +168,12 @@ def test_what_has_no_value_is_paged_to_the_end(searcher: Searcher) -> None:
 def test_a_deep_page_reads_little_more_than_it_shows(
     connection: apsw.Connection, sort: tuple[SortKey, ...], after: Position, expected: str
 ) -> None:
-    rows = 0
+    reads = Reads(connection)
 
-    def note(_: apsw.Cursor, row: tuple[object, ...]) -> tuple[object, ...]:
-        nonlocal rows
-        rows += 1
-        return row
-
-    connection.row_trace = note
     found = page(Searcher(connection), *sort, after=after)
-    connection.row_trace = None
 
     assert ids(found) == expected.split()
-    assert rows < 200
+    assert reads.number < 200
 
 
 def test_a_term_that_is_known_to_be_broad_is_counted_beyond_the_probe(

@@ -49,6 +49,7 @@ class Sorting:
         self._keys = keys
         self._fixed = fixed
         self._number = len(fixed)
+        self._has_met = False
         self._key, *others = keys[self._number :]
         # Equals in page order, or none to be ordered: as a walk meets them.
         self._is_met_in_order = [(e.kind, e.descending) for e in others] in ([], [(PRIMARY, True)])
@@ -123,6 +124,7 @@ class Sorting:
                 order = self._order(rid, *found[rid])
                 stands = order.values[: self._number + 1] == (*self._fixed, value)
                 if stands and (start is None or start < order):
+                    self._has_met = True
                     yield order
 
     def _value_of(self, order: Order) -> SortValue:
@@ -155,11 +157,15 @@ class Sorting:
         return ((None if date == NO_DATE else date, rid) for date, rid in places)
 
     def _patiently(self, steps: Iterator[Step]) -> Iterator[Step]:
-        """Yield steps; raise TooFar once it is more than there are candidates, which might be sorted."""
+        """Yield steps; raise TooFar where sorting the candidates is likely to be cheaper.
+
+        That is after as many steps as there are candidates, or after a few that have met none of them: what is
+        asked for then lies elsewhere in this order.
+        """
         yield from islice(steps, FEW)
         most = self._candidates.number(GATHERED)
         for number, step in enumerate(steps, FEW):
-            if most is not None and number >= most:
+            if most is not None and (number >= most or not self._has_met):
                 raise TooFar
             yield step
 
