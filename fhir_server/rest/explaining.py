@@ -17,7 +17,7 @@ from fhir_server.rest.answer import Answer
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.service import Service
 from fhir_server.search.wording import worded
-from fhir_server.storage.contract import Access, Explanation, Lead, Statement
+from fhir_server.storage.explanation import Access, Explanation, Lead, Statement
 
 EXPLAIN = "_explain"
 

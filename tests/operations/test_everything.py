@@ -29,7 +29,9 @@ async def everything(call: Call, query: str = "", *, of: str = "ada", after: Any
     named = [each.partition("=") for each in query.split("&") if each]
     pairs = [(name, value) for name, _, value in named]
     PATIENT_EVERYTHING.check(pairs)
-    return await PATIENT_EVERYTHING.run(call, Invocation("Patient", of, pairs, after, NOW))
+    listed = await PATIENT_EVERYTHING.run(call, Invocation("Patient", of, pairs, after, NOW))
+    assert isinstance(listed, Listed)
+    return listed
 
 
 def ids(listed: Listed) -> list[str]:

@@ -29,7 +29,10 @@ async def last(call: Call, query: str) -> Listed:
     named = [each.partition("=") for each in query.split("&") if each]
     pairs = [(name, value) for name, _, value in named]
     OBSERVATION_LASTN.check(pairs)
-    return await OBSERVATION_LASTN.run(call, Invocation("Observation", None, pairs, None, NOW))
+    asked = Invocation("Observation", None, pairs, None, NOW)
+    listed = await OBSERVATION_LASTN.run(call, asked)
+    assert isinstance(listed, Listed)
+    return listed
 
 
 def ids(listed: Listed) -> list[str]:
