@@ -11,7 +11,7 @@ from functools import lru_cache
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.fhir.resource import LOGICAL_ID
-from fhir_server.search import listing, paths
+from fhir_server.search import hierarchies, listing, paths
 from fhir_server.search.expression import (
     EVERYTHING,
     NOTHING,
@@ -268,6 +268,8 @@ def _logical_id(criterion: Criterion) -> Predicate:
 
 
 def _parsed(known: Known, criterion: Criterion) -> Predicate:
+    if hierarchies.asks_hierarchy(known.definitions, criterion):
+        return hierarchies.predicate(known.definitions, known.resource_type, criterion)
     parse = _PARSERS.get(criterion.parameter.type)
     if parse is not None:
         found = parse(criterion)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import TooLarge
 from fhir_server.fhir.fhirpath import root
@@ -80,6 +82,16 @@ class Extractor:
             primary=primary,
             compartments=tuple(sorted(patients)),
             mentions=tuple(sorted(mentions)),
+            contained=self._contained(resource) if "contained" in resource else (),
+        )
+
+    def _contained(self, resource: Resource) -> tuple[tuple[str, IndexRecord], ...]:
+        """Return the records of the resources inside a resource."""
+        known = self._compiler.definitions.resource_types
+        return tuple(
+            (each["resourceType"], replace(self.extract(each), id=f"#{each.get('id', '')}"))
+            for each in resource["contained"]
+            if each.get("resourceType") in known
         )
 
     def _steps_of(self, resource: Resource) -> _Steps:

@@ -19,6 +19,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    InHierarchy,
     IsNear,
     IsPresent,
     Limit,
@@ -229,5 +230,5 @@ def is_selective(predicate: Predicate) -> bool:
             return all(is_selective(each) for each in inner)
         case HasTermBetween() | HasTermContaining() | HasRange() | IsNear() | IsPresent():
             return False
-        case PointsTo() | PointedToBy():
+        case PointsTo() | PointedToBy() | InHierarchy():
             return False

@@ -20,6 +20,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    InHierarchy,
     IsNear,
     IsPresent,
     Limit,
@@ -34,7 +35,7 @@ from fhir_server.search.record import HIGHEST, LOWEST, SEPARATOR, number_of, pre
 NAMED = 5
 """How many alternatives are named; of more it is told how many there are."""
 
-_TERM = re.compile(r'([\w.-]+)([=~>#^!@%:"/])(.*)\Z', re.DOTALL)
+_TERM = re.compile(r'([\w.-]+)([=~><#^!@%:"/])(.*)\Z', re.DOTALL)
 _NUMBER = re.compile(r"5|3\d+~|7\d+").fullmatch
 """Sortable text of a number, and not what is just beside one."""
 _DATES = range(-62_135_596_800_000_000, 253_402_300_800_000_000)
@@ -68,6 +69,10 @@ def worded(kind: str, predicate: Predicate) -> str:  # noqa: C901, PLR0912 - one
             return f"{kind}.{parameter} refers to a {target} where {worded(target, inner)}"
         case PointedToBy(source, parameter, _, inner):
             return f"{source}.{parameter} refers to it from where {worded(source, inner)}"
+        case InHierarchy(parameter, _, ids, side):
+            return _any(
+                [f"it stands {side} {each} by {kind}.{parameter}" for each in ids], len(ids)
+            )
         case Not(inner):
             return f"not ({worded(kind, inner)})"
         case AllOf(parts):
@@ -102,6 +107,7 @@ _VERBS = {
     "=": "is",
     "~": "is any code of system",
     ">": "is",
+    "<": "is the contained",
     "#": "is by identifier",
     "^": "is, folded,",
     "!": "is exactly",

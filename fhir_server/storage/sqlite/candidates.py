@@ -80,8 +80,9 @@ class Candidates:
 
     def count(self) -> int:
         """Return the number of matches."""
-        scans = list(self._leads.scans(self._lead))
-        if len(scans) == 1 and self._rest.is_exact and self._leads.in_order(self._lead):
+        # One list has each match once.
+        scans = self._leads.in_order(self._lead)
+        if scans is not None and len(scans) == 1 and self._rest.is_exact:
             return self._rest.count(scans[0])
         return len(held(rid for _, rid in self._gathered()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Literal
 
@@ -24,7 +24,14 @@ from fhir_server.search.planning import PROBE, spans_of, tightened
 from fhir_server.search.record import is_family, is_posted, prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
 from fhir_server.storage.sqlite.index import axis_key
-from fhir_server.storage.sqlite.translation import LISTED, POSTING, SPAN, Condition, add_limits
+from fhir_server.storage.sqlite.translation import (
+    LISTED,
+    POSTING,
+    SPAN,
+    Condition,
+    add_limits,
+    among,
+)
 from fhir_server.storage.sqlite.view import View
 
 REMEMBERED = 10_000
@@ -75,7 +82,7 @@ class Leads:
             case HasTerm(term):
                 yield self.posting(term)
             case HasAnyTerm(terms):
-                yield from (self.posting(each) for each in dict.fromkeys(terms))
+                yield from self._postings(tuple(dict.fromkeys(terms)))
             case HasTermBetween(low, high):
                 yield (
                     POSTING,
@@ -92,8 +99,9 @@ class Leads:
             case HasId(()):
                 return
             case HasId(ids):
-                condition = _condition("r.type=? AND r.deleted=0", self._view.kind)
-                condition.add(f"r.id IN ({','.join('?' * len(ids))})", *ids)
+                # The plus keeps SQLite from reading the whole list of the type instead of the ids.
+                condition = _condition("r.type=? AND +r.deleted=0", self._view.kind)
+                among("r.id", ids, condition)
                 yield LISTED, condition
             case _:
                 message = f"{type(lead).__name__} leads no search"
@@ -103,6 +111,8 @@ class Leads:
         """Count candidates, up to a limit; what the caller may not see is counted too."""
         if isinstance(lead, HasTerm):
             return self._count_term(self._view.key(lead.term), most)
+        if isinstance(lead, HasId):
+            return min(len(lead.ids), most)
         # Deletions are counted too where the index does not tell them: a row for each would cost more.
         counted = [(LISTED, self._updated(lead))] if isinstance(lead, Updated) else self.scans(lead)
         number = 0
@@ -181,6 +191,15 @@ class Leads:
         condition = _condition("r.type=?", self._view.kind)
         add_limits(lead.limits, {"low": "r.moment", "high": "r.moment"}, condition)
         return condition
+
+    def _postings(self, terms: Sequence[str]) -> Iterator[Scan]:
+        """Yield one scan for each of a few terms, one for all of many."""
+        if len(terms) <= MERGED:
+            yield from map(self.posting, terms)
+            return
+        condition = Condition()
+        among("t.term", [self._view.key(each) for each in terms], condition)
+        yield POSTING, condition
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
         for axis, span in self._axes(lead):
