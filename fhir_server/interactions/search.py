@@ -41,19 +41,7 @@ async def search(  # noqa: PLR0913 - options, each by keyword
 
     Of an `owner` only what is in its compartment; whether it exists makes no difference.
     """
-    if resource_type is not None:
-        check_type(call, resource_type)
-    query = parse_query(
-        resource_type,
-        pairs,
-        call.definitions,
-        now=now,
-        lenient=call.lenient,
-        base_url=call.base_url,
-    )
-    call = call.to("s", *sorted(query.plan.types or ()))
-    if owner is not None:
-        query = replace(query, plan=within(query.plan, owner, call.definitions))
+    call, query = understood(call, resource_type, pairs, now=now, owner=owner)
     issues = [_ignored(*each) for each in query.ignored]
     if query.only_count:
         counted = await call.store.count(call.sight, query.plan)
@@ -74,6 +62,34 @@ async def search(  # noqa: PLR0913 - options, each by keyword
         total_exact=count is not None and count.exact,
         issues=tuple(issues),
     )
+
+
+def understood(
+    call: Call,
+    resource_type: str | None,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    now: int,
+    owner: Key | None,
+) -> tuple[Call, Query]:
+    """Return what is searched for, and the call with the rights for it.
+
+    Raise NotFound for an unknown type, BadRequest for what is not served, InsufficientScope.
+    """
+    if resource_type is not None:
+        check_type(call, resource_type)
+    query = parse_query(
+        resource_type,
+        pairs,
+        call.definitions,
+        now=now,
+        lenient=call.lenient,
+        base_url=call.base_url,
+    )
+    call = call.to("s", *sorted(query.plan.types or ()))
+    if owner is not None:
+        query = replace(query, plan=within(query.plan, owner, call.definitions))
+    return call, query
 
 
 async def _total(call: Call, query: Query, page: Page, after: Position | None) -> Count | None:

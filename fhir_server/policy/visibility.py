@@ -42,6 +42,11 @@ class Visibility:
         """See nothing at all."""
         return cls(reason, frozenset())
 
+    @property
+    def is_unlimited(self) -> bool:
+        """Tell whether nothing is hidden: who sees this may also be told how a search was answered."""
+        return self.types is None and self.patient is None and self.audience is None
+
     def of_types(self, types: frozenset[str]) -> Visibility:
         """See no more than these types of what was visible."""
         return self & Visibility(self.reason, types)

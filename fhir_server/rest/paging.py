@@ -18,6 +18,7 @@ from fhir_server.interactions.search import search
 from fhir_server.operations.operation import Invocation, Operation, Told
 from fhir_server.rest.answer import Answer, etag
 from fhir_server.rest.cursors import Cursor, scope_of
+from fhir_server.rest.explaining import EXPLAIN, explanation, may_explain
 from fhir_server.rest.projection import Projection
 from fhir_server.rest.rendering import outcome_bytes
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
@@ -77,6 +78,8 @@ async def search_page(
 
     The links of a POST are those of the GET for the same.
     """
+    if any(name == EXPLAIN for name, _ in pairs) and may_explain(service, request):
+        return await explanation(service, request, resource_type, pairs, owner=owner)
     place = resource_type or "" if owner is None else f"{owner}/{resource_type or '*'}"
     page, force = _page(service, request, place, pairs), service.register.current
     found = await search(

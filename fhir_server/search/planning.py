@@ -1,7 +1,7 @@
 """How a plan is driven: which predicate leads, what that costs. Pure; each store brings its own counts.
 
 A driver yields candidates; all other predicates are checked on each of them. A term's posting list is in
-page order already; what a range or a prefix finds must be gathered and sorted first.
+page order already; what a range, a prefix or a time of change finds must be gathered and sorted first.
 """
 
 from __future__ import annotations
@@ -51,10 +51,14 @@ GATHER = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """The leading predicate (None: the list of the type), and those that remain to be checked."""
+    """The leading predicate (None: the list of the type), and those that remain to be checked.
+
+    `considered` are those that could have led.
+    """
 
     lead: Predicate | None
     rest: tuple[Predicate, ...]
+    considered: Sequence[Predicate] = ()
 
 
 def conjuncts(predicate: Predicate) -> Iterator[Predicate]:
@@ -80,7 +84,7 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
     gathered = [
         each
         for each in parts
-        if isinstance(each, HasRange | HasTermContaining)
+        if isinstance(each, HasRange | HasTermContaining | Updated)
         or (isinstance(each, HasTermBetween) and is_posted(each.low))
     ]
     lead = _cheapest(ordered, count)
@@ -89,7 +93,8 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
         most = GATHER if lead is None else PROBE
         if rival is not None and count(rival, most) < most:
             lead = rival
-    return Driver(lead, tuple(each for each in parts if each is not lead or not is_whole(each)))
+    rest = tuple(each for each in parts if each is not lead or not is_whole(each))
+    return Driver(lead, rest, (*ordered, *gathered))
 
 
 def _terms_of_any(predicate: Predicate) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from fhir_server.policy.decision import LaidDown
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import IndexRecord, unpacked
+from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.parameters import Catalogue, Extent, Reindex, ReplaceCatalogue, Stamp
 
 Position: TypeAlias = tuple[int | str | None, ...]
@@ -236,6 +237,12 @@ class Store(Protocol):
 
     async def count(self, sight: Visibility, plan: Plan) -> Count:
         """Return the number of visible matches; inexact if the budget runs out."""
+        ...
+
+    async def explain(
+        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+    ) -> Explanation:
+        """Return how this page is found; for sights that are unlimited, as it tells of what is hidden."""
         ...
 
     async def history(

@@ -57,6 +57,14 @@ def test_narrowing_by_types_leaves_what_both_permit(
     assert {each for each in TYPES if sight.permits_type(each)} == first & second
 
 
+def test_only_a_sight_without_any_restriction_is_unlimited() -> None:
+    everything = Visibility.everything("test")
+
+    assert everything.is_unlimited
+    assert not everything.of_patient("1").is_unlimited
+    assert not everything.of_types(frozenset()).is_unlimited
+
+
 @given(
     first=sights,
     second=sights,

@@ -11,7 +11,16 @@ import pytest
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import AllOf, HasTerm, IsPresent, Not, Plan, PointsTo, SortKey
+from fhir_server.search.expression import (
+    AllOf,
+    HasAnyTerm,
+    HasTerm,
+    IsPresent,
+    Not,
+    Plan,
+    PointsTo,
+    SortKey,
+)
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.contract import (
     Delete,
@@ -92,6 +101,19 @@ async def test_a_search_that_takes_too_many_steps_is_stopped_however_long_it_may
     assert len(found.rows) == 20
 
 
+async def test_a_search_that_would_hold_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "MOST_HELD", NUMBER - 1)
+    either = Plan(TASKS, HasAnyTerm(("status=final\x1f", "status=other\x1f")))
+    async with filled(tmp_path, seconds=60.0) as store:
+        assert "more than 1999 matches at once" in await refusal(store, either, counted=True)
+
+        found = await store.search(SEES, either, None, 20)
+
+    assert len(found.rows) == 20
+
+
 async def test_a_history_that_takes_too_long_is_refused(tmp_path: Path) -> None:
     async with filled(tmp_path, seconds=0.0) as store:
         with pytest.raises(TooCostly, match="a later _since"):
@@ -126,3 +148,16 @@ async def test_what_is_written_without_criteria_has_no_budget(
         (answer,) = await store.write([Put(draft("new"))], atomic=True)
 
     assert isinstance(answer, Written)
+
+
+async def test_a_search_that_costs_too_much_is_explained_as_far_as_it_went(tmp_path: Path) -> None:
+    async with filled(tmp_path, seconds=0.0) as store:
+        found = await store.explain(SEES, Plan(TASKS, NEVER), None, 20)
+
+    assert found.matches == 0
+    assert found.refusal is not None
+    assert "took longer than 0 seconds" in found.refusal
+    assert [each.type for each in found.accesses] == ["Task"]
+    assert found.accesses[0].on_record == (NEVER,)
+    assert found.statements[0].runs == 1
+    assert any("resource_list" in each for each in found.statements[0].way)

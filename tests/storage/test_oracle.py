@@ -39,7 +39,6 @@ from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.planning import DAY, SECOND, leading_terms
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end, sortable
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
-from fhir_server.storage.sqlite import leads, sorting, walking
 from tests.storage.conftest import BACKENDS, START
 
 EXAMPLES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 150
@@ -65,11 +64,18 @@ MOMENTS = tuple(day * DAY for day in (0, 1, 2, 40, 400, 1_000))
 LENGTHS = (0, SECOND - 1, DAY - 1, 30 * DAY, 365 * DAY, 2**50)
 WAYS: dict[str, dict[str, int]] = {
     "as it decides": {},
-    "the index walked": {"FEW": 0, "CHUNK": 1, "MOST_IN_CHUNK": 2, "LARGE": 0},
-    "the index walked, equals sorted": {"FEW": 0},
-    "the index walked until it is too far": {"FEW": 1, "LARGE": 1},
+    "the index walked": {
+        "sorting.FEW": 0,
+        "sorting.CHUNK": 1,
+        "sorting.MOST_IN_CHUNK": 2,
+        "walking.LARGE": 0,
+    },
+    "the index walked, equals sorted": {"sorting.FEW": 0},
+    "the index walked until it is too far": {"sorting.FEW": 1, "walking.LARGE": 1},
+    "lists gathered": {"leads.MERGED": 0},
+    "many lists merged": {"leads.MERGED": 0, "leads.PROBE": 0},
 }
-"""How a page may be sorted, by the thresholds that lead to it."""
+"""How a page may be found, by the thresholds that lead to it."""
 
 dates = st.builds(
     lambda low, length: Range("date", low, low + length),
@@ -244,11 +250,11 @@ async def written(store: Store, history: tuple[IndexRecord, ...]) -> list[Candid
     return list(current.values())
 
 
-def sorted_by(way: str) -> ExitStack:
-    """Set the thresholds of a way to sort, until the stack is closed."""
+def found_by(way: str) -> ExitStack:
+    """Set the thresholds of a way, until the stack is closed."""
     patches = ExitStack()
     for name, number in WAYS[way].items():
-        patches.enter_context(patch.object(walking if name == "LARGE" else sorting, name, number))
+        patches.enter_context(patch(f"fhir_server.storage.sqlite.{name}", number))
     return patches
 
 
@@ -300,7 +306,6 @@ def test_what_matches_has_one_of_the_terms_that_lead_to_it(
     sight=sights,
     size=st.integers(1, 4),
     way=st.sampled_from(sorted(WAYS)),
-    lists=st.sampled_from((1, leads.OPEN_LISTS)),
 )
 def test_every_page_of_every_search_is_the_oracles(  # noqa: PLR0917 - what is drawn
     backend: str,
@@ -309,7 +314,6 @@ def test_every_page_of_every_search_is_the_oracles(  # noqa: PLR0917 - what is d
     sight: Visibility,
     size: int,
     way: str,
-    lists: int,
 ) -> None:
-    with sorted_by(way), patch.object(leads, "OPEN_LISTS", lists):
+    with found_by(way):
         asyncio.run(compare(backend, history, plan, sight, size))

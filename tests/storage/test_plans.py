@@ -38,6 +38,8 @@ CHAINED = [
         ("chain of two links", "Observation", "subject:Patient.organization.name=a"),
         ("reverse chain from few", "Patient", "_has:Observation:patient:_id=x,y"),
         ("reverse chain from many", "Patient", "_has:Observation:patient:status=final"),
+        ("since", "Observation", "_lastUpdated=ge2020"),
+        ("final since", "Observation", "_lastUpdated=ge2020&status=final"),
         ("below many", "Encounter", "location:below=place-1"),
         ("above", "Location", "partof:above=place-1"),
         ("below", "Location", "partof:below=place-1"),

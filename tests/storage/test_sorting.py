@@ -13,28 +13,38 @@ from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import EVERYTHING, HasTerm, Plan, SortKey
+from fhir_server.search.matching import nothing_resolves
 from fhir_server.search.ordering import PRIMARY
-from fhir_server.search.planning import DAY
+from fhir_server.search.planning import DAY, PROBE
 from fhir_server.search.record import IndexRecord, Range
 from fhir_server.storage.contract import Draft, Page, Position, Put
 from fhir_server.storage.sqlite import sorting, walking
+from fhir_server.storage.sqlite.leads import Leads
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
+from fhir_server.storage.sqlite.view import View
 from tests.storage.conftest import BACKENDS
 
 NUMBER = 3_000
 SEES = Visibility.everything("test")
 STATUS = SortKey("status", "token", descending=False)
 ISSUED = SortKey("issued", "date", descending=True)
+MADE = SortKey("made", "date", descending=False)
+NONE = SortKey("none", "date", descending=False)
+OLDEST = SortKey("when", PRIMARY, descending=False)
 NEWEST = SortKey("when", PRIMARY, descending=True)
+OLD = HasTerm("old=yes\x1f")
 RARE = HasTerm("rare=yes\x1f")
 
 
 def record(number: int) -> IndexRecord:
-    """Return one of many with the same status; of each hundred one is rare, of each thousand one lacks a date."""
-    terms = ["status=final\x1f"] + [RARE.term] * (number % 100 == 0)
-    ranges = () if number % 1_000 == 0 else (Range("issued", number * DAY, number * DAY),)
-    return IndexRecord(f"r{number}", tuple(sorted(terms)), ranges, (), number, (), ())
+    """Return one of many with the same status; half are old, one of each hundred is rare, of each thousand lacks a date."""
+    terms = ["status=final\x1f"]
+    terms += [RARE.term] * (number % 100 == 0) + [OLD.term] * (number < NUMBER / 2)
+    ranges = [Range("made", DAY, DAY)]
+    if number % 1_000:
+        ranges.append(Range("issued", number * DAY, number * DAY))
+    return IndexRecord(f"r{number}", tuple(sorted(terms)), tuple(ranges), (), number, (), ())
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +74,18 @@ def searcher(connection: apsw.Connection) -> Searcher:
     return Searcher(connection)
 
 
+class Reads:
+    """Counts the rows that a connection reads from now on."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.number = 0
+        connection.row_trace = self._note
+
+    def _note(self, _: apsw.Cursor, row: tuple[object, ...]) -> tuple[object, ...]:
+        self.number += 1
+        return row
+
+
 def page(
     searcher: Searcher,
     *sort: SortKey,
@@ -83,8 +105,8 @@ def test_too_many_equals_that_other_keys_would_sort_are_refused_by_name(
 ) -> None:
     monkeypatch.setattr(sorting, "GATHERED", 2_999)
 
-    with pytest.raises(TooCostly, match="2999 resources would have to be sorted by status,issued"):
-        page(searcher, STATUS, ISSUED)
+    with pytest.raises(TooCostly, match="2999 resources would have to be sorted by made,issued"):
+        page(searcher, MADE, ISSUED)
 
 
 def test_too_many_of_one_date_are_refused(
@@ -103,9 +125,21 @@ def test_candidates_that_are_few_enough_are_sorted_where_a_walk_is_refused(
     monkeypatch.setattr(sorting, "FEW", 10)
     monkeypatch.setattr(sorting, "GATHERED", 31)
 
-    found = page(searcher, STATUS, ISSUED, predicate=RARE)
+    found = page(searcher, MADE, ISSUED, predicate=RARE)
 
     assert ids(found) == ["r2900", "r2800", "r2700"]
+
+
+def test_a_walk_that_meets_nothing_at_first_is_given_up(
+    connection: apsw.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "FEW", 100)
+    reads = Reads(connection)
+
+    found = page(Searcher(connection), ISSUED, predicate=OLD)
+
+    assert ids(found) == ["r1499", "r1498", "r1497"]
+    assert reads.number < NUMBER / 2 + 500
 
 
 def test_what_has_no_value_is_paged_to_the_end(searcher: Searcher) -> None:
@@ -118,28 +152,36 @@ def test_what_has_no_value_is_paged_to_the_end(searcher: Searcher) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sort", "after"),
+    ("sort", "after", "expected"),
     [
-        ((STATUS,), ("final\x1f", 100, 101)),
-        ((ISSUED,), (100 * DAY, 100, 101)),
-        ((STATUS, NEWEST), ("final\x1f", 100, 101)),
-        ((ISSUED, STATUS), (100 * DAY, "final\x1f", 100, 101)),
+        ((STATUS,), ("final\x1f", 100, 101), "r99 r98 r97"),
+        ((ISSUED,), (100 * DAY, 100, 101), "r99 r98 r97"),
+        ((STATUS, NEWEST), ("final\x1f", 100, 101), "r99 r98 r97"),
+        ((STATUS, OLDEST), ("final\x1f", 100, 101), "r101 r102 r103"),
+        ((ISSUED, STATUS), (100 * DAY, "final\x1f", 100, 101), "r99 r98 r97"),
+        ((STATUS, ISSUED), ("final\x1f", 100 * DAY, 100, 101), "r99 r98 r97"),
+        ((NONE, ISSUED), (None, 100 * DAY, 100, 101), "r99 r98 r97"),
+        ((NONE, STATUS, ISSUED), (None, "final\x1f", 100 * DAY, 100, 101), "r99 r98 r97"),
     ],
     ids=str,
 )
 def test_a_deep_page_reads_little_more_than_it_shows(
-    connection: apsw.Connection, sort: tuple[SortKey, ...], after: Position
+    connection: apsw.Connection, sort: tuple[SortKey, ...], after: Position, expected: str
 ) -> None:
-    rows = 0
+    reads = Reads(connection)
 
-    def note(_: apsw.Cursor, row: tuple[object, ...]) -> tuple[object, ...]:
-        nonlocal rows
-        rows += 1
-        return row
-
-    connection.row_trace = note
     found = page(Searcher(connection), *sort, after=after)
-    connection.row_trace = None
 
-    assert ids(found) == ["r99", "r98", "r97"]
-    assert rows < 200
+    assert ids(found) == expected.split()
+    assert reads.number < 200
+
+
+def test_a_term_that_is_known_to_be_broad_is_counted_beyond_the_probe(
+    connection: apsw.Connection,
+) -> None:
+    leads = Leads(View(connection, SEES, "Task", set(), nothing_resolves))
+    final = HasTerm("status=final\x1f")
+
+    assert leads.count(final, PROBE) == PROBE
+    assert leads.count(final, PROBE) == PROBE
+    assert leads.count(final, 2 * NUMBER) == NUMBER

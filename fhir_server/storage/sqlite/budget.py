@@ -1,13 +1,14 @@
 """How much work one search may cause, and what happens when it is spent.
 
-A search is bounded by time and by steps here, by what its chains ask of other resources in `joining`, and by the rows
-that are held at once in `planning` (GATHER) and `walking` (GATHERED): beyond that it is refused, and says why.
+A search is bounded by time, by steps and by the matches it holds here, by what its chains ask of other resources in
+`joining`, and by what it sorts at once in `walking`: beyond that it is refused, and says why.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TypeVar
 
 import apsw
@@ -20,11 +21,16 @@ STEPS = 1_000
 MOST_STEPS = 1_000_000_000
 """Steps of one search, however long it may take: some hundred million rows."""
 
+_AT_ONCE = 10_000
+
 INLINE_SECONDS = 0.004
 PATIENT_SECONDS = 10.0
 WRITING_SECONDS = 0.25
 """How long the criteria of a write may be searched for: all writers wait meanwhile, and the event loop too."""
 
+
+MOST_HELD = 1_000_000
+"""Resources that one search holds at once, to sort or to count them."""
 
 T = TypeVar("T")
 
@@ -69,6 +75,20 @@ class Budget:
             raise OutOfBudget from None
         finally:
             self._deadline = float("inf")
+
+
+def held(found: Iterable[T]) -> set[T]:
+    """Return all of what is found, each once; raise TooCostly for more than may be held."""
+    kept: set[T] = set()
+    waiting = iter(found)
+    while some := list(islice(waiting, _AT_ONCE)):
+        kept.update(some)
+        if len(kept) > MOST_HELD:
+            raise TooCostly(
+                f"The search would hold more than {MOST_HELD} matches at once: "
+                "name a value that few resources have, or ask without a total"
+            )
+    return kept
 
 
 def while_writing(connection: apsw.Connection, work: Callable[[], T], told: Callable[[], str]) -> T:

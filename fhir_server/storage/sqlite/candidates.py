@@ -11,6 +11,7 @@ from typing import Any
 from fhir_server.search.expression import AllOf, HasId, Predicate
 from fhir_server.search.planning import choose, conjuncts
 from fhir_server.search.record import IndexRecord
+from fhir_server.storage.sqlite.budget import held
 from fhir_server.storage.sqlite.filtering import Filter, Scan
 from fhir_server.storage.sqlite.leads import Leads
 from fhir_server.storage.sqlite.translation import LISTED, Condition
@@ -33,15 +34,15 @@ class Candidates:
         # An id needs no better lead.
         named = any(isinstance(each, HasId) for each in conjuncts(predicate))
         self._predicate = predicate if named else self._leads.expanded(predicate)
-        driver = choose(self._predicate, self._leads.count)
-        self._lead = driver.lead
-        self._rest = Filter(view, driver.rest)
+        self.driver = choose(self._predicate, self._leads.count)
+        self._lead = self.driver.lead
+        self._rest = Filter(view, self.driver.rest)
 
     def in_order(self, window: Window) -> Iterator[Place]:
         """Yield the places of the matches within a window, in its order."""
         scans = self._leads.in_order(self._lead)
         if scans is None:
-            yield from window.arranged(set(self._gathered()))
+            yield from window.arranged(held(self._gathered()))
             return
         for run in window.runs():
             streams = [self._rest.places(*_bounded(scan, run)) for scan in scans]
@@ -79,10 +80,11 @@ class Candidates:
 
     def count(self) -> int:
         """Return the number of matches."""
-        scans = list(self._leads.scans(self._lead))
-        if len(scans) == 1 and self._rest.is_exact and self._leads.in_order(self._lead):
+        # One list has each match once.
+        scans = self._leads.in_order(self._lead)
+        if scans is not None and len(scans) == 1 and self._rest.is_exact:
             return self._rest.count(scans[0])
-        return len({rid for _, rid in self._gathered()})
+        return len(held(rid for _, rid in self._gathered()))
 
     def number(self, most: int) -> int | None:
         """Return how many candidates the lead has; None without a lead, or if there are so many."""
@@ -90,6 +92,15 @@ class Candidates:
             return None
         found = self._leads.count(self._lead, most)
         return found if found < most else None
+
+    def narrowed(self, predicate: Predicate) -> Candidates:
+        """Return those that satisfy one more predicate, which may lead."""
+        asked = None if self._asked is None else AllOf((predicate, self._asked))
+        return Candidates(self.view, AllOf((predicate, self._predicate)), asked=asked)
+
+    def counted(self, lead: Predicate, most: int) -> int:
+        """Count the candidates of what could lead, up to a limit."""
+        return self._leads.count(lead, most)
 
     @cached_property
     def required(self) -> tuple[Predicate, ...]:

@@ -42,7 +42,7 @@ WRITTEN_OUT = 1_000
 """How many resources of the other type are searched first for a page."""
 
 WRITTEN_OUT_FOR_ALL = 20_000
-"""How many targets for a total, or for an order that no index serves: each candidate is looked at anyhow."""
+"""How many targets for a total: each candidate is looked at anyhow."""
 
 MOST_JOINED = 100_000
 """How often one search may ask whether another resource is there."""

@@ -18,6 +18,7 @@ from fhir_server.search.expression import (
     HasTermContaining,
     Not,
     Predicate,
+    Updated,
 )
 from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.planning import PROBE, spans_of, tightened
@@ -38,10 +39,10 @@ REMEMBERED = 10_000
 """Broad terms that a connection remembers."""
 
 MERGED = 8
-"""As how many terms a range of them is written out."""
+"""So many posting lists are merged in order, whatever they hold; few candidates of more are gathered and sorted."""
 
-OPEN_LISTS = 32
-"""How many posting lists are merged in order; more are gathered and sorted."""
+MOST_MERGED = 1_000
+"""How many posting lists are merged at all: each is an open statement."""
 
 TABLES = {"term": "term", "axis": "span"}
 ENDS = {"low": "g.low", "high": "g.high"}
@@ -63,10 +64,16 @@ class Leads:
                 return [self._of_type()]
             case HasTerm(term):
                 return [self.posting(term)]
-            case HasAnyTerm(terms) if len(set(terms)) <= OPEN_LISTS:
+            case HasAnyTerm(terms) if self._is_merged(lead, len(set(terms))):
                 return [self.posting(each) for each in dict.fromkeys(terms)]
             case _:
                 return None
+
+    def _is_merged(self, lead: HasAnyTerm, number: int) -> bool:
+        """Tell whether to merge so many lists: it takes a statement for each, and no more of them than a page shows."""
+        if MERGED < number <= MOST_MERGED:
+            return self.count(lead, PROBE) >= PROBE
+        return number <= MERGED
 
     def scans(self, lead: Predicate | None) -> Iterator[Scan]:
         """Yield the scans that find all candidates of a lead, in no order."""
@@ -82,17 +89,14 @@ class Leads:
                     POSTING,
                     _condition("t.term>=? AND t.term<?", self._view.key(low), self._view.key(high)),
                 )
-            case HasTermContaining(prefix, text, at_end):
-                low = self._view.key(prefix)
-                condition = _condition("t.term>=? AND t.term<?", low, prefix_end(low))
-                rest = f"substr(t.term, {len(low) + 1})"
-                if at_end:
-                    condition.add(f"substr({rest}, {-len(text)})=?", text)
-                else:
-                    condition.add(f"instr({rest}, ?)>0", text)
-                yield POSTING, condition
+            case HasTermContaining():
+                yield self._containing(lead)
             case HasRange():
                 yield from self._spans(lead)
+            case Updated():
+                condition = self._updated(lead)
+                condition.add("r.deleted=0")
+                yield LISTED, condition
             case HasId(()):
                 return
             case HasId(ids):
@@ -110,8 +114,10 @@ class Leads:
             return self._count_term(self._view.key(lead.term), most)
         if isinstance(lead, HasId):
             return min(len(lead.ids), most)
+        # Deletions are counted too where the index does not tell them: a row for each would cost more.
+        counted = [(LISTED, self._updated(lead))] if isinstance(lead, Updated) else self.scans(lead)
         number = 0
-        for source, condition in self.scans(lead):
+        for source, condition in counted:
             number += self._view.connection.execute(
                 f"SELECT count(*) FROM (SELECT 1 FROM {source.table}"  # noqa: S608 - constants
                 f" WHERE {condition.text} LIMIT ?)",
@@ -122,7 +128,7 @@ class Leads:
         return number
 
     def _count_term(self, key: str, most: int) -> int:
-        if key in self._view.broad:
+        if most <= PROBE and key in self._view.broad:
             return most
         number: int = self._view.connection.execute(COUNT_TERM, (key, most)).get
         if number >= PROBE:
@@ -165,12 +171,27 @@ class Leads:
             yield latest
             comparison = ">"
 
+    def _containing(self, lead: HasTermContaining) -> Scan:
+        low = self._view.key(lead.prefix)
+        condition = _condition("t.term>=? AND t.term<?", low, prefix_end(low))
+        rest = f"substr(t.term, {len(low) + 1})"
+        if lead.at_end:
+            condition.add(f"substr({rest}, {-len(lead.text)})=?", lead.text)
+        else:
+            condition.add(f"instr({rest}, ?)>0", lead.text)
+        return POSTING, condition
+
     def _of_type(self) -> Scan:
         return LISTED, _condition("r.type=? AND r.deleted=0", self._view.kind)
 
     def posting(self, term: str) -> Scan:
         """Return the posting list of a term: it is in page order."""
         return POSTING, _condition("t.term=?", self._view.key(term))
+
+    def _updated(self, lead: Updated) -> Condition:
+        condition = _condition("r.type=?", self._view.kind)
+        add_limits(lead.limits, {"low": "r.moment", "high": "r.moment"}, condition)
+        return condition
 
     def _postings(self, terms: Sequence[str]) -> Iterator[Scan]:
         """Yield one scan for each of a few terms, one for all of many."""

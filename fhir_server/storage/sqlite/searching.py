@@ -48,7 +48,7 @@ class Searcher:
 
     def _page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         keys = completed(plan.sort)
-        candidates = self._candidates(sight, plan, of_all=not _is_served(keys))
+        candidates = self.candidates(sight, plan, of_all=False)
         # One statement needs no transaction around it.
         if len(candidates) == 1 and (page := _simple(candidates[0], keys, after, limit)):
             return page
@@ -60,10 +60,11 @@ class Searcher:
     def count(self, sight: Visibility, plan: Plan) -> Count:
         """Return the number of visible matches."""
         with snapshot(self._connection):
-            number = sum(each.count() for each in self._candidates(sight, plan, of_all=True))
+            number = sum(each.count() for each in self.candidates(sight, plan, of_all=True))
             return Count(number, exact=True)
 
-    def _candidates(self, sight: Visibility, plan: Plan, *, of_all: bool) -> list[Candidates]:
+    def candidates(self, sight: Visibility, plan: Plan, *, of_all: bool) -> list[Candidates]:
+        """Return the matches of each type that may be seen."""
         kinds = self._present() if plan.types is None else sorted(plan.types)
         joined = Joins(self._connection, sight, self._broad, most=self._most_joined, of_all=of_all)
         return [

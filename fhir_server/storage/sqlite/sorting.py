@@ -10,12 +10,21 @@ from collections.abc import Iterator
 from itertools import groupby, islice
 
 from fhir_server.fhir.errors import TooCostly
-from fhir_server.search.expression import SortKey
-from fhir_server.search.matching import sort_key
+from fhir_server.search.expression import HasTerm, SortKey
+from fhir_server.search.matching import MARKERS, sort_key
 from fhir_server.search.ordering import PRIMARY, Order, SortValue
+from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.record import NO_DATE, IndexRecord
 from fhir_server.storage.sqlite.candidates import Candidates
-from fhir_server.storage.sqlite.walking import COLUMNS, GATHERED, Start, Step, TooFar, walk_of
+from fhir_server.storage.sqlite.walking import (
+    COLUMNS,
+    GATHERED,
+    Start,
+    Step,
+    TermWalk,
+    TooFar,
+    walk_of,
+)
 from fhir_server.storage.sqlite.windows import Place, Window
 
 FEW = 1_000
@@ -26,27 +35,37 @@ MOST_IN_CHUNK = 512
 """Steps of a walk that are checked together: at first about a page, then more and more."""
 
 _PAST_ALL = 2**62
+_LAST_PLACE = NO_DATE, 0
+"""Behind all others in page order: no rid is so small."""
 
 
 class Sorting:
-    """The matches of one type by `completed` keys."""
+    """The matches of one type by `completed` keys; of these such as have the values `fixed` for the first ones."""
 
-    def __init__(self, candidates: Candidates, keys: tuple[SortKey, ...]) -> None:
+    def __init__(
+        self, candidates: Candidates, keys: tuple[SortKey, ...], fixed: tuple[SortValue, ...] = ()
+    ) -> None:
         self._candidates = candidates
         self._keys = keys
-        self._key, *others = keys
-        # Equals in page order: as a walk meets them.
-        self._is_met_in_order = [(e.kind, e.descending) for e in others] == [(PRIMARY, True)]
+        self._fixed = fixed
+        self._number = len(fixed)
+        self._has_met = False
+        self._key, *others = keys[self._number :]
+        # Equals in page order, or none to be ordered: as a walk meets them.
+        self._is_met_in_order = [(e.kind, e.descending) for e in others] in ([], [(PRIMARY, True)])
 
     def orders(self, start: Order | None) -> Iterator[Order]:
         """Yield where the matches stand, those after the given one."""
+        if start is not None and start.values[: self._number] != self._fixed:
+            start = None
         if self._candidates.number(FEW) is not None:
             return self._sorted(start)
         return self._walked(start)
 
     def _sorted(self, start: Order | None) -> Iterator[Order]:
         found = (self._order(*each) for each in self._candidates.records())
-        yield from sorted(each for each in found if start is None or start < each)
+        fixed = (each for each in found if each.values[: self._number] == self._fixed)
+        yield from sorted(each for each in fixed if start is None or start < each)
 
     def _walked(self, start: Order | None) -> Iterator[Order]:
         latest = start
@@ -59,58 +78,94 @@ class Sorting:
             yield from self._sorted(latest)
 
     def _grouped(self, start: Order | None) -> Iterator[Order]:
-        """Yield what a walk meets, of each value of the first key in the order of the others."""
+        """Yield what a walk meets, of each value of its key in the order of the others."""
         if self._is_met_in_order:
-            yield from self._met(start)
+            yield from self._met(self._steps(start), start)
             return
-        for _, group in groupby(self._met(start), key=lambda each: each.values[0]):
-            orders = list(islice(group, GATHERED + 1))
-            if len(orders) > GATHERED:
-                raise TooFar
-            yield from sorted(orders)
+        if start is not None and self._narrows(value := self._value_of(start)):
+            yield from self._by_next_key(value, start)
+        else:
+            yield from self._sorted_groups(self._steps(start), start)
 
-    def _met(self, start: Order | None) -> Iterator[Order]:
+    def _sorted_groups(self, steps: Iterator[Step], start: Order | None) -> Iterator[Order]:
+        for value, group in groupby(self._met(steps, start), key=self._value_of):
+            most = FEW if self._narrows(value) else GATHERED
+            orders = list(islice(group, most + 1))
+            if len(orders) <= most:
+                yield from sorted(orders)
+            elif self._narrows(value):
+                yield from self._by_next_key(value, start)
+                return
+            else:
+                raise TooFar
+
+    def _narrows(self, value: SortValue) -> bool:
+        """Tell whether those of one value can be walked by the next key: a walk of all meets few others."""
+        has_terms = self._key.kind in MARKERS and self._key.parameter not in COLUMNS
+        return value is None or has_terms
+
+    def _by_next_key(self, value: SortValue, start: Order | None) -> Iterator[Order]:
+        """Yield those of one value, however many, in the order of the next key; then what follows."""
+        candidates = self._candidates
+        if value is not None:
+            terms = TermWalk(candidates.view, self._key).terms(str(value))
+            candidates = candidates.narrowed(any_of(map(HasTerm, terms)))
+        yield from Sorting(candidates, self._keys, (*self._fixed, value)).orders(start)
+        if value is not None:
+            yield from self._sorted_groups(self._along(Start(value, _LAST_PLACE)), start)
+
+    def _met(self, steps: Iterator[Step], start: Order | None) -> Iterator[Order]:
         """Yield the matches as a walk meets them, each at the value that it is sorted by."""
-        for chunk in _chunks(self._patiently(self._steps(start))):
+        for chunk in _chunks(self._patiently(steps)):
             found = self._candidates.checked([rid for _, rid in chunk])
             for value, rid in chunk:
                 if rid not in found:
                     continue
                 order = self._order(rid, *found[rid])
-                if order.values[0] == value and (start is None or start < order):
+                stands = order.values[: self._number + 1] == (*self._fixed, value)
+                if stands and (start is None or start < order):
+                    self._has_met = True
                     yield order
 
+    def _value_of(self, order: Order) -> SortValue:
+        return order.values[self._number]
+
     def _steps(self, start: Order | None) -> Iterator[Step]:
-        """Yield the steps of the walk along the values, then those to what has none."""
+        """Yield the steps of the walk from there on; those to what has no value come last."""
         if self._key.kind == PRIMARY:
-            yield from self._steps_by_primary(start)
-            return
-        value = None if start is None else start.values[0]
-        behind = None if start is None or not self._is_met_in_order else _place(start)
-        walk = walk_of(self._candidates.view, self._key, self._candidates.required)
+            return self._by_primary(start)
         if start is None:
-            yield from walk.steps(None)
-        elif value is not None:
-            yield from walk.steps(Start(value, behind))
-            behind = None
+            return self._along(None)
+        value, behind = self._value_of(start), _place(start) if self._is_met_in_order else None
+        return self._without_value(behind) if value is None else self._along(Start(value, behind))
+
+    def _along(self, start: Start | None) -> Iterator[Step]:
+        walk = walk_of(self._candidates.view, self._key, self._candidates.required)
+        yield from walk.steps(start)
+        yield from self._without_value(None)
+
+    def _without_value(self, behind: Place | None) -> Iterator[Step]:
         if self._key.parameter not in COLUMNS:
             yield from ((None, rid) for _, rid in self._candidates.in_order(Window(behind)))
 
-    def _steps_by_primary(self, start: Order | None) -> Iterator[Step]:
+    def _by_primary(self, start: Order | None) -> Iterator[Step]:
         """Yield the steps in page order, beginning with all of the date where the last page ended."""
-        descending = self._key.descending
-        after = None
+        descending, after = self._key.descending, None
         if start is not None:
-            after = _date(start.values[0]), _PAST_ALL if descending else 0
+            after = _date(self._value_of(start)), _PAST_ALL if descending else 0
         places = self._candidates.in_order(Window(after, descending=descending))
         return ((None if date == NO_DATE else date, rid) for date, rid in places)
 
     def _patiently(self, steps: Iterator[Step]) -> Iterator[Step]:
-        """Yield steps; raise TooFar once it is more than there are candidates, which might be sorted."""
+        """Yield steps; raise TooFar where sorting the candidates is likely to be cheaper.
+
+        That is after as many steps as there are candidates, or after a few that have met none of them: what is
+        asked for then lies elsewhere in this order.
+        """
         yield from islice(steps, FEW)
         most = self._candidates.number(GATHERED)
         for number, step in enumerate(steps, FEW):
-            if most is not None and number >= most:
+            if most is not None and (number >= most or not self._has_met):
                 raise TooFar
             yield step
 

@@ -34,10 +34,12 @@ from fhir_server.storage.contract import (
     WriteOp,
     WriteResult,
 )
+from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.parameters import Catalogue, Extent, Stamp
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
 from fhir_server.storage.sqlite.denials import Denials
+from fhir_server.storage.sqlite.explaining import Explainer
 from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
@@ -58,6 +60,7 @@ class _Session:
         self.reader = Reader(self.connection)
         self.budget = Budget(self.connection, seconds=seconds)
         self.searcher = Searcher(self.connection)
+        self.explainer = Explainer(self.connection, self.budget)
 
 
 class SQLiteStore:
@@ -104,6 +107,12 @@ class SQLiteStore:
         return await self._within_budget(
             lambda each: each.searcher.count(sight, plan), lambda: advice(plan, counted=True)
         )
+
+    async def explain(
+        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+    ) -> Explanation:
+        """See Store.explain."""
+        return await self._on_thread(lambda each: each.explainer.explain(sight, plan, after, limit))
 
     async def history(
         self, sight: Visibility, scope: HistoryScope, after: Position | None, limit: int

@@ -147,7 +147,8 @@ def check(kind: str, predicate: Predicate, source: Source, into: Condition) -> N
         case HasId(ids):
             among("r.id", ids, into)
         case Updated(limits):
-            add_limits(limits, dict.fromkeys(("low", "high"), "r.moment"), into)
+            # The sign keeps SQLite from driving by the moment: that is for the planner to choose.
+            add_limits(limits, dict.fromkeys(("low", "high"), "+r.moment"), into)
         case Not(inner):
             nested = Condition()
             check(kind, inner, source, nested)

@@ -147,7 +147,7 @@ class TermWalk:
         """Yield the resources of one value from its posting lists, which are in page order."""
         (run,) = Window(behind).runs()
         streams = []
-        for term in self._terms(value):
+        for term in self.terms(value):
             source, condition = self._leads.posting(term)
             order = run.bound(source, condition)
             statement = f"SELECT {source.place} FROM {source.table} WHERE {condition.text}{order}"  # noqa: S608 - constants
@@ -155,7 +155,7 @@ class TermWalk:
         merged = heapq.merge(*streams, reverse=True)
         return _steps(value, (place for place, _ in groupby(merged)))
 
-    def _terms(self, value: str) -> Iterator[str]:
+    def terms(self, value: str) -> Iterator[str]:
         """Yield the terms of a value: a code has one for each of its systems."""
         for term in (prefix + value for prefix in self._prefixes):
             if term.endswith(SEPARATOR):
