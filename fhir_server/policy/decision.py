@@ -189,12 +189,14 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Enforcement:
-    """What a store needs to keep denials: the policy, the types that may tell of people, and how people are known.
+    """What a store needs to keep denials: the policy, the resource types, and how people are known.
 
-    `number_system` is the identifier system by which several Patient resources are one person.
+    `personal` are the types that may tell of people, even where they name nobody. `number_system` is the identifier
+    system by which several Patient resources are one person.
     """
 
     policy: Policy
+    kinds: frozenset[str]
     personal: frozenset[str]
     number_system: str
 

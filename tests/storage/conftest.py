@@ -25,7 +25,10 @@ def ticking() -> Callable[[], int]:
 
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 ENFORCEMENT = Enforcement(
-    Policy(PURPOSES), frozenset({"Consent", "Condition", "Observation", "Patient"}), NHS_NUMBER
+    Policy(PURPOSES),
+    kinds=frozenset({"Condition", "Consent", "Location", "Observation", "Patient"}),
+    personal=frozenset({"Condition", "Consent", "Observation", "Patient"}),
+    number_system=NHS_NUMBER,
 )
 
 

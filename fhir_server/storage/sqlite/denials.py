@@ -59,6 +59,7 @@ class Denials:
     ) -> None:
         self._connection = connection
         self._policy = enforcement.policy
+        self._kinds = sorted(enforcement.kinds)
         self._personal = sorted(enforcement.personal)
         self._key = key
         self._number = re.compile(
@@ -158,7 +159,7 @@ class Denials:
         people = [self._provisions_about(each) for each in concerned.mentions]
         return {
             (kind, since, until)
-            for kind in self._kinds(people)
+            for kind in self._decided_on(people)
             for since, until in self._denied(
                 people, audience, Subject(kind, frozenset(concerned.labels))
             )
@@ -198,10 +199,12 @@ class Denials:
                     [(audience.key, owner, *each) for each in rows],
                 )
 
-    def _kinds(self, people: Sequence[Sequence[Provision]]) -> Sequence[str]:
+    def _decided_on(self, people: Sequence[Sequence[Provision]]) -> Sequence[str]:
         """Return the resource types to decide on: one by one only where that can make a difference."""
+        if not people:
+            return self._personal
         by_kind = any(each.kinds for facts in people for one in facts for each in one.chain)
-        return self._personal if by_kind or not people else (ANY_KIND,)
+        return self._kinds if by_kind else (ANY_KIND,)
 
     def _denied(
         self, people: Sequence[Sequence[Provision]], audience: Audience, subject: Subject
