@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fhir_server.conformance.definitions import SearchParameter
-from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.fhir.errors import BadRequest, NotSupported, shown
 from fhir_server.search import filtering
 from fhir_server.search.expression import PointedToBy, PointsTo, Predicate
 from fhir_server.search.filtering import Known, UnknownParameter, known_parameters, nearest
@@ -28,12 +28,12 @@ _HAS_PARTS = 3
 
 def predicate(known: Known, name: str, value: str, around: Surroundings) -> Predicate:
     """Return what a parameter asks, chained or not; raise a BadRequest that says what is wrong with it."""
-    return _Chain(name, value, around).predicate(known, name, hops=0)
+    return _Chain(shown(name), value, around).predicate(known, name, hops=0)
 
 
 @dataclass(slots=True)
 class _Chain:
-    """One chain on its way to its end, and how many types it tried."""
+    """One chain on its way to its end, and how many types it tried; `name` is for messages."""
 
     name: str
     value: str
@@ -47,7 +47,8 @@ class _Chain:
         elif "." in rest:
             link = self._forward
         else:
-            return filtering.predicate(known, rest, self.value, self.around)
+            within = f"{self.name}={shown(self.value)}" if hops else ""
+            return filtering.predicate(known, rest, self.value, self.around, within=within)
         if hops == MOST_HOPS:
             raise NotSupported(f"{self.name} has more than the {MOST_HOPS} links that are served")
         return link(known, rest, hops + 1)
@@ -110,7 +111,8 @@ class _Chain:
         parameter = known.find(code)
         if parameter.type != "reference":
             raise BadRequest(
-                f"{self.name}: {code} is a {parameter.type} parameter, and only a reference leads on"
+                f"{self.name}: {code} is a {parameter.type} parameter, and only a reference leads "
+                f"on; {known.resource_type} has {_references(known)}"
             )
         if is_canonical(known.definitions, parameter.expression):
             raise NotSupported(f"{self.name}: a chain along canonical URLs is not served yet")
@@ -136,10 +138,16 @@ class _Chain:
             for kind in kinds
             for code in known_parameters(known.definitions, kind).parameters
         }
-        code = _first(beyond)
-        what = repr(beyond) if code in parameters else f"{code!r}{nearest(code, parameters)}"
+        code = shown(_first(beyond))
+        what = repr(shown(beyond)) if code in parameters else f"{code!r}{nearest(code, parameters)}"
         whom = kinds[0] if len(kinds) == 1 else f"none of {len(kinds)} types"
         return UnknownParameter(f"{self.name!r}: {whom} has {what}")
+
+
+def _references(known: Known) -> str:
+    """Return the names of the references of a type."""
+    found = [code for code, each in known.parameters.items() if each.type == "reference"]
+    return ", ".join(sorted(found)) or "none"
 
 
 def _first(name: str) -> str:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
-from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.fhir.errors import BadRequest, NotSupported, shown
 from fhir_server.fhir.resource import LOGICAL_ID
 from fhir_server.search import paths
 from fhir_server.search.expression import (
@@ -100,7 +100,7 @@ class Known:
         """Return a parameter by its code; raise UnknownParameter with the nearest names."""
         found = self.parameters.get(code)
         if found is None:
-            raise UnknownParameter(f"{code!r}{nearest(code, self.parameters)}")
+            raise UnknownParameter(f"{shown(code)!r}{nearest(code, self.parameters)}")
         if found.type == "special":
             raise NotSupported(f"the parameter {code} is not served yet")
         return found
@@ -125,18 +125,18 @@ def nearest(name: str, names: Mapping[str, object]) -> str:
     return f" (did you mean {' or '.join(found)}?)" if found else ""
 
 
-def predicate(known: Known, name: str, value: str, around: Surroundings) -> Predicate:
-    """Return what a parameter asks; raise a BadRequest that says what is wrong with it."""
+def predicate(
+    known: Known, name: str, value: str, around: Surroundings, *, within: str = ""
+) -> Predicate:
+    """Return what a parameter asks; raise a BadRequest that says what is wrong with it.
+
+    `within` is the chain at whose end it stands.
+    """
     _check_served(name)
     code, _, modifier = name.partition(":")
     parameter = known.find(code)
-    if len(name) + len(value) > LONGEST_PARAMETER:
-        raise BadRequest(f"{code} is longer than {LONGEST_PARAMETER} characters")
-    if _UNREADABLE.search(value):
-        raise BadRequest(f"{code} has a character that no FHIR value has")
-    if not value:
-        raise EmptyValue(f"{name} has no value")
-    criterion = Criterion(parameter, modifier or None, value, around)
+    criterion = Criterion(parameter, modifier or None, value, around, within)
+    _check_readable(name, criterion)
     if modifier == "missing":
         return _missing(criterion)
     if modifier == "not" and parameter.type == "token":
@@ -148,6 +148,21 @@ def _check_served(name: str) -> None:
     code = name.partition(":")[0]
     if code in NOT_SERVED:
         raise NotSupported(f"{NOT_SERVED[code]} ({code}) is not served yet")
+
+
+def _check_readable(name: str, criterion: Criterion) -> None:
+    value = criterion.value
+    if not value:
+        raise EmptyValue(
+            f"{criterion} has no value; {criterion.parameter.code}:missing=true finds what has none"
+        )
+    length = len(name) + len(value)
+    if length > LONGEST_PARAMETER:
+        raise BadRequest(f"{criterion} has {length} characters; {LONGEST_PARAMETER} are taken")
+    if unreadable := _UNREADABLE.search(value):
+        raise BadRequest(
+            f"{criterion} has the character U+{ord(unreadable[0]):04X}, which no FHIR value has"
+        )
 
 
 def _missing(criterion: Criterion) -> Predicate:
@@ -166,9 +181,7 @@ def _any_value(known: Known, criterion: Criterion) -> Predicate:
         return _one_value(known, criterion)
     values = split(criterion.value, ",")
     if len(values) > MOST_ALTERNATIVES:
-        raise BadRequest(
-            f"{criterion.parameter.code} has {len(values)} values; {MOST_ALTERNATIVES} are taken"
-        )
+        raise BadRequest(f"{criterion} has {len(values)} values; {MOST_ALTERNATIVES} are taken")
     if "" in values:
         raise EmptyValue(f"{criterion} has an empty value beside its commas")
     return any_of(_one_value(known, replace(criterion, value=each)) for each in values)

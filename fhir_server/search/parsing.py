@@ -16,7 +16,7 @@ from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.search.expression import Plan
 from fhir_server.search.filtering import EmptyValue, UnknownParameter, known_parameters
 from fhir_server.search.parameter_types.criterion import Surroundings
-from fhir_server.search.reading import DEFAULT_COUNT, READERS, Query, Reading
+from fhir_server.search.reading import DEFAULT_COUNT, LISTED, READERS, Query, Reading
 
 __all__ = ["Query", "parse_criteria", "parse_query"]
 
@@ -79,7 +79,7 @@ def _reason(refusal: BadRequest) -> str:
 def _unknown(resource_type: str | None, names: list[str]) -> BadRequest:
     what = f"{resource_type} has" if resource_type else "a search of all types has"
     return BadRequest(
-        f"{what} no search parameter {', '.join(names)}; "
+        f"{what} no search parameter {', '.join(names)}{LISTED}; "
         "with `Prefer: handling=lenient` unknown ones are left out"
     )
 

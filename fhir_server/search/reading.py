@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from fhir_server.conformance.definitions import Definitions
-from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.fhir.errors import BadRequest, NotSupported, shown
 from fhir_server.search import chaining
 from fhir_server.search.expression import AllOf, Include, Plan, Predicate, SortKey
 from fhir_server.search.filtering import EmptyValue, Known, UnknownParameter, nearest
@@ -34,6 +34,7 @@ _SUMMARIES: dict[str, Summary] = {
     "false": "false",
 }
 _ONCE = frozenset(("_count", "_total", "_elements", "_summary", "_type"))
+LISTED = "; `metadata` lists those there are"
 _UNSORTABLE = frozenset(("composite", "special"))
 
 
@@ -113,11 +114,13 @@ class Reading:
 
     def _apply_result_parameter(self, code: str, name: str, value: str) -> None:
         if not value:
-            raise EmptyValue(f"{name} has no value")
+            raise EmptyValue(f"{name}= has no value, and asks for nothing: leave it out")
         if code in _ONCE and any(code == each for each, _ in self.applied):
-            raise BadRequest(f"{code} is given twice")
+            raise BadRequest(f"{name}={shown(value)}: {code} is given twice, and taken once")
         if ":" in name and code not in {"_include", "_revinclude"}:
-            raise BadRequest(f"{name}: {code} has no modifiers")
+            raise BadRequest(
+                f"{name}={shown(value)}: {code} has no modifiers, and is asked without"
+            )
         READERS[code](self, name, value)
 
 
@@ -163,7 +166,7 @@ def _sort_key(reading: Reading, text: str) -> SortKey:
     parameter = reading.known.parameters.get(code)
     if parameter is None:
         hint = nearest(code, reading.known.parameters)
-        raise BadRequest(f"_sort={text}: there is no search parameter {code!r}{hint}")
+        raise BadRequest(f"_sort={text}: there is no search parameter {code!r}{hint}{LISTED}")
     sources = reading.known.sources(parameter)
     if parameter.type in _UNSORTABLE or len(sources) > 1:
         raise NotSupported(f"_sort={text}: a {parameter.type} like {code} has no one order")
