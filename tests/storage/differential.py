@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from random import Random
@@ -95,30 +95,31 @@ async def _awaited(answer: Awaitable[None]) -> None:
     await answer
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Compare; return 1 where an answer differs."""
-    given_ = _arguments()
-    first = secrets.randbits(32) if given_.seed is None else given_.seed
+    asked = _arguments(arguments)
+    first = secrets.randbits(32) if asked.seed is None else asked.seed
     sys.stdout.write(f"seed {first}\n")
-    todo = [
-        each
-        for each in chunks(first, given_.cases, given_.backend)
-        if given_.chunk is None or each.number == given_.chunk
-    ]
-    failed = False
-    with ProcessPoolExecutor(given_.processes) as pool:
+    todo = [*chunks(first, asked.cases, asked.backend)]
+    if asked.chunk is not None:
+        todo = [each for each in todo if each.number == asked.chunk]
+    failed = 0
+    with ProcessPoolExecutor(asked.processes) as pool:
         running = {pool.submit(problem_of, each): each for each in todo}
-        for chunk, problem in _told(running, given_.cases):
+        for chunk, problem in _told(running):
             if problem is not None:
-                failed = True
-                again = f"scripts/differential --seed {first} --cases {given_.cases}"
-                sys.stdout.write(f"{problem}\nagain: {again} --chunk {chunk.number}\n")
-    return int(failed)
+                failed = 1
+                again = f"scripts/differential --seed {first} --cases {asked.cases}"
+                sys.stdout.write(
+                    f"{problem}\nagain: {again} --backend {chunk.backend} --chunk {chunk.number}\n"
+                )
+    return failed
 
 
-def _told(running: dict[Future[Problem], Chunk], cases: int) -> Iterator[tuple[Chunk, Problem]]:
+def _told(running: dict[Future[Problem], Chunk]) -> Iterator[tuple[Chunk, Problem]]:
     """Yield the chunks as they end, and say how far it is."""
     begun, done = monotonic(), 0
+    cases = sum(each.cases for each in running.values())
     for each in as_completed(running):
         chunk = running[each]
         done += chunk.cases
@@ -127,14 +128,20 @@ def _told(running: dict[Future[Problem], Chunk], cases: int) -> Iterator[tuple[C
         sys.stdout.flush()
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/differential", description=__doc__)
     parser.add_argument("--cases", type=int, default=100_000, help="searches [100000]")
     parser.add_argument("--seed", type=int, help="[a random one]")
     parser.add_argument("--processes", type=int, default=2, help="that compare [2]")
     parser.add_argument("--chunk", type=int, help="compare this part of the cases alone")
     parser.add_argument("--backend", choices=[*BACKENDS], default="sqlite", help="[sqlite]")
-    return parser.parse_args()
+    asked = parser.parse_args(arguments)
+    number = len([*chunks(0, asked.cases, asked.backend)])
+    if number == 0:
+        parser.error("--cases is a number from 1")
+    if asked.chunk is not None and asked.chunk not in range(number):
+        parser.error(f"--chunk is a number from 0 to {number - 1} where --cases is {asked.cases}")
+    return asked
 
 
 if __name__ == "__main__":
