@@ -11,7 +11,7 @@ from functools import lru_cache
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.errors import BadRequest, NotSupported, shown
 from fhir_server.fhir.resource import LOGICAL_ID
-from fhir_server.search import paths
+from fhir_server.search import listing, paths
 from fhir_server.search.expression import (
     EVERYTHING,
     NOTHING,
@@ -26,6 +26,7 @@ from fhir_server.search.expression import (
 from fhir_server.search.parameter_types import (
     composite,
     date,
+    near,
     number,
     quantity,
     reference,
@@ -35,13 +36,17 @@ from fhir_server.search.parameter_types import (
 )
 from fhir_server.search.parameter_types.composite import Component
 from fhir_server.search.parameter_types.criterion import (
+    Alternatives,
     Criterion,
     Surroundings,
     any_of,
+    in_range,
     split,
     unescape,
 )
+from fhir_server.search.parameter_types.modifiers import modifiers_of
 from fhir_server.search.primary import has_one_value, primary_parameter
+from fhir_server.search.record import LISTED
 
 MOST_ALTERNATIVES = 500
 """How many values, separated by commas, one parameter may have."""
@@ -53,8 +58,6 @@ NOT_SERVED = {
     "_content": "a search in the text of resources",
     "_contained": "a search for contained resources",
     "_containedType": "a search for contained resources",
-    "_filter": "the filter language",
-    "_list": "a search by list",
     "_query": "a named query",
     "_text": "a search in narratives",
 }
@@ -68,6 +71,9 @@ _PARSERS: dict[str, Callable[[Criterion], Predicate]] = {
     "number": number.parse,
     "quantity": quantity.parse,
 }
+
+_NEGATED = {"not": None, "not-in": "in"}
+"""Modifiers of tokens that say that none of the values is there, and how one is asked for."""
 
 _UNREADABLE = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 
@@ -101,8 +107,6 @@ class Known:
         found = self.parameters.get(code)
         if found is None:
             raise UnknownParameter(f"{shown(code)!r}{nearest(code, self.parameters)}")
-        if found.type == "special":
-            raise NotSupported(f"the parameter {code} is not served yet")
         return found
 
     def components(self, parameter: SearchParameter) -> tuple[Component, ...]:
@@ -132,40 +136,52 @@ def predicate(
 
     `within` is the chain at whose end it stands.
     """
-    _check_served(name)
+    check_served(name)
     code, _, modifier = name.partition(":")
+    if code == LISTED:
+        check_value(name, value)
+        return listing.predicate(known.resource_type, name, value)
     parameter = known.find(code)
+    check_value(name, value, within)
     criterion = Criterion(parameter, modifier or None, value, around, within)
-    _check_readable(name, criterion)
     if modifier == "missing":
-        return _missing(criterion)
-    if modifier == "not" and parameter.type == "token":
-        return Not(_any_value(known, replace(criterion, modifier=None)))
+        return missing(criterion)
+    if modifier in _NEGATED and modifier in modifiers_of(parameter):
+        return Not(_any_value(known, replace(criterion, modifier=_NEGATED[modifier])))
     return _any_value(known, criterion)
 
 
-def _check_served(name: str) -> None:
+def check_value(name: str, value: str, within: str = "") -> None:
+    """Raise BadRequest for a value that is empty, too long, or unreadable; `within` is as for `predicate`."""
+    asked = f"{within}: {name}" if within else name
+    length = len(name) + len(value)
+    if length > LONGEST_PARAMETER:
+        told = f"{shown(asked)}={shown(value)}"
+        raise BadRequest(f"{told} has {length} characters; {LONGEST_PARAMETER} are taken")
+    check_readable(asked, value)
+    if not value:
+        code = name.partition(":")[0]
+        hint = "" if code == LISTED else f"; {code}:missing=true finds what has none"
+        raise EmptyValue(f"{asked}= has no value{hint}")
+
+
+def check_readable(name: str, value: str) -> None:
+    """Raise BadRequest for a value with control characters or halves of surrogate pairs."""
+    if found := _UNREADABLE.search(value):
+        raise BadRequest(
+            f"{name}={shown(value)} has the character U+{ord(found[0]):04X}, which no FHIR value has"
+        )
+
+
+def check_served(name: str) -> None:
+    """Raise NotSupported for a parameter that R4 defines apart from the types, and that is not served."""
     code = name.partition(":")[0]
     if code in NOT_SERVED:
         raise NotSupported(f"{NOT_SERVED[code]} ({code}) is not served yet")
 
 
-def _check_readable(name: str, criterion: Criterion) -> None:
-    value = criterion.value
-    if not value:
-        raise EmptyValue(
-            f"{criterion} has no value; {criterion.parameter.code}:missing=true finds what has none"
-        )
-    length = len(name) + len(value)
-    if length > LONGEST_PARAMETER:
-        raise BadRequest(f"{criterion} has {length} characters; {LONGEST_PARAMETER} are taken")
-    if unreadable := _UNREADABLE.search(value):
-        raise BadRequest(
-            f"{criterion} has the character U+{ord(unreadable[0]):04X}, which no FHIR value has"
-        )
-
-
-def _missing(criterion: Criterion) -> Predicate:
+def missing(criterion: Criterion) -> Predicate:
+    """Return what `:missing` asks."""
     code = criterion.parameter.code
     if criterion.value not in {"true", "false"}:
         raise BadRequest(f"{criterion}: :missing is true or false")
@@ -178,22 +194,31 @@ def _missing(criterion: Criterion) -> Predicate:
 def _any_value(known: Known, criterion: Criterion) -> Predicate:
     """Return that one of the values separated by commas is there."""
     if "," not in criterion.value:
-        return _one_value(known, criterion)
+        return one_value(known, criterion)
+    values = _values(criterion)
+    if criterion.parameter.type == "special":
+        return near.parse(criterion, values)
+    return any_of(one_value(known, replace(criterion, value=each)) for each in values)
+
+
+def _values(criterion: Criterion) -> list[str]:
+    """Return the values between commas; raise BadRequest for too many, EmptyValue for an empty one."""
     values = split(criterion.value, ",")
     if len(values) > MOST_ALTERNATIVES:
         raise BadRequest(f"{criterion} has {len(values)} values; {MOST_ALTERNATIVES} are taken")
     if "" in values:
         raise EmptyValue(f"{criterion} has an empty value beside its commas")
-    return any_of(_one_value(known, replace(criterion, value=each)) for each in values)
+    return values
 
 
-def _one_value(known: Known, criterion: Criterion) -> Predicate:
+def one_value(known: Known, criterion: Criterion) -> Predicate:
+    """Return what one value asks, without regard to commas."""
     match criterion.parameter.code:
         case "_id":
             return _logical_id(criterion)
         case "_lastUpdated":
             criterion.refuse_modifier()
-            return any_of(Updated(each) for each in date.alternatives_of_moment(criterion))
+            return within(known, criterion, date.alternatives_of_moment(criterion))
         case _:
             sources = known.sources(criterion.parameter)
             if len(sources) == 1 and sources[0] is criterion.parameter:
@@ -201,6 +226,15 @@ def _one_value(known: Known, criterion: Criterion) -> Predicate:
             return any_of(
                 _parsed(known, replace(criterion, parameter=source)) for source in sources
             )
+
+
+def within(known: Known, criterion: Criterion, alternatives: Alternatives) -> Predicate:
+    """Return the predicate of a date within one of these limits."""
+    code = criterion.parameter.code
+    if code == "_lastUpdated":
+        return any_of(map(Updated, alternatives))
+    found = in_range(code, alternatives)
+    return _of_primary(found) if code == known.primary else found
 
 
 def _of_primary(predicate: Predicate) -> Predicate:
@@ -228,4 +262,6 @@ def _parsed(known: Known, criterion: Criterion) -> Predicate:
     if parse is not None:
         found = parse(criterion)
         return _of_primary(found) if criterion.parameter.code == known.primary else found
+    if criterion.parameter.type == "special":
+        return near.parse(criterion, [criterion.value])
     return composite.parse(criterion, known.components(criterion.parameter))

@@ -48,11 +48,17 @@ class Wrong(NamedTuple):
 
 def modified(kind: str, code: str) -> list[Wrong]:
     """Return a search with each modifier that a parameter does not have."""
-    known = modifiers_of(DEFINITIONS.search_parameters(kind)[code])
+    parameter = DEFINITIONS.search_parameters(kind)[code]
+    known = modifiers_of(parameter)
     return [
-        Wrong(kind, f"{code}:{each}", "x", tuple(f":{one}" for one in (each, *known)))
+        Wrong(kind, f"{code}:{each}", "x", (f":{each}", *told))
         for each in ANY_MODIFIER
         if each not in known
+        for told in [
+            ("list the codes",)
+            if each in {"above", "below"} and "in" in known
+            else tuple(f":{one}" for one in known)
+        ]
     ]
 
 
@@ -76,7 +82,7 @@ WRONG = [
     Wrong("Observation", "code-value-quantity", "8480-6", ("`code$value-quantity`",)),
     Wrong("Observation", "code-value-quantity", "8480-6$xx5", ("value-quantity=xx5", *NUMBERS)),
     Wrong("Observation", "code-value-date", "8480-6$2020-99", ("value-date=2020-99", *DATES)),
-    Wrong("Patient", "family", "---", ("letter or digit", ":exact")),
+    Wrong("Patient", "family", "---", ("letter or digit",)),
     Wrong("Patient", "family", LONG, ("first 180 characters", "181"), told=LONG[:100]),
     Wrong("ValueSet", "url:below", f"http://{LONG}", ("first 180",), told=f"http://{LONG[:93]}"),
     Wrong("Patient", "identifier", "|", ("`system|code`",)),
@@ -125,7 +131,6 @@ WRONG = [
     Wrong("Patient", "_include", "Patient:organization:Device", ("refers to Organization",)),
     Wrong("Patient", "_include", "Observation:subject", ("_include:iterate",)),
     Wrong("Patient", "_include:recurse", "Patient:link", (":iterate",), told="recurse"),
-    Wrong("Patient", "_revinclude", "*", ("Observation:*",)),
     Wrong("Patient", "_revinclude", "Encounter:location", ("refers to Location",)),
     # What there is not
     Wrong("Patient", "nmae", "x", ("did you mean name?", "metadata", "lenient"), told="nmae"),

@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from fhir_server.conformance.capability import (
     Interactions,
+    Security,
     Software,
     capability_statement,
 )
 from fhir_server.conformance.definitions import SearchParameter
 from fhir_server.fhir.resource import Resource
+from fhir_server.search.filtering import NOT_SERVED
 from fhir_server.search.parameter_types.criterion import split
 from fhir_server.search.parameter_types.modifiers import ANY_TYPE, modifiers_of
 from fhir_server.search.parameter_types.prefix import PREFIXES
@@ -22,6 +24,9 @@ PREFIXED = frozenset(("date", "number", "quantity"))
 """Prefixes are for the ordered types: https://hl7.org/fhir/R4/search.html#prefix."""
 
 CHAIN, REVERSE = "chain", "_has"
+
+WITHOUT_DEFINITION = frozenset(("_content", "_filter", "_list", "_text"))
+"""Parameters that every type has, and that are of no element."""
 
 
 class Feature(NamedTuple):
@@ -39,7 +44,7 @@ def statement() -> Resource:
         types=DEFINITIONS.resource_types,
         interactions=Interactions(("search-type",), ()),
         software=Software("0", "2024-01-01", "http://example.org/fhir"),
-        cross_origin=False,
+        security=Security(),
     )
 
 
@@ -49,12 +54,13 @@ def served() -> Mapping[tuple[str, str], SearchParameter]:
         (each["type"], told["name"]): DEFINITIONS.search_parameters(each["type"])[told["name"]]
         for each in statement()["rest"][0]["resource"]
         for told in each["searchParam"]
+        if told["name"] not in WITHOUT_DEFINITION
     }
 
 
 def features(parameters: Collection[SearchParameter]) -> set[Feature]:
     """Return all that these parameters answer, and the chains that join them."""
-    found = {Feature(CHAIN), Feature(REVERSE)}
+    found = {Feature(each) for each in (CHAIN, REVERSE, *(WITHOUT_DEFINITION - NOT_SERVED.keys()))}
     for each in parameters:
         for of in _names(each):
             found.add(Feature(of))
@@ -83,6 +89,8 @@ def asked(row: Row) -> Iterator[Feature]:
         yield Feature(REVERSE)
     elif "." in name:
         yield Feature(CHAIN)
+    elif name in WITHOUT_DEFINITION:
+        yield Feature(name)
     else:
         code, _, modifier = name.partition(":")
         parameter = DEFINITIONS.search_parameters(row.rule.resource["resourceType"])[code]

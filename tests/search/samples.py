@@ -70,6 +70,13 @@ _VALUES: dict[str, dict[str, Value]] = {
     },
     "uri": _all(_ADDRESS, _ADDRESS, f"{_ADDRESS}/1", _ADDRESS[:-1], types="canonical oid uri url"),
     "reference": _all(_ADDRESS, _ADDRESS, f"{_ADDRESS}/1", types="canonical uri"),
+    "special": {
+        "Location.position": Value(
+            {"latitude": Decimal("54.0"), "longitude": Decimal("-1.9")},
+            "54|-1.8999|1|km",
+            ("54|-1.8|1|km", "54|1.9|1|km"),
+        ),
+    },
 }  # fmt: skip
 
 

@@ -112,7 +112,9 @@ _OF_MODIFIER = {
 
 @lru_cache
 def _parameters(kind: str) -> dict[str, SearchParameter]:
-    return {each.code: each for each in served_parameters(DEFINITIONS, kind)}
+    """Return the parameters of a type whose values are of a type of their own."""
+    served = served_parameters(DEFINITIONS, kind)
+    return {each.code: each for each in served if each.type != "special"}
 
 
 @lru_cache

@@ -20,15 +20,13 @@ from fhir_server.search.expression import (
     Predicate,
 )
 from fhir_server.search.parameter_types.modifiers import modifiers_of
-from fhir_server.search.record import LONGEST_VALUE, prefix_end
+from fhir_server.search.record import LONGEST_VALUE, fold, prefix_end
+from fhir_server.search.terminology import NO_VALUE_SETS, Terminology
 
 Alternatives = tuple[tuple[Limit, ...], ...]
 """Limits on one range: all of those in one of these."""
 
 _NEEDS = {
-    "text": "a search in display texts",
-    "in": "a terminology service",
-    "not-in": "a terminology service",
     "above": "the hierarchy of the resources or codes",
     "below": "the hierarchy of the resources or codes",
 }
@@ -39,11 +37,15 @@ _ESCAPED = re.compile(r"\\([,$|\\])")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the meaning of a value depends on: the moment in microseconds, the zone, this server's address."""
+    """What the meaning of a value depends on.
+
+    The moment in microseconds, the zone, this server's address, what is known of value sets.
+    """
 
     now: int
     zone: ZoneInfo
     base_url: str = ""
+    terminology: Terminology = NO_VALUE_SETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,16 @@ def begins_with(prefix: str) -> HasTermBetween:
     return HasTermBetween(prefix, prefix_end(prefix))
 
 
+def begins_otherwise(prefix: str, low: str, high: str) -> Predicate:
+    """Return the predicate of a term that begins with the prefix and lies outside of low <= term < high."""
+    return any_of((HasTermBetween(prefix, low), HasTermBetween(high, prefix_end(prefix))))
+
+
+def next_term(term: str) -> str:
+    """Return the first text after a term: no term has a NUL."""
+    return term + "\0"
+
+
 def check_length(criterion: Criterion, text: str) -> str:
     """Return a text that is searched by its beginning; raise BadRequest for one longer than is indexed."""
     if len(text) > LONGEST_VALUE:
@@ -128,9 +140,19 @@ def check_length(criterion: Criterion, text: str) -> str:
     return text
 
 
-def in_range(axis: str, alternatives: Alternatives, tags: tuple[str, ...] = ()) -> Predicate:
+def folded(criterion: Criterion) -> str:
+    """Return the value folded, as strings are searched; raise BadRequest if punctuation is all there is."""
+    found = fold(unescape(criterion.value))
+    if not found:
+        raise criterion.malformed("at least one letter or digit in what is searched for")
+    return check_length(criterion, found)
+
+
+def in_range(
+    axis: str, alternatives: Alternatives, tags: tuple[str, ...] = (), unit: str = ""
+) -> Predicate:
     """Return the predicate of a range on this axis, with these tags, that keeps one of the alternatives."""
-    return any_of(HasRange(axis, limits, tags) for limits in alternatives)
+    return any_of(HasRange(axis, limits, tags, unit=unit) for limits in alternatives)
 
 
 def any_of(predicates: Iterable[Predicate]) -> Predicate:

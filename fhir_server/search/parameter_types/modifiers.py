@@ -19,7 +19,7 @@ MODIFIERS: Mapping[str, tuple[str, ...]] = {
     "quantity": (),
     "reference": ("identifier", ANY_TYPE),
     "string": ("exact", "contains"),
-    "token": ("not", "of-type"),
+    "token": ("not", "of-type", "text", "in", "not-in"),
     "uri": ("above", "below"),
 }
 """Besides `missing`, which all have."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,13 +17,16 @@ from threading import local
 from typing import TypeVar
 
 from fhir_server.fhir.resource import Key, Stored
+from fhir_server.policy.decision import Audience, Enforcement
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import (
     Change,
     Count,
     HistoryPage,
     HistoryScope,
+    OptOuts,
     Page,
     Part,
     Position,
@@ -31,7 +34,8 @@ from fhir_server.storage.contract import (
     WriteOp,
     WriteResult,
 )
-from fhir_server.storage.sqlite.budget import Budget, OutOfBudget
+from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
+from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
@@ -47,49 +51,67 @@ T = TypeVar("T")
 class _Session:
     """A connection for reading, with its budget."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seconds: float) -> None:
         self.connection = connect(path, read_only=True)
         self.reader = Reader(self.connection)
-        self.budget = Budget(self.connection)
+        self.budget = Budget(self.connection, seconds=seconds)
         self.searcher = Searcher(self.connection)
 
 
 class SQLiteStore:
     """A Store on one SQLite file: see `fhir_server.storage.contract.Store`."""
 
-    def __init__(self, path: Path, writer: Writer, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, path: Path, writer: Writer, threads: ThreadPoolExecutor, *, seconds: float
+    ) -> None:
         self._path = path
+        self._seconds = seconds
         self._writer = writer
         self._threads = threads
-        self._inline = _Session(path)
+        self._inline = _Session(path, seconds)
         self._of_thread = local()
 
     async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
         """See Store.read."""
+        if sight.audience is not None:
+            await self._admit(sight.audience)
         if version is None:
             return self._inline.reader.current(sight, key)
         return self._inline.reader.version(sight, key, version)
 
     async def read_many(self, sight: Visibility, keys: Sequence[Key]) -> Sequence[Row]:
         """See Store.read_many."""
+        if sight.audience is not None:
+            await self._admit(sight.audience)
         return self._inline.reader.many(sight, keys)
 
     async def search(
         self, sight: Visibility, plan: Plan, after: Position | None, limit: int
     ) -> Page:
         """See Store.search."""
-        return await self._within_budget(lambda each: each.searcher.page(sight, plan, after, limit))
+        if sight.audience is not None:
+            await self._admit(sight.audience)
+        return await self._within_budget(
+            lambda each: each.searcher.page(sight, plan, after, limit), lambda: advice(plan)
+        )
 
     async def count(self, sight: Visibility, plan: Plan) -> Count:
         """See Store.count."""
-        return await self._within_budget(lambda each: each.searcher.count(sight, plan))
+        if sight.audience is not None:
+            await self._admit(sight.audience)
+        return await self._within_budget(
+            lambda each: each.searcher.count(sight, plan), lambda: advice(plan, counted=True)
+        )
 
     async def history(
         self, sight: Visibility, scope: HistoryScope, after: Position | None, limit: int
     ) -> HistoryPage:
         """See Store.history."""
+        if sight.audience is not None:
+            await self._admit(sight.audience)
         return await self._within_budget(
-            lambda each: each.reader.history(sight, scope, after, limit)
+            lambda each: each.reader.history(sight, scope, after, limit),
+            lambda: "ask for the history of a type or of one resource, or for a later _since",
         )
 
     async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
@@ -102,6 +124,8 @@ class SQLiteStore:
 
     async def scan(self, sight: Visibility, part: Part, as_of: int) -> AsyncIterator[Stored]:
         """See Store.scan."""
+        if sight.audience is not None:
+            await self._admit(sight.audience)
         start: int | None = part.low
         while start is not None:
             rest = Part(part.type, start, part.high)
@@ -123,6 +147,22 @@ class SQLiteStore:
                 return
             after = found[-1].token
 
+    async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
+        """See Store.replace_opt_outs."""
+        await self._writer.do(lambda denials: denials.register(numbers, as_of))
+        found = await self.opt_outs()
+        assert found is not None
+        return found
+
+    async def opt_outs(self) -> OptOuts | None:
+        """See Store.opt_outs."""
+        return self._inline.reader.opt_outs()
+
+    async def _admit(self, audience: Audience) -> None:
+        """Have the denials of an audience worked out before it first reads."""
+        if not self._inline.reader.knows(audience):
+            await self._writer.do(lambda denials: denials.admit(audience))
+
     async def secret(self, name: str) -> bytes:
         """See Store.secret."""
         return await asyncio.to_thread(_secret, self._path, name)
@@ -131,11 +171,13 @@ class SQLiteStore:
         """Close the reading connections; the writer's is its own."""
         self._inline.connection.close()
 
-    async def _within_budget(self, work: Callable[[_Session], T]) -> T:
+    async def _within_budget(self, work: Callable[[_Session], T], told: Callable[[], str]) -> T:
         try:
             return self._inline.budget.inline(lambda: work(self._inline))
         except OutOfBudget:
-            return await self._on_thread(work)
+            return await self._on_thread(
+                lambda each: each.budget.patient(partial(work, each), told)
+            )
 
     async def _on_thread(self, work: Callable[[_Session], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
@@ -143,8 +185,8 @@ class SQLiteStore:
     def _run(self, work: Callable[[_Session], T]) -> T:
         session: _Session | None = getattr(self._of_thread, "session", None)
         if session is None:
-            session = self._of_thread.session = _Session(self._path)
-        return session.budget.patient(partial(work, session))
+            session = self._of_thread.session = _Session(self._path, self._seconds)
+        return work(session)
 
 
 def _secret(path: Path, name: str) -> bytes:
@@ -156,15 +198,26 @@ def _secret(path: Path, name: str) -> bytes:
 
 
 @asynccontextmanager
-async def open_store(path: Path, *, clock: Callable[[], int]) -> AsyncIterator[SQLiteStore]:
+async def open_store(
+    path: Path,
+    *,
+    clock: Callable[[], int],
+    seconds: float = PATIENT_SECONDS,
+    enforcement: Enforcement | None = None,
+) -> AsyncIterator[SQLiteStore]:
     """Open a store in a file, made if absent; `clock` gives microseconds since 1970.
+
+    A search may take so many seconds. Without `enforcement` no denials are kept, and no sight may have an audience.
 
     Leaving it commits what waits, and closes. Raises Unavailable for a file that is no store.
     """
     connection = connect(path)
-    writer = Writer(connection, clock)
+    denials = None
+    if enforcement is not None:
+        denials = Denials(connection, enforcement, key=_secret(path, "people"))
+    writer = Writer(connection, clock, denials)
     with ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader") as threads:
-        store = SQLiteStore(path, writer, threads)
+        store = SQLiteStore(path, writer, threads, seconds=seconds)
         writing = asyncio.create_task(writer.run())
         try:
             yield store

@@ -36,6 +36,12 @@ MEASURED = a(
     subject={"reference": "Patient/eve"},
 )
 EVE = refers("Patient", "eve", name=[{"family": "Lovelace"}], gender="female")
+GENDERS = "http://hl7.org/fhir/ValueSet/administrative-gender"
+GENDERED = {
+    "system": "http://hl7.org/fhir/administrative-gender",
+    "code": "female",
+    "display": "Female",
+}
 
 RULES = [
     Rule(
@@ -69,6 +75,27 @@ RULES = [
         ("_tag:not=y", "_tag:missing=false", "_security:not=V", "_security:missing=false"),
         ("_tag:not=x", "_tag:missing=true", "_security:not=R", "_security:missing=true"),
         source=f"{SEARCH}#all",
+    ),
+    Rule(
+        "_tag, _security: the modifiers of tokens are theirs too",
+        a("Patient", meta={"tag": [GENDERED], "security": [GENDERED]}),
+        (
+            f"_tag:in={GENDERS}",
+            "_tag:not-in=http://hl7.org/fhir/ValueSet/observation-status",
+            "_tag:text=fem",
+            f"_security:in={GENDERS}",
+            "_security:not-in=http://hl7.org/fhir/ValueSet/observation-status",
+            "_security:text=fem",
+        ),
+        (
+            f"_tag:not-in={GENDERS}",
+            "_tag:in=http://hl7.org/fhir/ValueSet/observation-status",
+            "_tag:text=male",
+            f"_security:not-in={GENDERS}",
+            "_security:in=http://hl7.org/fhir/ValueSet/observation-status",
+            "_security:text=male",
+        ),
+        source=f"{SEARCH}#modifiers",
     ),
     Rule(
         "Metadata that a resource lacks is missing",
