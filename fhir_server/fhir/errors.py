@@ -11,6 +11,13 @@ from typing import ClassVar
 
 from fhir_server.fhir.outcome import Issue
 
+_SHOWN = 100
+
+
+def shown(text: str) -> str:
+    """Return what a client sent as a message repeats it: of a long text the beginning."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
 
 class FhirError(Exception):
     """An answer that is no success; the message is for the person at the other end."""

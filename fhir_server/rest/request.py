@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from fhir_server.auth.caller import Caller
-from fhir_server.fhir.errors import BadRequest, UnsupportedMediaType
+from fhir_server.fhir.errors import BadRequest, UnsupportedMediaType, shown
 from fhir_server.fhir.resource import LOGICAL_ID, Key
 from fhir_server.rest.content import Content, Streamed
 from fhir_server.rest.negotiation import Format
@@ -98,18 +98,32 @@ class Request:
 
 def parse_pairs(query: str) -> Pairs:
     """Return the names and values of a query or form; raise BadRequest for what is not UTF-8."""
-    if _BROKEN_ESCAPE.search(query):
-        raise BadRequest("A percent sign in the query begins no escape; write it as %25.")
-    if "%00" in query or "\0" in query:
-        raise BadRequest("The query has a NUL character.")
     pieces = query.split("&")
+    if _BROKEN_ESCAPE.search(query):
+        at_fault = next(filter(_BROKEN_ESCAPE.search, pieces))
+        raise BadRequest(
+            f"{shown(at_fault)}: a percent sign in the query begins no escape; write it as %25."
+        )
+    if "%00" in query or "\0" in query:
+        at_fault = next(each for each in pieces if "%00" in each or "\0" in each)
+        raise BadRequest(f"{shown(at_fault)}: the query has a NUL character, which no value has.")
     if len(pieces) > MOST_PAIRS:
         raise BadRequest(f"The query has more than {MOST_PAIRS} parameters.")
+    split = [each.partition("=") for each in pieces if each]
     try:
-        split = [each.partition("=") for each in pieces if each]
         return tuple([(_decoded(name), _decoded(value)) for name, _, value in split])
     except UnicodeDecodeError as error:
-        raise BadRequest("The query is not UTF-8.") from error
+        raise BadRequest(f"{_not_utf8(pieces)}: the query is not UTF-8.") from error
+
+
+def _not_utf8(pieces: Sequence[str]) -> str:
+    """Return the first part of a query that cannot be decoded."""
+    for each in pieces:
+        try:
+            _decoded(each)
+        except UnicodeDecodeError:
+            return shown(each)
+    return ""
 
 
 def _decoded(text: str) -> str:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
-from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.fhir.errors import BadRequest, NotSupported, shown
 from fhir_server.search.canonicals import canonical_parameters, has_canonical, targets
 from fhir_server.search.expression import AllOf, PointedToBy, PointsTo, Predicate
 from fhir_server.search.filtering import Known, UnknownParameter, known_parameters, nearest
@@ -52,12 +52,12 @@ def predicate(  # noqa: PLR0913 - options, each by keyword
     hops: int = 0,
 ) -> Predicate:
     """Return what a name asks, chained or not; raise a BadRequest that says what is wrong with it."""
-    return _Chain(name, end, effort, beside).predicate(known, name, hops)
+    return _Chain(shown(name), end, effort, beside).predicate(known, name, hops)
 
 
 def of_each_type(known: Known, name: str, end: End, *, effort: Effort) -> Mapping[str, Predicate]:
     """Return what a `_has` of a search of all types asks, by the types that it can be asked of."""
-    chain = _Chain(name, end, effort, {})
+    chain = _Chain(shown(name), end, effort, {})
     own, *others = chain.owners(known)
     found = chain.reverse(known_parameters(known.definitions, own), name, 1)
     return {own: found} | {each: replace(found, own=each) for each in others}
@@ -65,7 +65,7 @@ def of_each_type(known: Known, name: str, end: End, *, effort: Effort) -> Mappin
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """One chain on its way to its end."""
+    """One chain on its way to its end; `name` is for messages."""
 
     name: str
     end: End
@@ -171,7 +171,8 @@ class _Chain:
         parameter = known.find(code)
         if parameter.type != "reference":
             raise BadRequest(
-                f"{self.name}: {code} is a {parameter.type} parameter, and only a reference leads on"
+                f"{self.name}: {code} is a {parameter.type} parameter, and only a reference leads "
+                f"on; {known.resource_type} has {_references(known)}"
             )
         return parameter
 
@@ -206,7 +207,15 @@ class _Chain:
             # It is further on, or in brackets, that something is missing.
             return self.effort.missed
         whom = kinds[0] if len(kinds) == 1 else f"none of {len(kinds)} types"
-        return UnknownParameter(f"{self.name!r}: {whom} has {code!r}{nearest(code, parameters)}")
+        return UnknownParameter(
+            f"{self.name!r}: {whom} has {shown(code)!r}{nearest(code, parameters)}"
+        )
+
+
+def _references(known: Known) -> str:
+    """Return the names of the references of a type."""
+    found = [code for code, each in known.parameters.items() if each.type == "reference"]
+    return ", ".join(sorted(found)) or "none"
 
 
 def _first(name: str) -> str:

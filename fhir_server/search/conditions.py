@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from fhir_server.fhir.errors import BadRequest
+from fhir_server.fhir.errors import BadRequest, shown
 from fhir_server.search import chaining, filter_language, filter_operators, filtering
 from fhir_server.search.chaining import Effort
 from fhir_server.search.expression import AllOf, Not, Predicate
@@ -17,7 +17,7 @@ from fhir_server.search.parameter_types.criterion import Surroundings, any_of
 
 def predicate(known: Known, name: str, value: str, around: Surroundings) -> Predicate:
     """Return what a parameter asks; raise a BadRequest that says what is wrong with it."""
-    asked = _Asked(value, around)
+    asked = _Asked(name, value, around)
     return chaining.predicate(known, name, asked.at_end, effort=asked.effort)
 
 
@@ -25,14 +25,15 @@ def of_each_type(
     known: Known, name: str, value: str, around: Surroundings
 ) -> Mapping[str, Predicate]:
     """Return what a `_has` of a search of all types asks, by the types that it can be asked of."""
-    asked = _Asked(value, around)
+    asked = _Asked(name, value, around)
     return chaining.of_each_type(known, name, asked.at_end, effort=asked.effort)
 
 
 @dataclass(slots=True)
 class _Asked:
-    """The value of one parameter, and how far the chains went that it needed."""
+    """One parameter, and how far the chains went that it needed."""
 
+    name: str
     value: str
     around: Surroundings
     effort: Effort = field(default_factory=Effort)
@@ -40,7 +41,8 @@ class _Asked:
     def at_end(self, known: Known, name: str, hops: int) -> Predicate:
         """Return what is asked of the type that a chain leads to."""
         if name.partition(":")[0] != "_filter":
-            return filtering.predicate(known, name, self.value, self.around)
+            within = f"{shown(self.name)}={shown(self.value)}" if hops else ""
+            return filtering.predicate(known, name, self.value, self.around, within=within)
         if name != "_filter":
             raise BadRequest(f"{name}: _filter has no modifiers")
         if not self.value:

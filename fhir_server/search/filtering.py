@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
-from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.fhir.errors import BadRequest, NotSupported, shown
 from fhir_server.fhir.resource import LOGICAL_ID
 from fhir_server.search import hierarchies, listing, paths
 from fhir_server.search.expression import (
@@ -44,6 +44,7 @@ from fhir_server.search.parameter_types.criterion import (
     split,
     unescape,
 )
+from fhir_server.search.parameter_types.modifiers import modifiers_of
 from fhir_server.search.primary import has_one_value, primary_parameter
 from fhir_server.search.record import LISTED
 
@@ -126,7 +127,7 @@ class Known:
         """Return a parameter by its code; raise UnknownParameter with the nearest names."""
         found = self.get(code)
         if found is None:
-            raise UnknownParameter(f"{code!r}{nearest(code, self.parameters)}")
+            raise UnknownParameter(f"{shown(code)!r}{nearest(code, self.parameters)}")
         return found
 
     def components(self, parameter: SearchParameter) -> tuple[Component, ...]:
@@ -149,37 +150,48 @@ def nearest(name: str, names: Mapping[str, object]) -> str:
     return f" (did you mean {' or '.join(found)}?)" if found else ""
 
 
-def predicate(known: Known, name: str, value: str, around: Surroundings) -> Predicate:
-    """Return what a parameter asks; raise a BadRequest that says what is wrong with it."""
+def predicate(
+    known: Known, name: str, value: str, around: Surroundings, *, within: str = ""
+) -> Predicate:
+    """Return what a parameter asks; raise a BadRequest that says what is wrong with it.
+
+    `within` is the chain at whose end it stands.
+    """
     check_served(name)
     code, _, modifier = name.partition(":")
     if code == LISTED:
         check_value(name, value)
         return listing.predicate(known.resource_type, name, value)
     parameter = known.find(code)
-    check_value(name, value)
-    criterion = Criterion(parameter, modifier or None, value, around)
+    check_value(name, value, within)
+    criterion = Criterion(parameter, modifier or None, value, around, within)
     if modifier == "missing":
         return missing(criterion)
-    if modifier in _NEGATED and parameter.type == "token":
+    if modifier in _NEGATED and modifier in modifiers_of(parameter):
         return Not(_any_value(known, replace(criterion, modifier=_NEGATED[modifier])))
     return _any_value(known, criterion)
 
 
-def check_value(name: str, value: str) -> None:
-    """Raise BadRequest for a value that is empty, too long, or unreadable."""
-    code = name.partition(":")[0]
-    if len(name) + len(value) > LONGEST_PARAMETER:
-        raise BadRequest(f"{code} is longer than {LONGEST_PARAMETER} characters")
-    check_readable(code, value)
+def check_value(name: str, value: str, within: str = "") -> None:
+    """Raise BadRequest for a value that is empty, too long, or unreadable; `within` is as for `predicate`."""
+    asked = f"{within}: {name}" if within else name
+    length = len(name) + len(value)
+    if length > LONGEST_PARAMETER:
+        told = f"{shown(asked)}={shown(value)}"
+        raise BadRequest(f"{told} has {length} characters; {LONGEST_PARAMETER} are taken")
+    check_readable(asked, value)
     if not value:
-        raise EmptyValue(f"{name} has no value")
+        code = name.partition(":")[0]
+        hint = "" if code == LISTED else f"; {code}:missing=true finds what has none"
+        raise EmptyValue(f"{asked}= has no value{hint}")
 
 
-def check_readable(code: str, value: str) -> None:
+def check_readable(name: str, value: str) -> None:
     """Raise BadRequest for a value with control characters or halves of surrogate pairs."""
-    if _UNREADABLE.search(value):
-        raise BadRequest(f"{code} has a character that no FHIR value has")
+    if found := _UNREADABLE.search(value):
+        raise BadRequest(
+            f"{name}={shown(value)} has the character U+{ord(found[0]):04X}, which no FHIR value has"
+        )
 
 
 def check_served(name: str) -> None:
@@ -206,9 +218,7 @@ def _any_value(known: Known, criterion: Criterion) -> Predicate:
         return one_value(known, criterion)
     values = split(criterion.value, ",")
     if len(values) > MOST_ALTERNATIVES:
-        raise BadRequest(
-            f"{criterion.parameter.code} has {len(values)} values; {MOST_ALTERNATIVES} are taken"
-        )
+        raise BadRequest(f"{criterion} has {len(values)} values; {MOST_ALTERNATIVES} are taken")
     if "" in values:
         raise EmptyValue(f"{criterion} has an empty value beside its commas")
     return any_of(one_value(known, replace(criterion, value=each)) for each in values)

@@ -45,7 +45,7 @@ def parse_revinclude(
 def _iterates(name: str) -> bool:
     _, _, modifier = name.partition(":")
     if modifier not in {"", "iterate"}:
-        raise BadRequest(f"{name}: the only modifier is :iterate")
+        raise BadRequest(f"{name}: there is no modifier :{modifier}; the only one is :iterate")
     return modifier == "iterate"
 
 
@@ -59,7 +59,8 @@ def _parsed(
     source, code, target = parts[0], parts[1], parts[2] if len(parts) == _LONGEST else None
     for each in (source, target):
         if each is not None and each not in definitions.resource_types:
-            raise BadRequest(f"{asked}: there is no resource type {each}")
+            hint = nearest(each, dict.fromkeys(definitions.resource_types))
+            raise BadRequest(f"{asked}: there is no resource type {each}{hint}")
     include = Include(source, code, target, _iterates(name))
     if code == "*":
         return include, None

@@ -17,7 +17,7 @@ from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.search.expression import Plan
 from fhir_server.search.filtering import EmptyValue, UnknownParameter, known_parameters
 from fhir_server.search.parameter_types.criterion import Surroundings
-from fhir_server.search.reading import DEFAULT_COUNT, READERS, Query, Reading
+from fhir_server.search.reading import DEFAULT_COUNT, IN_METADATA, READERS, Query, Reading
 from fhir_server.search.terminology import ListedValueSets
 
 __all__ = ["Query", "parse_criteria", "parse_query"]
@@ -87,7 +87,7 @@ def _reason(refusal: BadRequest) -> str:
 def _unknown(resource_type: str | None, names: list[str]) -> BadRequest:
     what = f"{resource_type} has" if resource_type else "a search of all types has"
     return BadRequest(
-        f"{what} no search parameter {', '.join(names)}; "
+        f"{what} no search parameter {', '.join(names)}{IN_METADATA}; "
         "with `Prefer: handling=lenient` unknown ones are left out"
     )
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from fhir_server.conformance.definitions import Definitions
-from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.fhir.errors import BadRequest, NotSupported, shown
 from fhir_server.search import conditions, listing
 from fhir_server.search.expression import NOTHING, AllOf, Include, Plan, Predicate, SortKey
 from fhir_server.search.filtering import (
@@ -41,6 +41,7 @@ _SUMMARIES: dict[str, Summary] = {
     "false": "false",
 }
 _ONCE = frozenset(("_count", "_total", "_elements", "_summary", "_type"))
+IN_METADATA = "; `metadata` lists those there are"
 _UNSORTABLE = frozenset(("composite", "special"))
 
 
@@ -152,11 +153,13 @@ class Reading:
 
     def _apply_result_parameter(self, code: str, name: str, value: str) -> None:
         if not value:
-            raise EmptyValue(f"{name} has no value")
+            raise EmptyValue(f"{name}= has no value, and asks for nothing: leave it out")
         if code in _ONCE and any(code == each for each, _ in self.applied):
-            raise BadRequest(f"{code} is given twice")
+            raise BadRequest(f"{name}={shown(value)}: {code} is given twice, and taken once")
         if ":" in name and code not in {"_include", "_revinclude"}:
-            raise BadRequest(f"{name}: {code} has no modifiers")
+            raise BadRequest(
+                f"{name}={shown(value)}: {code} has no modifiers, and is asked without"
+            )
         READERS[code](self, name, value)
 
 
@@ -202,7 +205,7 @@ def _sort_key(reading: Reading, text: str) -> SortKey:
     parameter = reading.known.get(code)
     if parameter is None:
         hint = nearest(code, reading.known.parameters)
-        raise BadRequest(f"_sort={text}: there is no search parameter {code!r}{hint}")
+        raise BadRequest(f"_sort={text}: there is no search parameter {code!r}{hint}{IN_METADATA}")
     if parameter.type in _UNSORTABLE:
         raise NotSupported(f"_sort={text}: a {parameter.type} like {code} has no one order")
     codes = tuple(each.code for each in reading.known.sources(parameter))

@@ -35,7 +35,7 @@ GENDERS = "http://hl7.org/fhir/ValueSet/administrative-gender"
 REFUSED = [
     ("Patient", "birthday=2000", "did you mean birthdate"),
     ("Patient", "nmae=x", "did you mean name"),
-    ("Patient", "family", "family has no value"),
+    ("Patient", "family", "family= has no value"),
     ("Patient", "family=a,,b", "empty value"),
     ("Patient", "family=", "no value"),
     ("Patient", "family=---", "letter or digit"),
@@ -228,7 +228,7 @@ REFUSED = [
     ("Observation", "_include=Observation:subjct", "did you mean subject"),
     ("Observation", "_include=Observation:subject:Practitioner", "refers to"),
     ("Observation", "_include=Patient:organization", "_include:iterate"),
-    ("Observation", "_include:recurse=Observation:subject", "the only modifier is :iterate"),
+    ("Observation", "_include:recurse=Observation:subject", "the only one is :iterate"),
     ("Patient", "_revinclude=Encounter:location", "not to Patient"),
     (None, "name=x", "a search of all types has no search parameter 'name'"),
     (None, "_type=Patient,Pacient", "did you mean"),
@@ -259,8 +259,19 @@ def test_too_many_parameters_are_refused() -> None:
 
 
 def test_a_parameter_that_is_too_long_is_refused() -> None:
-    with pytest.raises(BadRequest, match="longer than"):
+    with pytest.raises(BadRequest, match="20010 characters; 20000 are taken"):
         query_of("Patient", "identifier=" + "x" * 20_000)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x" * 30_000, "family:" + "x" * 19_000, "link." * 5_000 + "name", "link." + "x" * 9_000],
+)
+def test_a_long_name_is_refused_in_few_words(name: str) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        query_of("Patient", f"{name}=x")
+
+    assert len(str(refusal.value)) < 600
 
 
 @pytest.mark.parametrize(

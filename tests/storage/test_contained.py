@@ -104,4 +104,4 @@ sights = st.sampled_from(
 def test_a_chain_into_a_contained_resource_is_answered_as_by_the_oracle(
     backend: str, world: World, plan: Plan, sight: Visibility
 ) -> None:
-    asyncio.run(compare(backend, world, plan, sight))
+    asyncio.run(compare(backend, world, [(plan, sight)]))

@@ -85,7 +85,7 @@ sights = st.sampled_from(
 def test_what_stands_in_a_hierarchy_is_what_the_oracle_finds(
     backend: str, world: list[tuple[str, IndexRecord]], plan: Plan, sight: Visibility
 ) -> None:
-    asyncio.run(compare(backend, world, plan, sight))
+    asyncio.run(compare(backend, world, [(plan, sight)]))
 
 
 async def fill(store: Store, number: int) -> None:

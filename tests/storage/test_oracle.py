@@ -8,6 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeAlias
 from unittest.mock import patch
 
 import pytest
@@ -41,7 +42,10 @@ from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end, s
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
 from tests.storage.conftest import BACKENDS, START
 
-EXAMPLES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 150
+HISTORIES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 80
+SEARCHES = 25
+"""How many searches each history of writes is asked."""
+
 PATIENTS = ("1", "2", "3")
 TERMS = (
     *(f"code={code}\x1f{system}" for code in "abc" for system in ("", "x", "y")),
@@ -227,8 +231,8 @@ sights = st.sampled_from(
         *(Visibility.everything("test").of_patient(p) for p in PATIENTS),
     ]
 )
-histories = st.integers(0, 8).flatmap(
-    lambda number: st.tuples(*(records(f"r{each % 7}") for each in range(number)))
+histories = st.integers(0, 14).flatmap(
+    lambda number: st.tuples(*(records(f"r{each % 9}") for each in range(number)))
 )
 
 
@@ -250,6 +254,16 @@ async def written(store: Store, history: tuple[IndexRecord, ...]) -> list[Candid
     return list(current.values())
 
 
+Asked: TypeAlias = tuple[Plan, Visibility, int, str]
+"""A plan, who asks, the size of a page, and the way to sort."""
+
+asked = st.lists(
+    st.tuples(plans, sights, st.integers(1, 4), st.sampled_from(sorted(WAYS))),
+    min_size=SEARCHES,
+    max_size=SEARCHES,
+)
+
+
 def found_by(way: str) -> ExitStack:
     """Set the thresholds of a way, until the stack is closed."""
     patches = ExitStack()
@@ -258,33 +272,39 @@ def found_by(way: str) -> ExitStack:
     return patches
 
 
-async def compare(
-    backend: str, history: tuple[IndexRecord, ...], plan: Plan, sight: Visibility, size: int
-) -> None:
+async def compare(backend: str, history: tuple[IndexRecord, ...], several: list[Asked]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with BACKENDS[backend](Path(folder)) as store:
             candidates = await written(store, history)
-            seen = [
-                each
-                for each in candidates
-                if sight.patient is None or sight.patient in each.record.compartments
-            ]
-            expected = [each.record.id for each in ordered(seen, plan)]
+            for plan, sight, size, way in several:
+                with found_by(way):
+                    await compare_one(store, candidates, plan, sight, size)
 
-            found: list[str] = []
-            after = None
-            while True:
-                page = await store.search(sight, plan, after, size)
-                assert len(page.rows) <= size
-                found += [row.stored.key.id for row in page.rows]
-                after = page.next
-                if after is None:
-                    break
-            count = await store.count(sight, plan)
 
-            assert found == expected
-            assert count.number == len(expected)
-            assert count.exact
+async def compare_one(
+    store: Store, candidates: list[Candidate], plan: Plan, sight: Visibility, size: int
+) -> None:
+    seen = [
+        each
+        for each in candidates
+        if sight.patient is None or sight.patient in each.record.compartments
+    ]
+    expected = [each.record.id for each in ordered(seen, plan)]
+
+    found: list[str] = []
+    after = None
+    while True:
+        page = await store.search(sight, plan, after, size)
+        assert len(page.rows) <= size
+        found += [row.stored.key.id for row in page.rows]
+        after = page.next
+        if after is None:
+            break
+    count = await store.count(sight, plan)
+
+    assert found == expected
+    assert count.number == len(expected)
+    assert count.exact
 
 
 @given(records("r0"), predicates)
@@ -299,21 +319,9 @@ def test_what_matches_has_one_of_the_terms_that_lead_to_it(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    history=histories,
-    plan=plans,
-    sight=sights,
-    size=st.integers(1, 4),
-    way=st.sampled_from(sorted(WAYS)),
-)
-def test_every_page_of_every_search_is_the_oracles(  # noqa: PLR0917 - what is drawn
-    backend: str,
-    history: tuple[IndexRecord, ...],
-    plan: Plan,
-    sight: Visibility,
-    size: int,
-    way: str,
+@settings(max_examples=HISTORIES, deadline=None, suppress_health_check=[*HealthCheck])
+@given(history=histories, several=asked)
+def test_every_page_of_every_search_is_the_oracles(
+    backend: str, history: tuple[IndexRecord, ...], several: list[Asked]
 ) -> None:
-    with found_by(way):
-        asyncio.run(compare(backend, history, plan, sight, size))
+    asyncio.run(compare(backend, history, several))

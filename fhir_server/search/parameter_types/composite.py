@@ -214,7 +214,7 @@ def parse(criterion: Criterion, parts: Sequence[Component]) -> Predicate:
         names = "$".join(each.parameter.code for each in parts)
         raise criterion.malformed(rf"`{names}` (a `$` inside of them is written `\$`)")
     asked = [
-        replace(criterion, parameter=part.parameter, value=text)
+        replace(criterion, parameter=part.parameter, value=text, within=str(criterion))
         for part, text in zip(parts, texts, strict=True)
     ]
     count = _count_discrete([each.type for each in parts])

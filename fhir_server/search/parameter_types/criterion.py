@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from fhir_server.conformance.definitions import SearchParameter
-from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.fhir.errors import BadRequest, NotSupported, shown
 from fhir_server.search.expression import (
     AnyOf,
     HasAnyTerm,
@@ -50,16 +50,21 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One value of one parameter, still escaped, with the modifier of its name."""
+    """One value of one parameter, still escaped, with the modifier of its name.
+
+    `within` is the chain or the composite that it is a part of, as it was asked.
+    """
 
     parameter: SearchParameter
     modifier: str | None
     value: str
     around: Surroundings
+    within: str = ""
 
     def __str__(self) -> str:
-        modifier = f":{self.modifier}" if self.modifier else ""
-        return f"{self.parameter.code}{modifier}={self.value}"
+        modifier = f":{shown(self.modifier)}" if self.modifier else ""
+        own = f"{self.parameter.code}{modifier}={shown(self.value)}"
+        return f"{self.within}: {own}" if self.within else own
 
     def refuse_modifier(self) -> None:
         """Raise BadRequest if there is a modifier, for a type that has none."""
@@ -69,15 +74,15 @@ class Criterion:
     def wrong_modifier(self) -> BadRequest:
         """Return the error for a modifier that is not among those that the parameter has."""
         kind = self.parameter.type
+        known = ", ".join(f":{each}" for each in modifiers_of(self.parameter))
         need = _NEEDS.get(self.modifier or "")
         if need is not None:
             return NotSupported(
                 f"{self}: the modifier :{self.modifier} of a {kind} parameter needs "
-                f"{need}, which is not served yet"
+                f"{need}, which is not served yet; it has {known}"
             )
-        known = ", ".join(f":{each}" for each in modifiers_of(self.parameter))
         return BadRequest(
-            f"{self}: a {kind} parameter has no modifier :{self.modifier}; it has {known}"
+            f"{self}: a {kind} parameter has no modifier :{shown(self.modifier or '')}; it has {known}"
         )
 
     def malformed(self, expected: str) -> BadRequest:
@@ -129,8 +134,8 @@ def check_length(criterion: Criterion, text: str) -> str:
     """Return a text that is searched by its beginning; raise BadRequest for one longer than is indexed."""
     if len(text) > LONGEST_VALUE:
         raise BadRequest(
-            f"{criterion.parameter.code} is searched by its first {LONGEST_VALUE} characters; "
-            f"this value has {len(text)}"
+            f"{criterion}: {criterion.parameter.code} is searched by its first {LONGEST_VALUE} "
+            f"characters; this value has {len(text)}"
         )
     return text
 
