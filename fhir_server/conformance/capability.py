@@ -14,6 +14,9 @@ from fhir_server.fhir.resource import Resource
 
 _PROFILE = "http://hl7.org/fhir/StructureDefinition/"
 _COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
+_IN_TEXTS = frozenset(("_text", "_content"))
+"""What is served of the special parameters: the others have no expression that would tell what they look at."""
+
 _CONDITIONAL = (
     ("create", {"conditionalCreate": True}),
     ("read", {"conditionalRead": "full-support"}),
@@ -134,7 +137,11 @@ def _of_type(
 def served_parameters(definitions: Definitions, resource_type: str) -> Sequence[SearchParameter]:
     """Return the search parameters of a type that this server answers, in order."""
     known = definitions.search_parameters(resource_type)
-    return [each for _, each in sorted(known.items()) if each.expression and each.type != "special"]
+    return [
+        each
+        for code, each in sorted(known.items())
+        if code in _IN_TEXTS or (each.expression and each.type != "special")
+    ]
 
 
 def _includes(definitions: Definitions, names: Sequence[str]) -> Mapping[str, Sequence[str]]:

@@ -30,6 +30,7 @@ from fhir_server.search.parameter_types import (
     quantity,
     reference,
     string,
+    text,
     token,
     uri,
 )
@@ -50,13 +51,11 @@ LONGEST_PARAMETER = 20_000
 """How many characters the name and values of one parameter may have."""
 
 NOT_SERVED = {
-    "_content": "a search in the text of resources",
     "_contained": "a search for contained resources",
     "_containedType": "a search for contained resources",
     "_filter": "the filter language",
     "_list": "a search by list",
     "_query": "a named query",
-    "_text": "a search in narratives",
 }
 
 _PARSERS: dict[str, Callable[[Criterion], Predicate]] = {
@@ -104,7 +103,7 @@ class Known:
         found = self.parameters.get(code)
         if found is None:
             raise UnknownParameter(f"{code!r}{nearest(code, self.parameters)}")
-        if found.type == "special":
+        if found.type == "special" and code not in text.PLACES:
             raise NotSupported(f"the parameter {code} is not served yet")
         return found
 
@@ -140,6 +139,8 @@ def predicate(known: Known, name: str, value: str, around: Surroundings) -> Pred
     if not value:
         raise EmptyValue(f"{name} has no value")
     criterion = Criterion(parameter, modifier or None, value, around)
+    if code in text.PLACES:
+        return text.parse(criterion)
     if modifier == "missing":
         return _missing(criterion)
     if modifier in _NEGATED and parameter.type == "token":

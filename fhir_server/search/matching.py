@@ -20,6 +20,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    HasWords,
     IsPresent,
     Limit,
     Not,
@@ -59,14 +60,20 @@ def nothing_resolves(_kind: str, _predicate: Predicate, /) -> bool:
     return False
 
 
+def says_nothing(_asked: HasWords, /) -> bool:
+    """Know no text of the resource."""
+    return False
+
+
 def matches(  # noqa: C901, PLR0912 - one branch per case of the union
     predicate: Predicate,
     record: IndexRecord,
     *,
     updated: int,
     resolve: Resolver = nothing_resolves,
+    says: Callable[[HasWords], bool] = says_nothing,
 ) -> bool:
-    """Tell whether a resource matches; `updated` is the moment of its current version."""
+    """Tell whether a resource matches; `updated` is the moment of its current version, `says` looks at its text."""
     match predicate:
         case HasTerm(term):
             return term in record.terms
@@ -92,6 +99,8 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             return record.id in ids
         case Updated(limits):
             return keeps(limits, updated, updated)
+        case HasWords():
+            return says(predicate)
         case PointsTo(parameter, target, inner):
             found = referred(record, parameter, target)
             return found != () and resolve(target, AllOf((HasId(found), inner)))
@@ -99,14 +108,16 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             refers = HasTerm(reference_term(parameter, f"{own}/{record.id}"))
             return resolve(source, AllOf((refers, inner)))
         case Not(inner):
-            return not matches(inner, record, updated=updated, resolve=resolve)
+            return not matches(inner, record, updated=updated, resolve=resolve, says=says)
         case AllOf(predicates):
             return all(
-                matches(each, record, updated=updated, resolve=resolve) for each in predicates
+                matches(each, record, updated=updated, resolve=resolve, says=says)
+                for each in predicates
             )
         case AnyOf(predicates):
             return any(
-                matches(each, record, updated=updated, resolve=resolve) for each in predicates
+                matches(each, record, updated=updated, resolve=resolve, says=says)
+                for each in predicates
             )
         case _:
             assert_never(predicate)
@@ -163,11 +174,12 @@ def _extreme(found: list[_Value], *, descending: bool) -> _Value | None:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What the order of a page is made of: a record, its version's moment, its surrogate id."""
+    """What the order of a page is made of: a record, its version's moment, its surrogate id; and the resource's text."""
 
     record: IndexRecord
     updated: int
     rid: int
+    says: Callable[[HasWords], bool] = says_nothing
 
 
 def ordered(
@@ -183,6 +195,8 @@ def ordered(
     found = (
         each
         for each in candidates
-        if matches(plan.predicate, each.record, updated=each.updated, resolve=resolve)
+        if matches(
+            plan.predicate, each.record, updated=each.updated, resolve=resolve, says=each.says
+        )
     )
     return sorted(found, key=place)

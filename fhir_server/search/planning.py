@@ -19,6 +19,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    HasWords,
     IsPresent,
     Limit,
     Not,
@@ -77,7 +78,7 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
     gathered = [
         each
         for each in parts
-        if isinstance(each, HasRange | HasTermContaining)
+        if isinstance(each, HasRange | HasTermContaining | HasWords)
         or (isinstance(each, HasTermBetween) and is_posted(each.low))
     ]
     lead = _cheapest(ordered, count)
@@ -211,13 +212,13 @@ def _both(
 
 
 def is_selective(predicate: Predicate) -> bool:
-    """Tell whether a store can check this predicate by its term index alone."""
+    """Tell whether a store can check this predicate without the index record."""
     match predicate:
         case HasTerm(term):
             return is_posted(term)
         case HasAnyTerm(terms):
             return all(map(is_posted, terms))
-        case HasId() | Updated():
+        case HasId() | Updated() | HasWords():
             return True
         case Not(inner):
             return is_selective(inner)

@@ -14,6 +14,7 @@ from fhir_server.conformance.capability import (
 )
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
+from fhir_server.search.parameter_types.text import PLACES
 from fhir_server.settings import definitions_folder
 
 DEFINITIONS = definitions_in(definitions_folder())
@@ -61,10 +62,17 @@ def test_what_is_not_served_is_not_claimed() -> None:
     )
 
 
-def test_special_parameters_are_not_claimed() -> None:
+def test_special_parameters_that_are_not_served_are_not_claimed() -> None:
     location = of_type(a_statement(), "Location")
 
     assert not {"near", "_filter"} & {each["name"] for each in location["searchParam"]}
+
+
+def test_the_special_parameters_that_look_at_texts_are_told() -> None:
+    patient = of_type(a_statement(), "Patient")
+
+    special = [each["name"] for each in patient["searchParam"] if each["type"] == "special"]
+    assert special == sorted(PLACES)
 
 
 def test_each_type_that_is_served_is_told() -> None:

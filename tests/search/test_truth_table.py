@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from _pytest.mark import ParameterSet
 
 from fhir_server.fhir.resource import Resource
 from fhir_server.search.matching import matches
 from fhir_server.search.parsing import parse_query
-from tests.search.cases import Rule, codes, dates, displays, numbers, references, texts
+from fhir_server.search.words import has_words, texts_of
+from tests.search.cases import Rule, codes, dates, displays, numbers, references, texts, words
 from tests.search.support import BASE, DEFINITIONS, NOW, UPDATED, pairs_of, record_of
 
 RULES = [
-    rule for table in (dates, numbers, texts, codes, displays, references) for rule in table.RULES
+    rule
+    for table in (dates, numbers, texts, codes, displays, references, words)
+    for rule in table.RULES
 ]
 
 
@@ -41,6 +46,8 @@ def test_a_resource_is_found_by_what_the_specification_says(
         resource["resourceType"], pairs_of(query), DEFINITIONS, now=NOW, base_url=BASE
     )
 
-    found = matches(asked.plan.predicate, record_of(resource), updated=UPDATED)
+    says = partial(has_words, texts_of(resource))
+
+    found = matches(asked.plan.predicate, record_of(resource), updated=UPDATED, says=says)
 
     assert found is expected

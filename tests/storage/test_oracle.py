@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
+from unittest.mock import patch
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,25 +20,32 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
+    Every,
     HasAnyTerm,
     HasId,
     HasRange,
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    HasWords,
     IsPresent,
     Limit,
     Not,
+    Phrase,
     Plan,
     Predicate,
+    Some,
     SortKey,
     Updated,
+    Words,
 )
 from fhir_server.search.matching import Candidate, ordered
 from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.planning import DAY, SECOND
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
+from fhir_server.search.words import has_words, texts_of
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
+from fhir_server.storage.sqlite import words
 from tests.storage.conftest import BACKENDS, START
 
 EXAMPLES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 150
@@ -48,6 +59,9 @@ TERMS = (
     "code~x",
     "identifier~x",
 )
+VOCABULARY = ("bone", "liver", "lung", "narrative", "observation", "¶")
+"""Words of texts; the last is none, and the names of the index's columns and types are nothing special."""
+
 NUMBERS = ("31", "5", "71", "72", "8")
 MOMENTS = tuple(day * DAY for day in (0, 1, 2, 40, 400, 1_000))
 LENGTHS = (0, SECOND - 1, DAY - 1, 30 * DAY, 365 * DAY, 2**50)
@@ -106,7 +120,20 @@ moment_limits = st.builds(
     st.sampled_from(("<", "<=", ">", ">=")),
     st.integers(START, START + 40_000),
 )
+texts = st.lists(st.sampled_from(VOCABULARY), max_size=4).map(" ".join)
+phrases = st.builds(
+    Phrase, st.lists(st.sampled_from(VOCABULARY[:-1]), min_size=1, max_size=2).map(tuple)
+)
+asked_words: st.SearchStrategy[Words] = st.recursive(
+    phrases,
+    lambda inner: st.one_of(
+        st.builds(Every, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(Some, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+    ),
+    max_leaves=4,
+)
 leaves: st.SearchStrategy[Predicate] = st.one_of(
+    st.builds(HasWords, st.sampled_from(("narrative", "content")), asked_words),
     st.builds(HasTerm, st.sampled_from(TERMS)),
     st.builds(HasAnyTerm, st.lists(st.sampled_from(TERMS), max_size=12).map(tuple)),
     st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^", 'code"hi', 'code"')).map(
@@ -166,35 +193,68 @@ sights = st.sampled_from(
         *(Visibility.everything("test").of_patient(p) for p in PATIENTS),
     ]
 )
+Version: TypeAlias = tuple[IndexRecord, str, str]
+"""A record, and what the body says: in the narrative, and in notes."""
+
 histories = st.integers(0, 8).flatmap(
-    lambda number: st.tuples(*(records(f"r{each % 7}") for each in range(number)))
+    lambda number: st.tuples(
+        *(st.tuples(records(f"r{each % 7}"), texts, texts) for each in range(number))
+    )
 )
 
 
-def draft(record: IndexRecord, number: int) -> Draft:
-    return Draft(Key("Observation", record.id), b"", b'"n":%d' % number, record)
+def said(version: Version) -> dict[str, Any]:
+    _, narrative, notes = version
+    return {"text": {"div": f"<div>{narrative}</div>"}, "note": [notes[:9], notes[9:]]}
 
 
-async def written(store: Store, history: tuple[IndexRecord, ...]) -> list[Candidate]:
+def draft(version: Version, number: int) -> Draft:
+    record = version[0]
+    rest = msgspec.json.encode({"n": number, **said(version)})[1:-1]
+    return Draft(Key("Observation", record.id), b"", rest, record)
+
+
+OF_BONES = Plan(frozenset({"Observation"}), HasWords("narrative", Phrase(("bone",))))
+FRESH = ((0, 0), (0, 100), (100, 100))
+"""How much may be not indexed yet after half of the writes, and after all."""
+
+
+async def written(store: Store, history: tuple[Version, ...], indexed: int) -> list[Candidate]:
     """Write the records, those of one id as versions, delete one; return what the oracle judges."""
     ops: list[WriteOp] = [Put(draft(each, number)) for number, each in enumerate(history)]
     ops.append(Delete(Key("Observation", "r2")))
-    answers = await store.write(ops, atomic=False)
+    half = len(ops) // 2
+    answers = [*await store.write(ops[:half], atomic=False)]
+    with patch.object(words, "FRESH", indexed):
+        await store.count(Visibility.everything("test"), OF_BONES)
+    answers += await store.write(ops[half:], atomic=False)
     current: dict[str, Candidate] = {}
     for each, answer in zip(history, answers, strict=False):
-        rid = current[each.id].rid if each.id in current else len(current)
+        record = each[0]
+        rid = current[record.id].rid if record.id in current else len(current)
         assert isinstance(answer, Written)
-        current[each.id] = Candidate(each, answer.stored.moment, rid)
+        says = partial(has_words, texts_of(said(each)))
+        current[record.id] = Candidate(record, answer.stored.moment, rid, says)
     current.pop("r2", None)
     return list(current.values())
 
 
 async def compare(
-    backend: str, history: tuple[IndexRecord, ...], plan: Plan, sight: Visibility, size: int
+    backend: str,
+    history: tuple[Version, ...],
+    plan: Plan,
+    sight: Visibility,
+    size: int,
+    *,
+    fresh: tuple[int, int],
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        patch.object(words, "FRESH", fresh[1]),
+        patch.object(words, "TOGETHER", 2),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         async with BACKENDS[backend](Path(folder)) as store:
-            candidates = await written(store, history)
+            candidates = await written(store, history, indexed=fresh[0])
             seen = [
                 each
                 for each in candidates
@@ -220,8 +280,20 @@ async def compare(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(history=histories, plan=plans, sight=sights, size=st.integers(1, 4))
+@given(
+    history=histories,
+    plan=plans,
+    sight=sights,
+    size=st.integers(1, 4),
+    fresh=st.sampled_from(FRESH),
+)
 def test_every_page_of_every_search_is_the_oracles(
-    backend: str, history: tuple[IndexRecord, ...], plan: Plan, sight: Visibility, size: int
+    backend: str,
+    history: tuple[Version, ...],
+    plan: Plan,
+    sight: Visibility,
+    size: int,
+    *,
+    fresh: tuple[int, int],
 ) -> None:
-    asyncio.run(compare(backend, history, plan, sight, size))
+    asyncio.run(compare(backend, history, plan, sight, size, fresh=fresh))

@@ -37,7 +37,7 @@ class Candidates:
         self._predicate = predicate if named else self._leads.expanded(predicate)
         driver = choose(self._predicate, self._leads.count)
         self._lead = driver.lead
-        self._rest = Filter(view, driver.rest)
+        self._rest = Filter(view, driver.rest, one_by_one=named)
 
     def in_order(self, window: Window) -> Iterator[Place]:
         """Yield the places of the matches within a window, in its order."""

@@ -33,6 +33,7 @@ from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.index import compartment_term
 from fhir_server.storage.sqlite.leads import MERGED, Leads
 from fhir_server.storage.sqlite.view import View
+from fhir_server.storage.sqlite.words import WordsFound
 
 WRITTEN_OUT = 1_000
 """How many resources of the other type are searched first for a page."""
@@ -83,6 +84,7 @@ class Joins:
         self._connection = connection
         self._sight = sight
         self._broad = broad
+        self._words = WordsFound(connection)
         self._left = most
         self._most = most
         self._of_all = of_all
@@ -91,7 +93,7 @@ class Joins:
 
     def candidates(self, kind: str, predicate: Predicate) -> Candidates:
         """Return the matches of a predicate that may join."""
-        view = View(self._connection, self._sight, kind, self._broad, self.exists)
+        view = View(self._connection, self._sight, kind, self._broad, self.exists, self._words)
         if joins(predicate):
             leads = Leads(view)
             asked = leads.expanded(predicate)

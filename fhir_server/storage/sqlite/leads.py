@@ -14,6 +14,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    HasWords,
     Not,
     Predicate,
 )
@@ -21,8 +22,16 @@ from fhir_server.search.planning import PROBE, span_scans
 from fhir_server.search.record import is_posted, prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
 from fhir_server.storage.sqlite.index import axis_key
-from fhir_server.storage.sqlite.translation import LISTED, POSTING, SPAN, Condition, add_limits
+from fhir_server.storage.sqlite.translation import (
+    LISTED,
+    POSTING,
+    SPAN,
+    WORDED,
+    Condition,
+    add_limits,
+)
 from fhir_server.storage.sqlite.view import View
+from fhir_server.storage.sqlite.words import COUNT_WORDS, LIST, listed, match_text
 
 REMEMBERED = 10_000
 """Broad terms that a connection remembers."""
@@ -75,6 +84,8 @@ class Leads:
                 yield POSTING, condition
             case HasRange():
                 yield from self._spans(lead)
+            case HasWords():
+                yield from self._words(lead)
             case HasId(()):
                 return
             case HasId(ids):
@@ -89,6 +100,8 @@ class Leads:
         """Count candidates, up to a limit; what the caller may not see is counted too."""
         if isinstance(lead, HasTerm):
             return self._count_term(self._view.key(lead.term), most)
+        if isinstance(lead, HasWords):
+            return self._count_words(lead, most)
         number = 0
         for source, condition in self.scans(lead):
             number += self._view.connection.execute(
@@ -99,6 +112,13 @@ class Leads:
             if number >= most:
                 break
         return number
+
+    def _count_words(self, lead: HasWords, most: int) -> int:
+        number = len(self._view.words.fresh(lead))
+        if self._view.words.is_indexed:
+            values = match_text(self._view.kind, lead), most
+            number += self._view.connection.execute(COUNT_WORDS, values).get
+        return min(number, most)
 
     def _count_term(self, key: str, most: int) -> int:
         if key in self._view.broad:
@@ -144,6 +164,17 @@ class Leads:
 
     def _posting(self, term: str) -> Scan:
         return POSTING, _condition("t.term=?", self._view.key(term))
+
+    def _words(self, lead: HasWords) -> Iterator[Scan]:
+        found = self._view.words
+        if found.is_indexed:
+            condition = _condition("words MATCH ?", match_text(self._view.kind, lead))
+            condition.add(f"words.rowid NOT IN ({LIST})", listed(found.unknown))
+            yield WORDED, condition
+        if fresh := found.fresh(lead):
+            source, condition = self._of_type()
+            condition.add(f"r.rid IN ({LIST})", listed(fresh))
+            yield source, condition
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
         for scan in span_scans(lead):

@@ -32,7 +32,7 @@ class TermOrder:
 
     def __init__(self, view: View, predicates: tuple[Predicate, ...], key: SortKey) -> None:
         self._view = view
-        self._filter = Filter(view, predicates)
+        self._filter = Filter(view, predicates, one_by_one=True)
         self._key = key
         self._prefix = view.key(key.parameter + MARKERS[key.kind])
 

@@ -8,6 +8,7 @@ import apsw
 
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.matching import Resolver
+from fhir_server.storage.sqlite.words import WordsFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class View:
     kind: str
     broad: set[str]
     resolve: Resolver
+    words: WordsFound
 
     def key(self, term: str) -> str:
         """Return a term of this type as the term table has it."""
