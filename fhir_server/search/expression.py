@@ -192,6 +192,19 @@ def joins(predicate: Predicate) -> bool:
             return False
 
 
+def is_of_several(predicate: Predicate) -> bool:
+    """Tell whether a predicate is about more than the index records of one type."""
+    match predicate:
+        case PointsTo() | PointedToBy() | HasWords():
+            return True
+        case Not(inner):
+            return is_of_several(inner)
+        case AllOf(parts) | AnyOf(parts):
+            return any(map(is_of_several, parts))
+        case _:
+            return False
+
+
 def asks_for_words(predicate: Predicate) -> bool:
     """Tell whether a predicate looks at the text of resources, of this type or of those that it joins."""
     match predicate:

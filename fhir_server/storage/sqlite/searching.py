@@ -15,7 +15,7 @@ import apsw
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import Plan, SortKey, asks_for_words, joins
+from fhir_server.search.expression import Plan, SortKey, is_of_several
 from fhir_server.search.matching import sort_key
 from fhir_server.search.ordering import NATURAL, PRIMARY, Order
 from fhir_server.search.record import NO_DATE
@@ -51,7 +51,7 @@ class Searcher:
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
-        if joins(plan.predicate) or asks_for_words(plan.predicate):
+        if is_of_several(plan.predicate):
             # What is joined, and what it is joined to, are of one moment; and so are words and resources.
             with snapshot(self._connection):
                 return self._page(sight, plan, after, limit)
