@@ -37,10 +37,11 @@ class HasTermBetween:
 
 @dataclass(frozen=True, slots=True)
 class HasTermContaining:
-    """The record has a term that begins with `prefix` and has `text` somewhere after it."""
+    """The record has a term that begins with `prefix` and has `text` somewhere after it, or at its end."""
 
     prefix: str
     text: str
+    at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,27 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class HasRange:
-    """One and the same range on this axis keeps all the limits and has all the tags.
+    """One and the same range on this axis, or family of axes, keeps all the limits and has all the tags.
 
     `primary`: a resource has at most one range there, and it begins at the primary date.
+    `unit`: the limits count this UCUM unit, and are kept by what is in a unit of its dimension ("": numbers alone).
     """
 
     axis: str
     limits: tuple[Limit, ...]
     tags: tuple[str, ...] = ()
     primary: bool = False
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IsNear:
+    """A place of the record under this parameter is at most so many metres from here."""
+
+    parameter: str
+    latitude: float
+    longitude: float
+    metres: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +177,7 @@ Predicate: TypeAlias = (
     | HasTermBetween
     | HasTermContaining
     | HasRange
+    | IsNear
     | IsPresent
     | HasId
     | Updated
@@ -220,11 +234,20 @@ def asks_for_words(predicate: Predicate) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One key of the order; `parameter` is a search parameter's code, of type `kind`."""
+    """One key of the order; `parameter` is a search parameter's code, of type `kind`.
+
+    `sources` are the parameters under which its values are indexed, where it is not by itself.
+    """
 
     parameter: str
     kind: str
     descending: bool
+    sources: tuple[str, ...] = ()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The parameters under which its values are indexed."""
+        return self.sources or (self.parameter,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +272,11 @@ class Plan:
     predicate: Predicate = EVERYTHING
     sort: tuple[SortKey, ...] = ()
     placed: tuple[tuple[str, Predicate], ...] = ()
+
+    @property
+    def is_of_several(self) -> bool:
+        """Tell whether it asks for other resources as well, or for their text."""
+        return is_of_several(self.predicate) or any(is_of_several(each) for _, each in self.placed)
 
     def predicate_of(self, resource_type: str) -> Predicate:
         """Return all that resources of one type must satisfy."""

@@ -20,6 +20,7 @@ from fhir_server.search.expression import (
     HasTermBetween,
     HasTermContaining,
     HasWords,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -141,24 +142,22 @@ def span_class(low: int | str, high: int | str) -> int:
     return OPEN
 
 
-@dataclass(frozen=True, slots=True)
-class SpanScan:
-    """The limits of a range predicate as they apply to the stored ranges of one span class."""
-
-    span: int
-    limits: tuple[Limit, ...]
+def spans_of(limits: Sequence[Limit]) -> Sequence[int]:
+    """Return the span classes of what keeps the limits: numbers are points, or open."""
+    return (0, OPEN) if _are_numbers(limits) else range(OPEN + 1)
 
 
-def span_scans(predicate: HasRange) -> tuple[SpanScan, ...]:
-    """Return one scan for each span class, its limits on `low` as tight as that class allows."""
-    numbers = any(isinstance(limit.value, str) for limit in predicate.limits)
-    spans = (0, OPEN) if numbers else range(OPEN + 1)
-    return tuple(
-        SpanScan(span, tuple(_tightened(predicate.limits, span, numbers=numbers))) for span in spans
-    )
+def tightened(limits: Sequence[Limit], span: int) -> tuple[Limit, ...]:
+    """Return the limits with those on `low` that follow for the ranges of one span class."""
+    numbers = _are_numbers(limits)
+    return tuple(_tightened(limits, span, numbers=numbers))
 
 
-def _tightened(limits: tuple[Limit, ...], span: int, *, numbers: bool) -> Iterator[Limit]:
+def _are_numbers(limits: Sequence[Limit]) -> bool:
+    return any(isinstance(limit.value, str) for limit in limits)
+
+
+def _tightened(limits: Sequence[Limit], span: int, *, numbers: bool) -> Iterator[Limit]:
     for limit in limits:
         yield limit
         if limit.end == "low":
@@ -224,7 +223,7 @@ def is_selective(predicate: Predicate) -> bool:
             return is_selective(inner)
         case AllOf(inner) | AnyOf(inner):
             return all(is_selective(each) for each in inner)
-        case HasTermBetween() | HasTermContaining() | HasRange() | IsPresent():
+        case HasTermBetween() | HasTermContaining() | HasRange() | IsNear() | IsPresent():
             return False
         case PointsTo() | PointedToBy():
             return False

@@ -7,15 +7,22 @@ subscriptions and exports use the same record. A term begins with the code of it
     code~SYSTEM             some code of that system
     subject>Patient/1       a reference; an absolute or canonical one as it stands
     subject#123␟SYSTEM      the identifier of a Reference
+    _list>Patient/1         what a List has in an entry that is not marked as deleted
     family^smith            a string, folded as `fold` does
     family!Smith            the same string as it stands, for `:exact`
     url@http://…            a URI
     code"systolic pressure  the text of a code, folded, for `:text`
     identifier%1␟MR␟SYSTEM  the value of an Identifier, and a coding of its type
+    near/64.3456.-118       a cell of the grid over the earth that a place lies in
+    near!54.002|-1.9        the place itself, in degrees north and east
     code:$8480-6␟SYSTEM␟^high␟      a composite: its parts in order, each with the marker of its kind
 
-Numbers, dates and quantities are ranges on an axis named by parameter and unit (`dose`, `dose|mg`, `dose|SYSTEM|mg`),
-in a composite by its discrete parts as well: dates in microseconds since 1970, numbers as text that sorts as they do.
+Numbers, dates and quantities are ranges on an axis: dates in microseconds since 1970, numbers as text that sorts as
+they do. What a search may leave open ends the name of an axis, so that a name cut short is a family of axes:
+
+    dose                    numbers or dates
+    dose␟mg                 quantities in one UCUM unit; `dose␟` of those without, and the family of all
+    code:8480-6␟SYSTEM␟mg   a composite: its discrete parts, the systems of its codes, the unit
 """
 
 from __future__ import annotations
@@ -37,7 +44,7 @@ LONGEST_VALUE = 180
 class Range(msgspec.Struct, frozen=True, array_like=True, order=True):
     """A closed interval on an axis; `low` and `high` are both int, or both sortable text.
 
-    `tags` say what else holds of this value: its unit by each of its names, the system of a composite's code.
+    `tags` say what else holds of this value: its unit by each of its names, the systems of a composite's later codes.
     """
 
     axis: str
@@ -125,6 +132,10 @@ def system_term(parameter: str, system: str) -> str:
     return f"{parameter}~{system_key(system)}"
 
 
+LISTED = "_list"
+"""The parameter that finds what a List has; the List is indexed by it, as by a reference."""
+
+
 def reference_term(parameter: str, reference: str) -> str:
     """Return the term of a reference: `Patient/1`, an absolute URL, or a canonical."""
     return f"{parameter}>{shortened(reference)}"
@@ -157,6 +168,16 @@ def uri_term(parameter: str, uri: str) -> str:
     return f"{parameter}@{shortened(uri)}"
 
 
+def cell_term(parameter: str, cell: str) -> str:
+    """Return the term of a cell that a place lies in."""
+    return f"{parameter}/{cell}"
+
+
+def place_term(parameter: str, place: str) -> str:
+    """Return the term of a place: `54.002|-1.9`."""
+    return f"{parameter}!{place}"
+
+
 @lru_cache(maxsize=4096)
 def text_term(parameter: str, text: str) -> str:
     """Return the term of the text of a code: remembered, as the same few texts come again and again."""
@@ -169,8 +190,8 @@ _KEPT_IN_RECORD = re.compile(r"""[\w.-]+[!%"]|(?!identifier~)[\w.-]+~""").match
 def is_posted(term: str) -> bool:
     """Tell whether stores keep a posting list of a term (or of all with this beginning), or leave it to the record.
 
-    Exact strings, texts of codes, identifiers of a type, and `system|` without a code are searched rarely and would
-    cost a third of all postings; `identifier=system|` is asked often.
+    Exact strings and places, texts of codes, identifiers of a type, and `system|` without a code are searched rarely and
+    would cost a third of all postings; `identifier=system|` is asked often.
     """
     return _KEPT_IN_RECORD(term) is None
 
@@ -204,6 +225,21 @@ def prefix_end(prefix: str) -> str:
     return prefix + "\U0010ffff"
 
 
+def is_on(axis: str, asked: str) -> bool:
+    """Tell whether an axis is the one that is asked for, or belongs to the family."""
+    return axis == asked or (is_family(asked) and axis.startswith(asked))
+
+
+def is_family(asked: str) -> bool:
+    """Tell whether all axes are asked for whose names begin so."""
+    return asked.endswith(SEPARATOR)
+
+
+def unit_of(axis: str) -> str:
+    """Return the UCUM unit of the quantities on an axis, "" if they are in none."""
+    return axis.rpartition(SEPARATOR)[2]
+
+
 _EXPONENT_ZERO = 50_000
 _NINES = str.maketrans("0123456789", "9876543210")
 
@@ -223,6 +259,17 @@ def sortable(number: Decimal) -> str:
         # The complement, and an end above every digit, so that the longer of two comes first.
         return "3" + (exponent + significant).translate(_NINES) + "~"
     return "7" + exponent + significant
+
+
+def number_of(text: str) -> Decimal:
+    """Return the number that sortable text stands for: one that `sortable` made."""
+    if text == "5":
+        return Decimal(0)
+    negative = text.startswith("3")
+    digits = text[1:-1].translate(_NINES) if negative else text[1:]
+    exponent, significant = int(digits[:5]) - _EXPONENT_ZERO, digits[5:]
+    sign = "-" if negative else ""
+    return Decimal(f"{sign}{significant}E{exponent - len(significant) + 1}")
 
 
 def just_below(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -12,10 +13,11 @@ from fhir_server.fhir.resource import Resource
 from fhir_server.search.matching import matches
 from fhir_server.search.parameter_types.criterion import escape, split, unescape
 from fhir_server.search.parsing import parse_query
-from fhir_server.search.record import fold, just_above, just_below, sortable
+from fhir_server.search.record import fold, just_above, just_below, number_of, sortable
 from tests.search.cases import a
 from tests.search.support import DEFINITIONS, NOW, UPDATED, query_of, record_of
 
+UCUM = "http://unitsofmeasure.org"
 DAYS = st.dates(datetime(1900, 1, 1, tzinfo=UTC).date()).map(str)
 PARTIAL = st.one_of(DAYS, DAYS.map(lambda day: day[:7]), DAYS.map(lambda day: day[:4]))
 TIMES = st.datetimes(datetime(1900, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001 - a bound
@@ -125,6 +127,44 @@ def test_just_below_and_just_above_are_next_to_a_number(one: Decimal, other: Dec
     assume(one < other)
 
     assert sortable(one) < just_above(sortable(one)) < just_below(sortable(other)) < sortable(other)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**90), max_value=10**90))
+def test_a_number_comes_back_from_its_sortable_text(number: Decimal) -> None:
+    assert number_of(sortable(number)) == number
+
+
+UNITS = {
+    "g": Fraction(1),
+    "mg": Fraction(1, 1000),
+    "[lb_av]": Fraction("453.59237"),
+    "7.g": Fraction(7),
+}
+
+
+@given(
+    st.decimals(-(10**9), 10**9, places=5),
+    st.sampled_from(sorted(UNITS)),
+    st.integers(-(10**9), 10**9),
+    st.sampled_from(sorted(UNITS)),
+)
+def test_quantities_compare_by_what_they_amount_to(
+    value: Decimal, unit: str, wanted: int, wanted_unit: str
+) -> None:
+    resource = a("Observation", valueQuantity={"value": value, "system": UCUM, "code": unit})
+    stored, asked = Fraction(value) * UNITS[unit], wanted * UNITS[wanted_unit]
+
+    found = {
+        each: finds(resource, f"value-quantity={each}{wanted}|{UCUM}|{wanted_unit}")
+        for each in ("gt", "ge", "lt", "le")
+    }
+
+    assert found == {
+        "gt": stored > asked,
+        "ge": stored >= asked,
+        "lt": stored < asked,
+        "le": stored <= asked,
+    }
 
 
 @given(st.text())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from contextlib import ExitStack
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -28,6 +30,7 @@ from fhir_server.search.expression import (
     HasTermBetween,
     HasTermContaining,
     HasWords,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -42,10 +45,10 @@ from fhir_server.search.expression import (
 from fhir_server.search.matching import Candidate, ordered
 from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.planning import DAY, SECOND
-from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
+from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end, sortable
 from fhir_server.search.words import has_words, texts_of
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
-from fhir_server.storage.sqlite import words
+from fhir_server.storage.sqlite import sorting, walking, words
 from tests.storage.conftest import BACKENDS, START
 
 EXAMPLES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 150
@@ -56,34 +59,59 @@ TERMS = (
     *(f"family!{name}" for name in ("Smith", "SMITH")),
     *(f'code"{text}' for text in ("high pressure", "low pressure")),
     *(f"patient>Patient/{patient}" for patient in PATIENTS),
+    "near!54.0|-1.9",
+    "near!54.002|-1.9",
+    "near!-89.9|180.0",
+    *(f"url@urn:{name}" for name in ("a", "a:b", "b")),
+    # Its text is less than that of `a` with a system, and a beginning of it.
+    "code=a\ta\x1f",
     "code~x",
     "identifier~x",
+    "identifier=a\x1fx",
 )
 VOCABULARY = ("bone", "liver", "lung", "narrative", "observation", "¶")
 """Words of texts; the last is none, and the names of the index's columns and types are nothing special."""
 
-NUMBERS = ("31", "5", "71", "72", "8")
+NUMBERS = tuple(map(sortable, map(Decimal, ("-3", "0", "0.002", "2", "2000"))))
 MOMENTS = tuple(day * DAY for day in (0, 1, 2, 40, 400, 1_000))
 LENGTHS = (0, SECOND - 1, DAY - 1, 30 * DAY, 365 * DAY, 2**50)
+WAYS: dict[str, dict[str, int]] = {
+    "as it decides": {},
+    "the index walked": {"FEW": 0, "CHUNK": 1, "MOST_IN_CHUNK": 2, "LARGE": 0},
+    "the index walked, equals sorted": {"FEW": 0},
+    "the index walked until it is too far": {"FEW": 1, "LARGE": 1},
+}
+"""How a page may be sorted, by the thresholds that lead to it."""
 
 dates = st.builds(
     lambda low, length: Range("date", low, low + length),
     st.sampled_from(MOMENTS),
     st.sampled_from(LENGTHS),
 )
+others = dates.map(lambda each: Range("issued", each.low, each.high))
 tags = st.sampled_from(((), ("|mg",), ("|g",), ("0$x", "|mg")))
 numbers = st.builds(
     lambda ends, tags: Range("value", min(ends), max(ends), tags),
     st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)),
     tags,
 )
+quantities = st.builds(
+    lambda axis, unit, ends, tags: Range(axis + unit, min(ends), max(ends), tags),
+    st.sampled_from(
+        ("value-quantity\x1f", "pair:a\x1fx\x1f", "pair:a\x1fy\x1f", "pair:b\x1fx\x1f")
+    ),
+    st.sampled_from(("", "mg", "g", "mL", "m.s", "m")),
+    st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)),
+    st.sampled_from(((), ("|mg",))),
+)
+doses = numbers.map(lambda each: Range("dose", each.low, each.high, each.tags))
 patients = st.sets(st.sampled_from(PATIENTS), max_size=2).map(sorted).map(tuple)
 
 
 @st.composite
 def records(draw: st.DrawFn, logical_id: str) -> IndexRecord:
     primary = draw(st.sampled_from((NO_DATE, *MOMENTS)))
-    found = draw(st.sets(st.one_of(dates, numbers), max_size=3))
+    found = draw(st.sets(st.one_of(dates, others, numbers, doses, quantities), max_size=4))
     if primary != NO_DATE:
         # What the extractor promises of the primary date: one range, which begins there.
         found.add(Range("when", primary, primary + draw(st.sampled_from(LENGTHS))))
@@ -139,7 +167,12 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
     st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^", 'code"hi', 'code"')).map(
         lambda prefix: HasTermBetween(prefix, prefix_end(prefix))
     ),
-    st.builds(HasTermContaining, st.just("family^"), st.sampled_from(("mit", "smith", "y", "q"))),
+    st.builds(
+        HasTermContaining,
+        st.just("family^"),
+        st.sampled_from(("mit", "smith", "th", "es", "y", "q", "xsmith")),
+        st.booleans(),
+    ),
     st.builds(
         HasRange,
         st.just("when"),
@@ -153,6 +186,20 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
         st.just("value"),
         st.lists(number_limits, min_size=1, max_size=2).map(tuple),
         st.sampled_from(((), (), ("|mg",), ("0$x", "|mg"))),
+    ),
+    st.builds(
+        HasRange,
+        st.sampled_from(("value-quantity\x1f", "pair:a\x1f", "pair:a\x1fx\x1f", "pair:b\x1fx\x1f")),
+        st.lists(number_limits, min_size=1, max_size=2).map(tuple),
+        st.sampled_from(((), ("|mg",))),
+        unit=st.sampled_from(("", "g", "mg", "m")),
+    ),
+    st.builds(
+        IsNear,
+        st.just("near"),
+        st.sampled_from((54.0, 54.001, 90.0)),
+        st.sampled_from((-1.9, 0.0, -180.0)),
+        st.sampled_from((0.0, 150.0, 222.5, 2e7)),
     ),
     st.builds(IsPresent, st.sampled_from(("date", "value", "none"))),
     st.builds(HasId, st.lists(st.sampled_from(["r0", "r3", "r5", "zz"]), max_size=3).map(tuple)),
@@ -169,15 +216,21 @@ predicates = st.recursive(
 )
 sort_keys = st.sampled_from(
     [
-        SortKey(parameter, kind, descending=descending)
-        for parameter, kind in (
-            ("date", PRIMARY),
-            ("date", "date"),
-            ("value", "number"),
-            ("family", "string"),
-            ("code", "token"),
-            ("_lastUpdated", "date"),
-            ("_id", "token"),
+        SortKey(parameter, kind, descending=descending, sources=sources)
+        for parameter, kind, sources in (
+            ("when", PRIMARY, ()),
+            ("date", "date", ()),
+            ("either-date", "date", ("date", "issued")),
+            ("value", "number", ()),
+            ("either-value", "number", ("value", "dose")),
+            ("value-quantity", "quantity", ()),
+            ("family", "string", ()),
+            ("code", "token", ()),
+            ("either-code", "token", ("code", "identifier")),
+            ("patient", "reference", ()),
+            ("url", "uri", ()),
+            ("_lastUpdated", "date", ()),
+            ("_id", "token", ()),
         )
         for descending in (False, True)
     ]
@@ -185,7 +238,7 @@ sort_keys = st.sampled_from(
 plans = st.builds(
     lambda predicate, sort: Plan(frozenset({"Observation"}), predicate, tuple(sort)),
     predicates,
-    st.lists(sort_keys, max_size=2),
+    st.lists(sort_keys, max_size=3),
 )
 sights = st.sampled_from(
     [
@@ -239,6 +292,14 @@ async def written(store: Store, history: tuple[Version, ...], indexed: int) -> l
     return list(current.values())
 
 
+def sorted_by(way: str) -> ExitStack:
+    """Set the thresholds of a way to sort, until the stack is closed."""
+    patches = ExitStack()
+    for name, number in WAYS[way].items():
+        patches.enter_context(patch.object(walking if name == "LARGE" else sorting, name, number))
+    return patches
+
+
 async def compare(
     backend: str,
     history: tuple[Version, ...],
@@ -286,6 +347,7 @@ async def compare(
     sight=sights,
     size=st.integers(1, 4),
     fresh=st.sampled_from(FRESH),
+    way=st.sampled_from(sorted(WAYS)),
 )
 def test_every_page_of_every_search_is_the_oracles(
     backend: str,
@@ -295,5 +357,7 @@ def test_every_page_of_every_search_is_the_oracles(
     size: int,
     *,
     fresh: tuple[int, int],
+    way: str,
 ) -> None:
-    asyncio.run(compare(backend, history, plan, sight, size, fresh=fresh))
+    with sorted_by(way):
+        asyncio.run(compare(backend, history, plan, sight, size, fresh=fresh))

@@ -1,15 +1,15 @@
 """Composites, whose parts hold of one and the same element: https://hl7.org/fhir/R4/search.html#composite.
 
 Discrete parts (token, string, reference, URI) make one term together. A number, date or quantity at the end
-is a range on an axis named by the discrete ones before it, the systems of its codes being tags; two numbers at
-the end are the ends of one range.
+is a range on an axis named by the discrete ones before it, then by the systems of their codes, then by its unit;
+two numbers at the end are the ends of one range.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, product
+from itertools import chain, product, takewhile
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -111,8 +111,10 @@ def indexer(
             entries.terms.extend([f"{code}:{''.join(each)}" for each in product(*exact)])
             return
         axes = [_axis_and_tags(code, each) for each in product(*exact)]
-        for _, low, high, units in extents(values[count:]):
-            entries.ranges.extend([(axis, low, high, (*tags, *units)) for axis, tags in axes])
+        for unit, low, high, names in extents(values[count:]):
+            entries.ranges.extend(
+                [(axis + unit, low, high, (*tags, *names)) for axis, tags in axes]
+            )
 
     return index
 
@@ -141,24 +143,25 @@ def _reference_texts(node: Node, base_url: str) -> list[str]:
 
 
 def _axis_and_tags(code: str, texts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Return the axis that the texts name together, and the system of each coding as a tag."""
-    axis, tags = [f"{code}:"], []
-    for place, text in enumerate(texts):
+    """Return the axis that the texts name together, the systems of codes last, and each of these but the first as a tag.
+
+    Where a system is left open the name ends: a family of axes, and what follows is told by the tags.
+    """
+    axis, systems = [f"{code}:"], []
+    for text in texts:
         if text.startswith("$"):
             bare, system, _ = text.split(SEPARATOR)
             axis.append(bare + SEPARATOR)
-            tags.append(_system_tag(place, system))
+            systems.append(system)
         else:
             axis.append(text)
+    axis += [each + SEPARATOR for each in takewhile(_ANY.__ne__, systems)]
+    tags = [f"{place}${each}" for place, each in enumerate(systems) if place and each != _ANY]
     return "".join(axis), tuple(tags)
 
 
-def _system_tag(place: int, system: str) -> str:
-    return f"{place}${system}"
-
-
 def _extents(types: Sequence[str], zone: ZoneInfo) -> _Extents | None:
-    """Return what yields the ranged parts, each with what its unit adds to the axis."""
+    """Return what yields the ranged parts, each with its unit."""
     match types:
         case []:
             return None
@@ -169,7 +172,7 @@ def _extents(types: Sequence[str], zone: ZoneInfo) -> _Extents | None:
         case ["number"]:
             index = number.indexer("")
         case _:
-            index = quantity.written_indexer("")
+            return _quantities
 
     def extents(values: Sequence[Sequence[Node]]) -> list[Extent]:
         entries = Entries()
@@ -178,6 +181,16 @@ def _extents(types: Sequence[str], zone: ZoneInfo) -> _Extents | None:
         return entries.ranges
 
     return extents
+
+
+def _quantities(values: Sequence[Sequence[Node]]) -> list[Extent]:
+    found: list[Extent] = []
+    for node in values[0]:
+        extent = quantity.extent(node)
+        if extent is not None:
+            unit, names = quantity.units(node)
+            found.append((unit, *extent, names))
+    return found
 
 
 def _two_numbers(values: Sequence[Sequence[Node]]) -> list[Extent]:
@@ -207,9 +220,9 @@ def parse(criterion: Criterion, parts: Sequence[Component]) -> Predicate:
     choices = [*product(*map(_patterns, asked[:count]))]
     if count == len(parts):
         return any_of(_term(criterion, each) for each in choices)
-    units, limits = _limits(asked[count:])
+    limits, of_unit, unit = _limits(asked[count:])
     axes = (_asked_axis(criterion, each) for each in choices)
-    return any_of(in_range(axis, limits, (*tags, *units)) for axis, tags in axes)
+    return any_of(in_range(axis, limits, (*tags, *of_unit), unit) for axis, tags in axes)
 
 
 def _patterns(criterion: Criterion) -> list[Pattern]:
@@ -262,37 +275,31 @@ def _literals(start: str, patterns: Sequence[Pattern]) -> list[str]:
 
 
 def _asked_axis(criterion: Criterion, patterns: Sequence[Pattern]) -> tuple[str, tuple[str, ...]]:
-    """Return the axis that the discrete parts name, and the tags of the systems that are given."""
+    """Return the axis that the discrete parts name, or the family of them, and the tags that it does not tell."""
     if any(each[0] == "$" for each in patterns):
         raise NotSupported(f"{criterion}: a code is needed beside a number, date or quantity")
-    texts = [each[0] or "" for each in patterns]
-    axis, tags = _axis_and_tags(
-        criterion.parameter.code,
-        # Of a code whose system is left open, the pattern ends where the system would stand.
-        [
-            each if len(p) == 1 else f"{each}{_ANY}{SEPARATOR}"
-            for each, p in zip(texts, patterns, strict=True)
-        ],
-    )
-    return axis, tuple(each for each in tags if not each.endswith(_ANY))
+    # Of a code whose system is left open, the pattern ends where the system would stand.
+    texts = [f"{each[0]}{_ANY}{SEPARATOR}" if len(each) > 1 else each[0] or "" for each in patterns]
+    return _axis_and_tags(criterion.parameter.code, texts)
 
 
-def _limits(asked: Sequence[Criterion]) -> tuple[tuple[str, ...], Alternatives]:
-    """Return the tags of the ranged parts, and their limits."""
+def _limits(asked: Sequence[Criterion]) -> tuple[Alternatives, tuple[str, ...], str]:
+    """Return the limits of the ranged parts, the tags of their unit, and the UCUM unit that they count."""
     match asked:
         case [first, last]:
-            return (), tuple(
+            limits = tuple(
                 (*_on("low", low), *_on("high", high))
                 for low, high in product(
                     number.alternatives(first, first.value), number.alternatives(last, last.value)
                 )
             )
+            return limits, (), ""
         case [only] if only.parameter.type == "date":
-            return (), date.alternatives(only)
+            return date.alternatives(only), (), ""
         case [only] if only.parameter.type == "number":
-            return (), number.alternatives(only, only.value)
+            return number.alternatives(only, only.value), (), ""
         case _:
-            return quantity.tags_and_alternatives(asked[0])
+            return quantity.asked(asked[0])
 
 
 def _on(end: Literal["low", "high"], limits: Sequence[Limit]) -> Iterator[Limit]:

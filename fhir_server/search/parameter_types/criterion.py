@@ -19,6 +19,7 @@ from fhir_server.search.expression import (
     Limit,
     Predicate,
 )
+from fhir_server.search.parameter_types.modifiers import modifiers_of
 from fhir_server.search.record import LONGEST_VALUE, fold, prefix_end
 from fhir_server.search.terminology import NO_VALUE_SETS, Terminology
 
@@ -65,8 +66,8 @@ class Criterion:
         if self.modifier is not None:
             raise self.wrong_modifier()
 
-    def wrong_modifier(self, *served: str) -> BadRequest:
-        """Return the error for a modifier that is not among those that the type has."""
+    def wrong_modifier(self) -> BadRequest:
+        """Return the error for a modifier that is not among those that the parameter has."""
         kind = self.parameter.type
         need = _NEEDS.get(self.modifier or "")
         if need is not None:
@@ -74,7 +75,7 @@ class Criterion:
                 f"{self}: the modifier :{self.modifier} of a {kind} parameter needs "
                 f"{need}, which is not served yet"
             )
-        known = ", ".join(f":{each}" for each in ("missing", *served))
+        known = ", ".join(f":{each}" for each in modifiers_of(self.parameter))
         return BadRequest(
             f"{self}: a {kind} parameter has no modifier :{self.modifier}; it has {known}"
         )
@@ -114,6 +115,16 @@ def begins_with(prefix: str) -> HasTermBetween:
     return HasTermBetween(prefix, prefix_end(prefix))
 
 
+def begins_otherwise(prefix: str, low: str, high: str) -> Predicate:
+    """Return the predicate of a term that begins with the prefix and lies outside of low <= term < high."""
+    return any_of((HasTermBetween(prefix, low), HasTermBetween(high, prefix_end(prefix))))
+
+
+def next_term(term: str) -> str:
+    """Return the first text after a term: no term has a NUL."""
+    return term + "\0"
+
+
 def check_length(criterion: Criterion, text: str) -> str:
     """Return a text that is searched by its beginning; raise BadRequest for one longer than is indexed."""
     if len(text) > LONGEST_VALUE:
@@ -132,9 +143,11 @@ def folded(criterion: Criterion) -> str:
     return check_length(criterion, found)
 
 
-def in_range(axis: str, alternatives: Alternatives, tags: tuple[str, ...] = ()) -> Predicate:
+def in_range(
+    axis: str, alternatives: Alternatives, tags: tuple[str, ...] = (), unit: str = ""
+) -> Predicate:
     """Return the predicate of a range on this axis, with these tags, that keeps one of the alternatives."""
-    return any_of(HasRange(axis, limits, tags) for limits in alternatives)
+    return any_of(HasRange(axis, limits, tags, unit=unit) for limits in alternatives)
 
 
 def any_of(predicates: Iterable[Predicate]) -> Predicate:

@@ -6,12 +6,12 @@ A search without comparison covers what its precision leaves open: 100 is 99.5 <
 from __future__ import annotations
 
 import re
-from decimal import Context, Decimal
-from fractions import Fraction
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal, assert_never
 
 from fhir_server.fhir.fhirpath import Node
+from fhir_server.search.conversion import ROUNDING
 from fhir_server.search.expression import Limit, Predicate
 from fhir_server.search.parameter_types.criterion import (
     Alternatives,
@@ -32,12 +32,8 @@ from fhir_server.search.record import HIGHEST, LOWEST, sortable
 
 _TEXT = re.compile(r"[+-]?(\d{1,60})(?:\.(\d{1,60}))?(?:[eE]([+-]?\d{1,4}))?\Z", re.ASCII)
 
-ONE = Fraction(1)
-
 _FURTHEST = 40_000
 """Greater exponents than this are infinite, smaller ones nothing: sortable text has an end."""
-
-_ROUNDING = Context(prec=120, Emin=-(10**9), Emax=10**9)
 
 
 def indexer(code: str) -> Indexer:
@@ -53,31 +49,31 @@ def indexer(code: str) -> Indexer:
     return index
 
 
-def extent_of_range(value: dict[str, Any], size: Fraction = ONE) -> tuple[str, str]:
+def extent_of_range(value: dict[str, Any]) -> tuple[str, str]:
     """Return the ends of a Range, which is open where one is missing."""
-    first = as_text(value.get("low", {}).get("value"), size)
-    last = as_text(value.get("high", {}).get("value"), size)
+    first = as_text(value.get("low", {}).get("value"))
+    last = as_text(value.get("high", {}).get("value"))
     begin, finish = first or LOWEST, last or HIGHEST
     return (begin, finish) if begin <= finish else (finish, begin)
 
 
-def as_text(value: object, size: Fraction = ONE) -> str | None:
-    """Return a JSON number, times the size of its unit, as text that sorts; None for what is no number."""
+def as_text(value: object) -> str | None:
+    """Return a JSON number as text that sorts; None for what is no number."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
-    return _text_of(value, size)
+    return _text_of(value)
 
 
 # One value stands on several axes, and few values are rare.
 @lru_cache(maxsize=8192)
-def _text_of(value: int | Decimal, size: Fraction) -> str:
-    number = _ROUNDING.create_decimal(value)
+def _text_of(value: int | Decimal) -> str:
+    number = ROUNDING.create_decimal(value)
     exponent = number.adjusted()
     if number == 0 or exponent < -_FURTHEST:
         return sortable(Decimal(0))
     if exponent > _FURTHEST:
         return LOWEST if number < 0 else HIGHEST
-    return sortable(_times(number, size))
+    return sortable(number)
 
 
 def parse(criterion: Criterion) -> Predicate:
@@ -86,11 +82,10 @@ def parse(criterion: Criterion) -> Predicate:
     return in_range(criterion.parameter.code, alternatives(criterion, criterion.value))
 
 
-def alternatives(criterion: Criterion, text: str, size: Fraction = ONE) -> Alternatives:
+def alternatives(criterion: Criterion, text: str) -> Alternatives:
     """Return the limits on a stored number or range that a prefix and a number ask for.
 
-    https://hl7.org/fhir/R4/search.html#prefix. Comparisons take the number as exact. `size` is that of the unit
-    which the number counts, in the unit that the index counts.
+    https://hl7.org/fhir/R4/search.html#prefix. Comparisons take the number as exact.
     """
     prefix, digits = split_prefix(unescape(text))
     found = _TEXT.match(digits)
@@ -98,14 +93,14 @@ def alternatives(criterion: Criterion, text: str, size: Fraction = ONE) -> Alter
         raise criterion.malformed(f"a number like `5.40` or `1e-3` after one of {NAMES}")
     match prefix:
         case "eq":
-            return within(*_implied(digits, size))
+            return within(*_implied(digits))
         case "ne":
-            return not_within(*_implied(digits, size))
+            return not_within(*_implied(digits))
         case "ap":
-            first, last = _about(digits, size)
+            first, last = _about(digits)
             return ((low("<=", last), high(">=", first)),)
         case "gt" | "lt" | "ge" | "le" | "sa" | "eb":
-            return ((_compared(prefix, _scaled(*_in_tenths(digits), size)),),)
+            return ((_compared(prefix, _scaled(*_in_tenths(digits))),),)
         case _:
             assert_never(prefix)
 
@@ -128,17 +123,17 @@ def _compared(prefix: Literal["gt", "lt", "ge", "le", "sa", "eb"], value: str) -
             assert_never(prefix)
 
 
-def _implied(digits: str, size: Fraction) -> tuple[str, str]:
+def _implied(digits: str) -> tuple[str, str]:
     """Return where the numbers begin and end that are written so: half a unit of the last place around."""
     tenths, exponent = _in_tenths(digits)
-    return _scaled(tenths - 5, exponent, size), _scaled(tenths + 5, exponent, size)
+    return _scaled(tenths - 5, exponent), _scaled(tenths + 5, exponent)
 
 
-def _about(digits: str, size: Fraction) -> tuple[str, str]:
+def _about(digits: str) -> tuple[str, str]:
     """Return the ends of what is approximately the number: a tenth of it, or its precision if that is wider."""
     tenths, exponent = _in_tenths(digits)
     margin = max(5, abs(tenths) // 10)
-    return _scaled(tenths - margin, exponent, size), _scaled(tenths + margin, exponent, size)
+    return _scaled(tenths - margin, exponent), _scaled(tenths + margin, exponent)
 
 
 def _in_tenths(digits: str) -> tuple[int, int]:
@@ -148,13 +143,5 @@ def _in_tenths(digits: str) -> tuple[int, int]:
     return int(whole + fraction) * 10, int(exponent or 0) - len(fraction) - 1
 
 
-def _scaled(tenths: int, exponent: int, size: Fraction) -> str:
-    return sortable(_times(Decimal(f"{tenths}E{exponent}"), size))
-
-
-def _times(number: Decimal, size: Fraction) -> Decimal:
-    """Return a number of one unit as a number of another; exact, or to 120 digits, on both sides alike."""
-    if size == 1:
-        return number
-    product = _ROUNDING.multiply(number, Decimal(size.numerator))
-    return _ROUNDING.divide(product, Decimal(size.denominator))
+def _scaled(tenths: int, exponent: int) -> str:
+    return sortable(Decimal(f"{tenths}E{exponent}"))

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from fhir_server.fhir.fhirpath import Node
-from fhir_server.search.expression import AllOf, HasTerm, HasTermContaining, Predicate
+from fhir_server.search.expression import (
+    AllOf,
+    HasTerm,
+    HasTermBetween,
+    HasTermContaining,
+    Predicate,
+)
 from fhir_server.search.parameter_types.criterion import (
     Criterion,
+    begins_otherwise,
     begins_with,
     folded,
+    next_term,
     unescape,
 )
 from fhir_server.search.parameter_types.entries import Entries, Indexer
-from fhir_server.search.record import exact_term, fold, string_term
+from fhir_server.search.record import exact_term, fold, prefix_end, string_term
 
 _PARTS = {
     "HumanName": ("family", "given", "prefix", "suffix", "text"),
@@ -61,4 +69,28 @@ def parse(criterion: Criterion) -> Predicate:
         case "contains":
             return HasTermContaining(f"{code}^", folded(criterion))
         case _:
-            raise criterion.wrong_modifier("exact", "contains")
+            raise criterion.wrong_modifier()
+
+
+def compared(criterion: Criterion, operator: str) -> Predicate:
+    """Return what an operator of the filter language asks of a whole string, folded, by its code points."""
+    prefix = f"{criterion.parameter.code}^"
+    text = folded(criterion)
+    term = prefix + text
+    match operator:
+        case "eq":
+            return HasTerm(term)
+        case "ne":
+            return begins_otherwise(prefix, term, next_term(term))
+        case "lt":
+            return HasTermBetween(prefix, term)
+        case "le":
+            return HasTermBetween(prefix, next_term(term))
+        case "gt":
+            return HasTermBetween(next_term(term), prefix_end(prefix))
+        case "ge":
+            return HasTermBetween(term, prefix_end(prefix))
+        case "ew":
+            return HasTermContaining(prefix, text, at_end=True)
+        case _:
+            raise AssertionError(operator)

@@ -10,15 +10,19 @@ from fhir_server.fhir.fhirpath import Node
 from fhir_server.search.expression import HasAnyTerm, HasTerm, Predicate
 from fhir_server.search.parameter_types.criterion import (
     Criterion,
+    begins_otherwise,
     begins_with,
     folded,
+    next_term,
     split,
     unescape,
 )
 from fhir_server.search.parameter_types.entries import Entries, Indexer
+from fhir_server.search.parameter_types.modifiers import modifiers_of
 from fhir_server.search.record import (
     SEPARATOR,
     of_type_term,
+    prefix_end,
     shortened,
     system_term,
     text_term,
@@ -104,7 +108,7 @@ def parse(criterion: Criterion) -> Predicate:
     match criterion.modifier:
         case None:
             return _predicate(criterion)
-        case "of-type":
+        case "of-type" if "of-type" in modifiers_of(criterion.parameter):
             return _of_type(criterion)
         case "text":
             return begins_with(text_term(criterion.parameter.code, folded(criterion)))
@@ -116,7 +120,7 @@ def parse(criterion: Criterion) -> Predicate:
                 "service, and none is configured; list the codes, separated by commas"
             )
         case _:
-            raise criterion.wrong_modifier("not", "of-type", "text", "in", "not-in")
+            raise criterion.wrong_modifier()
 
 
 def _predicate(criterion: Criterion) -> Predicate:
@@ -128,6 +132,20 @@ def _predicate(criterion: Criterion) -> Predicate:
     if system is None:
         return begins_with(f"{code}={shortened(value)}{SEPARATOR}")
     return HasTerm(token_term(code, system, value))
+
+
+def other_than(criterion: Criterion) -> Predicate:
+    """Return what `ne` of the filter language asks: a code that is not this one."""
+    code, (system, value) = criterion.parameter.code, system_and_code(criterion)
+    if not value:
+        raise criterion.malformed(
+            "`code`, `system|code` or `|code` where another code is asked for"
+        )
+    if system is None:
+        low = f"{code}={shortened(value)}{SEPARATOR}"
+        return begins_otherwise(f"{code}=", low, prefix_end(low))
+    low = token_term(code, system, value)
+    return begins_otherwise(f"{code}=", low, next_term(low))
 
 
 def system_and_code(criterion: Criterion) -> tuple[str | None, str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Literal
 
+from fhir_server.search.conversion import limits_on
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
@@ -18,8 +20,8 @@ from fhir_server.search.expression import (
     Not,
     Predicate,
 )
-from fhir_server.search.planning import PROBE, span_scans
-from fhir_server.search.record import is_posted, prefix_end
+from fhir_server.search.planning import PROBE, spans_of, tightened
+from fhir_server.search.record import is_family, is_posted, prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
 from fhir_server.storage.sqlite.index import axis_key
 from fhir_server.storage.sqlite.translation import (
@@ -39,6 +41,7 @@ REMEMBERED = 10_000
 MERGED = 8
 """How many posting lists are merged in order; more are gathered and sorted."""
 
+TABLES = {"term": "term", "axis": "span"}
 ENDS = {"low": "g.low", "high": "g.high"}
 
 
@@ -57,30 +60,36 @@ class Leads:
             case None:
                 return [self._of_type()]
             case HasTerm(term):
-                return [self._posting(term)]
+                return [self.posting(term)]
             case HasAnyTerm(terms) if len(set(terms)) <= MERGED:
-                return [self._posting(each) for each in dict.fromkeys(terms)]
+                return [self.posting(each) for each in dict.fromkeys(terms)]
             case _:
                 return None
 
-    def scans(self, lead: Predicate | None) -> Iterator[Scan]:
+    def scans(  # noqa: C901 - one branch per case of the union
+        self, lead: Predicate | None
+    ) -> Iterator[Scan]:
         """Yield the scans that find all candidates of a lead, in no order."""
         match lead:
             case None:
                 yield self._of_type()
             case HasTerm(term):
-                yield self._posting(term)
+                yield self.posting(term)
             case HasAnyTerm(terms):
-                yield from (self._posting(each) for each in dict.fromkeys(terms))
+                yield from (self.posting(each) for each in dict.fromkeys(terms))
             case HasTermBetween(low, high):
                 yield (
                     POSTING,
                     _condition("t.term>=? AND t.term<?", self._view.key(low), self._view.key(high)),
                 )
-            case HasTermContaining(prefix, text):
+            case HasTermContaining(prefix, text, at_end):
                 low = self._view.key(prefix)
                 condition = _condition("t.term>=? AND t.term<?", low, prefix_end(low))
-                condition.add(f"instr(substr(t.term, {len(low) + 1}), ?)>0", text)
+                rest = f"substr(t.term, {len(low) + 1})"
+                if at_end:
+                    condition.add(f"substr({rest}, {-len(text)})=?", text)
+                else:
+                    condition.add(f"instr({rest}, ?)>0", text)
                 yield POSTING, condition
             case HasRange():
                 yield from self._spans(lead)
@@ -134,7 +143,7 @@ class Leads:
         """Write a range of terms as the few terms that exist in it: those are in page order."""
         match predicate:
             case HasTermBetween(low, high) if is_posted(low):
-                terms = tuple(islice(self._terms_between(low, high), MERGED + 1))
+                terms = tuple(islice(self.terms_between(low, high), MERGED + 1))
                 return predicate if len(terms) > MERGED else HasAnyTerm(terms)
             case Not(inner):
                 return Not(self.expanded(inner))
@@ -145,24 +154,30 @@ class Leads:
             case _:
                 return predicate
 
-    def _terms_between(self, low: str, high: str) -> Iterator[str]:
+    def terms_between(self, low: str, high: str) -> Iterator[str]:
         """Yield the distinct terms of a range, by one seek for each."""
         own = len(self._view.kind) + 1
-        latest, end, comparison = self._view.key(low), self._view.key(high), ">="
+        keys = self._distinct("term", self._view.key(low), self._view.key(high))
+        return (each[own:] for each in keys)
+
+    def _distinct(self, name: Literal["term", "axis"], low: str, high: str) -> Iterator[str]:
+        """Yield the distinct keys of the term table, or the span table, by one seek for each."""
+        latest, comparison, table = low, ">=", TABLES[name]
         while True:
             latest = self._view.connection.execute(
-                f"SELECT min(term) FROM term WHERE term{comparison}? AND term<?",  # noqa: S608 - constants
-                (latest, end),
+                f"SELECT min({name}) FROM {table} WHERE {name}{comparison}? AND {name}<?",  # noqa: S608 - constants
+                (latest, high),
             ).get
             if latest is None:
                 return
-            yield latest[own:]
+            yield latest
             comparison = ">"
 
     def _of_type(self) -> Scan:
         return LISTED, _condition("r.type=? AND r.deleted=0", self._view.kind)
 
-    def _posting(self, term: str) -> Scan:
+    def posting(self, term: str) -> Scan:
+        """Return the posting list of a term: it is in page order."""
         return POSTING, _condition("t.term=?", self._view.key(term))
 
     def _words(self, lead: HasWords) -> Iterator[Scan]:
@@ -177,10 +192,27 @@ class Leads:
             yield source, condition
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
-        for scan in span_scans(lead):
-            condition = _condition("g.axis=?", axis_key(self._view.kind, lead.axis, scan.span))
-            add_limits(scan.limits, ENDS, condition)
+        for axis, span in self._axes(lead):
+            limits = limits_on(axis, lead)
+            if limits is None:
+                continue
+            condition = _condition("g.axis=?", axis_key(self._view.kind, axis, span))
+            add_limits(tightened(limits, span), ENDS, condition)
             yield SPAN, condition
+
+    def _axes(self, lead: HasRange) -> Iterator[tuple[str, int]]:
+        """Yield the axes of a lead with their span classes."""
+        if is_family(lead.axis):
+            return self.axes_of(lead.axis)
+        return ((lead.axis, span) for span in spans_of(lead.limits))
+
+    def axes_of(self, family: str) -> Iterator[tuple[str, int]]:
+        """Yield the axes of a family that exist, with their span classes."""
+        first = self._view.key(family)
+        own = len(self._view.kind) + 1
+        for key in self._distinct("axis", first, prefix_end(first)):
+            axis, _, span = key[own:].rpartition(".")
+            yield axis, int(span)
 
 
 def _condition(text: str, *values: int | str) -> Condition:
