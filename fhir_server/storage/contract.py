@@ -6,13 +6,14 @@ first and then writing would leave a gap for another writer. Every read takes a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import msgspec
 
 from fhir_server.fhir.resource import Key, Stored
+from fhir_server.policy.decision import LaidDown
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import IndexRecord, unpacked
@@ -26,13 +27,14 @@ class Draft:
     """A resource to be written, all but what only the write can know.
 
     `meta` and `rest` are JSON members without the braces: `meta` those of `meta` but for versionId and
-    lastUpdated, `rest` those of the resource but for resourceType, id and meta.
+    lastUpdated, `rest` those of the resource but for resourceType, id and meta. `laid_down` is what a Consent says.
     """
 
     key: Key
     meta: bytes
     rest: bytes
     record: IndexRecord
+    laid_down: LaidDown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,14 @@ class Part:
     high: int
 
 
+@dataclass(frozen=True, slots=True)
+class OptOuts:
+    """The register of opt-outs: the moment (us) at which it held, and how many numbers it has."""
+
+    as_of: int
+    number: int
+
+
 class Store(Protocol):
     """Versioned resources with an index. Hidden and absent give the same answer."""
 
@@ -224,6 +234,14 @@ class Store(Protocol):
 
     def changes(self, after: int) -> AsyncIterator[Change]:
         """Yield the entries of the change feed after a token, then end."""
+        ...
+
+    async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
+        """Put a register of NHS numbers in place of the one before; reads obey it once this returns."""
+        ...
+
+    async def opt_outs(self) -> OptOuts | None:
+        """Return what register there is; None where none was ever loaded."""
         ...
 
     async def secret(self, name: str) -> bytes:

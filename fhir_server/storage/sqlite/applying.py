@@ -24,6 +24,7 @@ from fhir_server.storage.contract import (
 )
 from fhir_server.storage.drafts import rendered
 from fhir_server.storage.sqlite.budget import while_writing
+from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Index, Place
 from fhir_server.storage.sqlite.owners import Owners
 from fhir_server.storage.sqlite.searching import Searcher
@@ -82,11 +83,12 @@ class Current:
 class Applier:
     """Applies operations on the writer's connection; `moment` rises with each version made."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, denials: Denials | None = None) -> None:
         self._connection = connection
+        self.denials = denials
         self._searcher = Searcher(connection, most_joined=JOINED_WHILE_WRITING)
         self.index = Index(connection)
-        self.owners = Owners(connection)
+        self.owners = Owners(connection, denials.made if denials else lambda _: None)
         self.moment = 0
         self._data_version = 0
 
@@ -99,6 +101,8 @@ class Applier:
             self.owners.forget()
         latest: int | None = self._connection.execute("SELECT max(moment) FROM resource").get
         self.moment = max(now, latest or 0)
+        if self.denials is not None:
+            self.denials.start()
 
     def rolled_back(self) -> None:
         """Forget what was done since the last commit or savepoint."""
@@ -136,6 +140,8 @@ class Applier:
         if current is None or current.deleted:
             return Unchanged(current.stored(op.key) if current else None)
         moment = self._next_moment()
+        if self.denials is not None:
+            self.denials.deleted(op.key)
         self._connection.execute(ARCHIVE, (current.rid,))
         if current.record is not None:
             record = unpacked(current.record)
@@ -160,6 +166,8 @@ class Applier:
     def _refusal(self, expectation: Expectation) -> Refused | None:
         self.index.flush()
         sight, plan = expectation.sight, expectation.plan
+        if sight.audience is not None and self.denials is not None:
+            self.denials.admit(sight.audience)
         page = while_writing(
             self._connection,
             lambda: self._searcher.page(sight, plan, None, 2),
@@ -187,6 +195,8 @@ class Applier:
         )
         place = record.primary, self._connection.last_insert_rowid(), owner
         self.index.add(draft.key.type, record, place)
+        if self.denials is not None:
+            self.denials.written(draft)
         return Stored(draft.key, 1, moment, method, body)
 
     def _replace(self, draft: Draft, method: str, current: Current) -> Stored:
@@ -208,6 +218,8 @@ class Applier:
             ),
         )
         self._reindex(draft.key.type, record, current, (record.primary, current.rid, owner))
+        if self.denials is not None:
+            self.denials.written(draft)
         return Stored(draft.key, version, moment, method, body)
 
     def _reindex(self, kind: str, record: IndexRecord, current: Current, place: Place) -> None:

@@ -10,7 +10,10 @@ from fhir_server.fhir.errors import Unavailable
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.words import DROP
 
-TABLES = ("resource", "history", "term", "span", "owner", "owned", "secret")
+TABLES = (
+    *("resource", "history", "term", "span", "owner", "owned", "secret"),
+    *("person", "opt_out", "register", "fact", "audience", "denial"),
+)
 
 
 def empty_store(path: Path) -> int:

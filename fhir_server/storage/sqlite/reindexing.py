@@ -46,13 +46,16 @@ def _some(
     connection: apsw.Connection, last: int, extract: Callable[[bytes], IndexRecord]
 ) -> list[int]:
     """Index the resources that follow, in one transaction; return their rids."""
-    index, owners = Index(connection), Owners(connection)
+    index, owners = Index(connection), Owners(connection, lambda _: None)
     connection.execute("BEGIN IMMEDIATE")
     with connection:
         rows = connection.execute(SELECT, (last, TOGETHER)).fetchall()
         for row in rows:
             _one(connection, index, owners, extract, row)
         index.flush()
+        # Worked out anew when each audience next asks: until then it sees nothing.
+        connection.execute("DELETE FROM audience")
+        connection.execute("DELETE FROM denial")
     connection.execute("COMMIT")
     return [int(str(row[0])) for row in rows]
 

@@ -76,6 +76,40 @@ CREATE TABLE owned(                     -- patient -> owner classes; member: of 
   PRIMARY KEY(patient, member, owner)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE person(                    -- NHS number (its mark) -> Patient resources of that person
+  mark BLOB NOT NULL,
+  patient TEXT NOT NULL,
+  PRIMARY KEY(mark, patient)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX person_patient ON person(patient, mark);
+CREATE TABLE opt_out(                   -- the register of opt-outs, as marks
+  mark BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE TABLE register(
+  name TEXT PRIMARY KEY,
+  as_of INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE fact(                      -- what Consents lay down
+  patient TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  content BLOB NOT NULL,
+  PRIMARY KEY(patient, origin)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX fact_origin ON fact(origin);
+CREATE TABLE audience(                  -- those whose denials are kept
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  audience INTEGER NOT NULL UNIQUE,
+  content BLOB NOT NULL
+) STRICT;
+CREATE TABLE denial(                    -- owner classes that an audience may not see: kind '*' is every type
+  audience INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  since INTEGER NOT NULL,               -- microseconds: since <= now < until
+  until INTEGER NOT NULL,
+  PRIMARY KEY(audience, owner, kind, since)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE secret(
   name TEXT PRIMARY KEY,
   value BLOB NOT NULL

@@ -91,6 +91,10 @@ ARCHIVED = Source("history h", "0", "h.rid", "h.owner")
 
 
 _MEMBER = "EXISTS(SELECT 1 FROM owned o WHERE o.patient=? AND o.member=1 AND o.owner={})"
+_DENIED = (
+    "EXISTS(SELECT 1 FROM denial d WHERE d.audience=? AND d.owner={} AND d.kind IN ('*', {})"
+    " AND d.since<=? AND d.until>?)"
+)
 
 
 def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
@@ -98,6 +102,7 @@ def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
     patient = sight.patient_of(kind)
     if patient is not None:
         into.add(_MEMBER.format(source.owner), patient)
+    _see_as(sight, source, ("?", kind), into)
 
 
 def see_any(sight: Visibility, column: str, source: Source, into: Condition) -> None:
@@ -110,6 +115,20 @@ def see_any(sight: Visibility, column: str, source: Source, into: Condition) -> 
         whole = sorted(sight.unbound)
         member = _MEMBER.format(source.owner)
         into.add(f"({column} IN ({_marks(whole)}) OR {member})", *whole, sight.patient)
+    _see_as(sight, source, (column,), into)
+
+
+def _see_as(sight: Visibility, source: Source, kind: Sequence[str], into: Condition) -> None:
+    """Add that the audience is denied neither the owner class nor the type in it; an unknown one is denied all.
+
+    `kind` is a column, or a mark with its value.
+    """
+    if sight.audience is None:
+        return
+    column, *named = kind
+    key = sight.audience.key
+    into.add("EXISTS(SELECT 1 FROM audience WHERE audience=?)", key)
+    into.add("NOT " + _DENIED.format(source.owner, column), key, *named, sight.at, sight.at)
 
 
 def needs_row(predicate: Predicate) -> bool:
