@@ -298,6 +298,13 @@ async def test_the_scrub_finds_what_is_wrong_with_the_index(
     assert [said in each for each in findings(path)] == [True]
 
 
+async def test_a_number_beyond_all_floats_is_no_hindrance(store: Store) -> None:
+    put = Put(Draft(Key("Condition", "a"), b"", b'"n":1e400,"note":"bone"', a_record("a")))
+    await store.write([put, a_note("b", "bone")], atomic=True)
+
+    assert await found(store, "bone") == ["a", "b"]
+
+
 async def test_a_type_in_words_is_no_type(store: Store) -> None:
     await store.write([a_note("a", "observation"), a_note("b", "x", "Observation")], atomic=True)
 

@@ -49,9 +49,13 @@ LIST = "SELECT value FROM json_each(?)"
 REMEMBER = "INSERT INTO words(rowid, type, narrative, others) VALUES(?,?,?,?)"
 
 
+# Numbers are no text, and some are beyond what a float can be.
+_decode = msgspec.json.Decoder(float_hook=lambda _: None).decode
+
+
 def texts_in(body: bytes) -> Texts:
     """Return the words of a stored resource."""
-    return texts_of(msgspec.json.decode(body))
+    return texts_of(_decode(body))
 
 
 def until(connection: apsw.Connection) -> int:
