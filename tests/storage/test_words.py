@@ -67,11 +67,15 @@ def findings(path: Path) -> list[str]:
     return [f"{e.subject}: {e.problem}" for e in scrub(path, extract) if isinstance(e, Finding)]
 
 
-@pytest.fixture(autouse=True)
-def nothing_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+STEPS = {"few resources": {"TOGETHER": 2}, "little time": {"SECONDS_TOGETHER": 0}}
+
+
+@pytest.fixture(autouse=True, params=STEPS)
+def nothing_fresh(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have each search wait for the index, and each of its steps be a short one."""
     monkeypatch.setattr(words, "FRESH", 0)
-    monkeypatch.setattr(words, "TOGETHER", 2)
+    for name, number in STEPS[request.param].items():
+        monkeypatch.setattr(words, name, number)
 
 
 async def test_a_search_that_would_wait_too_long_is_refused_and_tells_how_far_it_is(

@@ -5,6 +5,7 @@ What was written since it was last brought up to date is looked at as it is, so 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, assert_never
@@ -30,7 +31,8 @@ IS_THERE = "SELECT 1 FROM sqlite_schema WHERE name='words_until'"
 UNTIL = "SELECT moment FROM words_until"
 
 TOGETHER = 250
-"""Resources whose words are indexed in one transaction: what a write may have to wait for."""
+SECONDS_TOGETHER = 0.05
+"""Resources, and seconds, of one transaction that indexes words: what a write may have to wait for."""
 
 FRESH = 100
 """How many versions may have been written since, for a search that does not wait."""
@@ -76,11 +78,13 @@ def advance(connection: apsw.Connection) -> bool:
     """Index the words of what was written next, within the open transaction; tell whether more is left."""
     connection.execute(TABLES)
     rows = _written_since(connection, TOGETHER)
-    for row in rows:
-        _index(connection, row)
-    if rows:
-        connection.execute("UPDATE words_until SET moment=?", (rows[-1][3],))
-    return len(rows) == TOGETHER
+    deadline, done = time.perf_counter() + SECONDS_TOGETHER, 0
+    while done < len(rows) and (done == 0 or time.perf_counter() < deadline):
+        _index(connection, rows[done])
+        done += 1
+    if done:
+        connection.execute("UPDATE words_until SET moment=?", (rows[done - 1][3],))
+    return done < len(rows) or done == TOGETHER
 
 
 def _written_since(connection: apsw.Connection, most: int) -> list[tuple[Any, ...]]:
