@@ -20,6 +20,7 @@ from fhir_server.search.expression import (
     HasTermBetween,
     HasTermContaining,
     HasWords,
+    InHierarchy,
     IsNear,
     IsPresent,
     Limit,
@@ -225,5 +226,5 @@ def is_selective(predicate: Predicate) -> bool:
             return all(is_selective(each) for each in inner)
         case HasTermBetween() | HasTermContaining() | HasRange() | IsNear() | IsPresent():
             return False
-        case PointsTo() | PointedToBy():
+        case PointsTo() | PointedToBy() | InHierarchy():
             return False

@@ -80,6 +80,8 @@ READS = [
     "/Observation?_include=*&_revinclude:iterate=Observation:subject",
     "/Observation/$lastn?patient=ada&max=2",
     "/Observation/$lastn?patient=bob",
+    "/Observation/$lastn?subject:Patient.family=Lovelace",
+    "/Patient/$everything?_count=2",
     "/Observation/_history?_count=2",
     "/_history?_count=2",
     "/Practitioner?_revinclude=Observation:performer",

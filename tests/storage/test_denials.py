@@ -84,7 +84,7 @@ def a_consent(patient: str, *provisions: Provision, logical_id: str = "c") -> Pu
     laid_down = LaidDown(patient, provisions)
     own = record(logical_id, patient)
     rest = b'"said":"%b"' % repr(laid_down).encode()
-    return Put(Draft(Key("Consent", logical_id), b"", rest, own, laid_down))
+    return Put(Draft(Key("Consent", logical_id), b"", rest, own, laid_down=laid_down))
 
 
 async def write(store: Store, *ops: Put | Delete) -> None:

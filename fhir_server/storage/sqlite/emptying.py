@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 
 from fhir_server.fhir.errors import Unavailable
+from fhir_server.storage.sqlite.cataloguing import FORGET
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.words import DROP
 
@@ -27,6 +28,8 @@ def empty_store(path: Path) -> int:
         for table in TABLES:
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant
         connection.execute(DROP)
+        connection.execute(FORGET)
+        connection.execute("INSERT INTO register VALUES('people', 0)")
         connection.execute("COMMIT")
         connection.execute("VACUUM")
     except apsw.Error as problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Literal
 
@@ -31,6 +31,7 @@ from fhir_server.storage.sqlite.translation import (
     WORDED,
     Condition,
     add_limits,
+    among,
 )
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.words import COUNT_WORDS, LIST, listed, match_text
@@ -76,7 +77,7 @@ class Leads:
             case HasTerm(term):
                 yield self.posting(term)
             case HasAnyTerm(terms):
-                yield from (self.posting(each) for each in dict.fromkeys(terms))
+                yield from self._postings(tuple(dict.fromkeys(terms)))
             case HasTermBetween(low, high):
                 yield (
                     POSTING,
@@ -98,8 +99,9 @@ class Leads:
             case HasId(()):
                 return
             case HasId(ids):
-                condition = _condition("r.type=? AND r.deleted=0", self._view.kind)
-                condition.add(f"r.id IN ({','.join('?' * len(ids))})", *ids)
+                # The plus keeps SQLite from reading the whole list of the type instead of the ids.
+                condition = _condition("r.type=? AND +r.deleted=0", self._view.kind)
+                among("r.id", ids, condition)
                 yield LISTED, condition
             case _:
                 message = f"{type(lead).__name__} leads no search"
@@ -111,6 +113,8 @@ class Leads:
             return self._count_term(self._view.key(lead.term), most)
         if isinstance(lead, HasWords):
             return self._count_words(lead, most)
+        if isinstance(lead, HasId):
+            return min(len(lead.ids), most)
         number = 0
         for source, condition in self.scans(lead):
             number += self._view.connection.execute(
@@ -190,6 +194,15 @@ class Leads:
             source, condition = self._of_type()
             condition.add(f"r.rid IN ({LIST})", listed(fresh))
             yield source, condition
+
+    def _postings(self, terms: Sequence[str]) -> Iterator[Scan]:
+        """Yield one scan for each of a few terms, one for all of many."""
+        if len(terms) <= MERGED:
+            yield from map(self.posting, terms)
+            return
+        condition = Condition()
+        among("t.term", [self._view.key(each) for each in terms], condition)
+        yield POSTING, condition
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
         for axis, span in self._axes(lead):

@@ -12,6 +12,7 @@ from fhir_server.policy.decision import Audience
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import (
     Change,
+    Extent,
     HistoryPage,
     HistoryScope,
     OptOuts,
@@ -30,6 +31,7 @@ from fhir_server.storage.sqlite.translation import (
 )
 
 READ = "SELECT r.version, r.moment, r.method, r.body FROM resource r WHERE r.type=? AND r.id=?"
+COUNT = "SELECT count(*) FROM resource WHERE type=? AND deleted=0"
 COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.body"
 ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
 
@@ -163,6 +165,27 @@ class Reader:
             (rid, moment, *condition.values),
         ).fetchone()
         return _stored(row[:-1]) if row else None
+
+    def extent(self, kind: str) -> Extent:
+        """Return how many resources of a type there are, and the highest rid of all."""
+        count: int = self._connection.execute(COUNT, (kind,)).get
+        highest: int | None = self._connection.execute("SELECT max(rid) FROM resource").get
+        return Extent(count, highest or 0)
+
+    def following(
+        self, sight: Visibility, kind: str, after: str, highest: int, limit: int
+    ) -> list[Stored]:
+        """Return the resources of a type that follow an id, those above a rid left out."""
+        if not sight.permits_type(kind):
+            return []
+        condition = Condition()
+        condition.add("r.type=? AND r.id>? AND r.rid<=? AND r.deleted=0", kind, after, highest)
+        see(sight, kind, LISTED, condition)
+        rows = self._connection.execute(
+            f"SELECT {COLUMNS} FROM resource r WHERE {condition.text} ORDER BY r.id LIMIT ?",  # noqa: S608 - constants
+            (*condition.values, limit),
+        )
+        return [_stored(each) for each in rows]
 
     def changes(self, after: int, limit: int) -> list[Change]:
         """Return changes after a token, the oldest first; the moment is the token."""

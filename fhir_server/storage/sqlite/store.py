@@ -22,8 +22,10 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan, asks_for_words
 from fhir_server.storage.contract import (
+    Catalogue,
     Change,
     Count,
+    Extent,
     HistoryPage,
     HistoryScope,
     OptOuts,
@@ -31,9 +33,11 @@ from fhir_server.storage.contract import (
     Part,
     Position,
     Row,
+    Stamp,
     WriteOp,
     WriteResult,
 )
+from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.reading import Reader
@@ -168,6 +172,26 @@ class SQLiteStore:
         """Have the denials of an audience worked out before it first reads."""
         if not self._inline.reader.knows(audience):
             await self._writer.do(lambda denials: denials.admit(audience))
+
+    async def stamp(self) -> Stamp:
+        """See Store.stamp."""
+        return cataloguing.stamp(self._inline.connection)
+
+    async def catalogue(self) -> Catalogue:
+        """See Store.catalogue."""
+        return cataloguing.catalogue(self._inline.connection)
+
+    async def extent(self, resource_type: str) -> Extent:
+        """See Store.extent."""
+        return await self._on_thread(lambda each: each.reader.extent(resource_type))
+
+    async def walk(
+        self, sight: Visibility, resource_type: str, *, after: str, highest: int, limit: int
+    ) -> Sequence[Stored]:
+        """See Store.walk."""
+        return await self._on_thread(
+            lambda each: each.reader.following(sight, resource_type, after, highest, limit)
+        )
 
     async def secret(self, name: str) -> bytes:
         """See Store.secret."""

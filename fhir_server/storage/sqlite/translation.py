@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
+import msgspec
+
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import (
     AllOf,
@@ -21,6 +23,7 @@ from fhir_server.search.expression import (
     HasTermBetween,
     HasTermContaining,
     HasWords,
+    InHierarchy,
     IsNear,
     IsPresent,
     Limit,
@@ -34,6 +37,9 @@ from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.words import FIND, LIST, listed, match_text
 
 Value = int | str
+
+MOST_MARKS = 64
+"""How many values a condition names one by one."""
 
 
 @dataclass(slots=True)
@@ -154,7 +160,7 @@ def check(  # noqa: C901 - one branch per case of the union
         case HasAnyTerm(terms):
             _has_terms(view.kind, terms, source, into)
         case HasId(ids):
-            into.add(f"r.id IN ({_marks(ids)})", *ids)
+            among("r.id", ids, into)
         case Updated(limits):
             add_limits(limits, dict.fromkeys(("low", "high"), "r.moment"), into)
         case HasWords():
@@ -176,6 +182,7 @@ def check(  # noqa: C901 - one branch per case of the union
             | IsPresent()
             | PointsTo()
             | PointedToBy()
+            | InHierarchy()
         ):
             message = f"{type(predicate).__name__} is checked on the index record"
             raise TypeError(message)
@@ -189,12 +196,24 @@ def add_limits(limits: Sequence[Limit], columns: dict[str, str], into: Condition
         into.add(f"{columns[limit.end]} {limit.operator} ?", limit.value)
 
 
+def among(column: str, values: Sequence[str], into: Condition) -> None:
+    """Add that a column has one of these values: many of them as one parameter, as SQLite takes 32,766."""
+    if len(values) <= MOST_MARKS:
+        into.add(f"{column} IN ({_marks(values)})", *values)
+    else:
+        listed = msgspec.json.encode(values).decode()
+        into.add(f"{column} IN (SELECT value FROM json_each(?))", listed)  # noqa: S608 - constants
+
+
 def _has_terms(kind: str, terms: Sequence[str], source: Source, into: Condition) -> None:
-    # One term by equality: an IN of one costs a third more.
-    among = "= ?" if len(terms) == 1 else f"IN ({_marks(terms)})"
-    has = "EXISTS(SELECT 1 FROM term x WHERE x.term {} AND x.primary_date={} AND x.rid={})"
-    place = source.primary_date, source.rid
-    into.add(has.format(among, *place), *(f"{kind}.{each}" for each in terms))
+    has = Condition()
+    if len(terms) == 1:
+        # By equality: an IN of one costs a third more.
+        has.add("x.term = ?", f"{kind}.{terms[0]}")
+    else:
+        among("x.term", [f"{kind}.{each}" for each in terms], has)
+    has.add(f"x.primary_date={source.primary_date} AND x.rid={source.rid}")
+    into.add(f"EXISTS(SELECT 1 FROM term x WHERE {has.text})", *has.values)  # noqa: S608 - constants
 
 
 def _has_words(view: View, asked: HasWords, source: Source, into: Condition) -> None:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import apsw
 
-from fhir_server.fhir.errors import FhirError, Unavailable
+from fhir_server.fhir.errors import FhirError, OutdatedIndex, Unavailable
 from fhir_server.storage.contract import Refused, WriteOp, WriteResult
 from fhir_server.storage.sqlite.applying import Applier
 from fhir_server.storage.sqlite.denials import Denials
@@ -109,6 +109,9 @@ class Writer:
             done = 0
             while self._waiting and done < GROUP_OPERATIONS:
                 request = self._waiting.popleft()
+                if self._applier.is_outdated(request.ops):
+                    _refuse_outdated(request)
+                    continue
                 await self._apply(request)
                 group.append(request)
                 done += len(request.ops)
@@ -204,6 +207,13 @@ def _advance_words(connection: apsw.Connection) -> bool:
     more = advance(connection)
     connection.execute("COMMIT")
     return more
+
+
+def _refuse_outdated(request: _Request) -> None:
+    if not request.answer.done():
+        request.answer.set_exception(
+            OutdatedIndex("The search parameters have changed meanwhile; please try again")
+        )
 
 
 def _as_ours(problem: Exception) -> FhirError:
