@@ -30,7 +30,8 @@ from fhir_server.search.catalogue import unpacked
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import IndexRecord
 from fhir_server.settings import PREFIX, Settings, definitions_folder, parameters_folder
-from fhir_server.storage.contract import Catalogue, Store
+from fhir_server.storage.contract import Store
+from fhir_server.storage.parameters import Catalogue
 from fhir_server.storage.sqlite.cataloguing import catalogue_in
 from fhir_server.storage.sqlite.emptying import empty_store
 from fhir_server.storage.sqlite.reindexing import reindex

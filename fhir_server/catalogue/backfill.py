@@ -15,15 +15,16 @@ from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Stored
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.catalogue import Catalogue, Work
-from fhir_server.storage.contract import Reindex, Store
+from fhir_server.storage.contract import Store
+from fhir_server.storage.parameters import Reindex
 
 TOGETHER = 100
 """Resources that are indexed and committed together."""
 
-PAUSE = 10
+PAUSE = 5
 """Resources after which the event loop gets its turn."""
 
-LEASE = 30_000_000
+LEASE = 10_000_000
 """Microseconds after which another process takes the work over from one that fell silent."""
 
 

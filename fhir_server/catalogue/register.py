@@ -28,8 +28,9 @@ from fhir_server.search.catalogue import (
 )
 from fhir_server.search.deriving import candidates, derived
 from fhir_server.search.indexing import Extractor
-from fhir_server.storage.contract import Catalogue as Kept
-from fhir_server.storage.contract import Refused, ReplaceCatalogue, Stamp, Store
+from fhir_server.storage.contract import Refused, Store
+from fhir_server.storage.parameters import Catalogue as Kept
+from fhir_server.storage.parameters import ReplaceCatalogue, Stamp
 
 ATTEMPTS = 10
 """How often what the catalogue changed under is run again."""

@@ -29,9 +29,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     with listener:
         if settings.workers == 1:
-            serve_alone(settings, listener, lambda: _announce(settings))
+            serve_alone(settings, listener, lambda: announce(settings))
         else:
-            serve_with_workers(settings, listener, lambda: _announce(settings))
+            serve_with_workers(settings, listener, lambda: announce(settings))
 
 
 def _check(settings: Settings) -> None:
@@ -69,7 +69,8 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _announce(settings: Settings) -> None:
+def announce(settings: Settings) -> None:
+    """Tell where it listens, and when others could read along."""
     if settings.is_readable_on_the_way:
         warning = (
             "tokens and records are sent unencrypted: give tls_cert, or encrypt in front of it"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
@@ -37,6 +37,7 @@ class Call:
     now: int = 0
     rights: Rights | None = None
     needs: str = ""
+    _narrowed: dict[str, Call] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def to(self, letters: str, *types: str) -> Call:
         """Return the call of an interaction that needs these rights; raise InsufficientScope.
@@ -44,20 +45,26 @@ class Call:
         `letters` are of SMART's `cruds`; without types it is about all that may be seen. Where an interaction
         runs within another, what either needs bounds both.
         """
-        return self if self.rights is None else _narrowed(self, self.rights, letters, types)
+        if self.rights is None:
+            return self
+        narrowed = self._narrowed.get(letters)
+        if narrowed is None:
+            # Remembered, since a caller asks for many things with one token. Rights know no moment: a bound
+            # that holds for a time (`Visibility.at`) must not come to lie here.
+            narrowed = self._narrowed[letters] = _narrowed(self, self.rights, letters)
+        lacking = [each for each in types if not narrowed.sight.permits_type(each)]
+        if lacking or narrowed.sight.types == frozenset():
+            raise _insufficient(narrowed, lacking[0] if lacking else ALL_TYPES)
+        return narrowed
 
 
-def _narrowed(call: Call, rights: Rights, letters: str, types: Sequence[str]) -> Call:
+def _narrowed(call: Call, rights: Rights, letters: str) -> Call:
     needs = "".join(each for each in LETTERS if each in letters or each in call.needs)
-    sight = rights.sight(needs)
-    lacking = [each for each in types if not sight.permits_type(each)]
-    if lacking or sight.types == frozenset():
-        raise _insufficient(needs, lacking[0] if lacking else ALL_TYPES, narrowed=rights.narrowed)
-    return replace(call, sight=sight, needs=needs)
+    return replace(call, sight=rights.sight(needs), needs=needs)
 
 
-def _insufficient(letters: str, resource_type: str, *, narrowed: bool) -> InsufficientScope:
-    told = f"This needs a scope such as user/{resource_type}.{letters}, which the token has not."
-    if narrowed:
+def _insufficient(call: Call, resource_type: str) -> InsufficientScope:
+    told = f"This needs a scope such as user/{resource_type}.{call.needs}, which the token has not."
+    if call.rights is not None and call.rights.narrowed:
         told += " Scopes with search parameters (`?…`) give no rights here."
     return InsufficientScope(told)

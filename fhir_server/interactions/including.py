@@ -12,9 +12,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
-from fhir_server.conformance.definitions import SearchParameter
+from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key
+from fhir_server.interactions import canonical_links
 from fhir_server.interactions.call import Call
 from fhir_server.search.expression import HasAnyTerm, Include, Plan
 from fhir_server.search.record import reference_term
@@ -91,36 +92,51 @@ async def _one_step(
     call: Call, links: _Links, frontier: Sequence[Row], seen: set[Key]
 ) -> AsyncGenerator[Row, None]:
     """Yield the rows one link away that were not seen before."""
-    wanted = [each for each in _referred(links.forward, frontier) if each not in seen]
+    referred = _referred(call.definitions, links.forward, frontier)
+    wanted = [each for each in referred if each not in seen]
     for keys in _batches(wanted):
         for row in await call.store.read_many(call.sight, keys):
             yield row
+    for plan in _searches(call, links, frontier):
+        async with aclosing(_matches(call, plan)) as rows:
+            async for row in rows:
+                if row.stored.key not in seen:
+                    yield row
+
+
+def _searches(call: Call, links: _Links, frontier: Sequence[Row]) -> Iterator[Plan]:
+    """Yield the searches for what is not named by type and id: what refers to the rows, and canonical URLs."""
+    for include in links.forward:
+        for rows in _batches(frontier):
+            yield from canonical_links.referred(call.definitions, include, rows)
     for include in links.backward:
         for rows in _batches(frontier):
-            async with aclosing(_referring(call, _plan(call, include, rows))) as found:
-                async for row in found:
-                    if row.stored.key not in seen:
-                        yield row
+            yield _plan(call, include, rows)
+            yield from canonical_links.referring(call.definitions, include, rows)
 
 
-def _referred(includes: Sequence[Include], rows: Sequence[Row]) -> Iterable[Key]:
+def _referred(
+    definitions: Definitions, includes: Sequence[Include], rows: Sequence[Row]
+) -> Iterable[Key]:
     """Return the keys that the rows refer to, each once, in the order of the rows."""
     return dict.fromkeys(
         key
         for row in rows
         for include in includes
         if include.source in {row.stored.key.type, "*"}
-        for key in _references(row.record.terms, include)
+        for key in _references(row, include, definitions)
     )
 
 
-def _references(terms: Iterable[str], include: Include) -> Iterator[Key]:
+def _references(row: Row, include: Include, definitions: Definitions) -> Iterator[Key]:
+    """Yield what a row refers to; by `*` through what is searched by, which is less than what is indexed by."""
     prefix = None if include.parameter == "*" else f"{include.parameter}>"
-    for term in terms:
+    known = definitions.search_parameters(row.stored.key.type)
+    for term in row.record.terms:
         if prefix is not None and not term.startswith(prefix):
             continue
         reference = _REFERENCE.match(term)
-        if reference and include.target in {None, reference[2]}:
+        if reference and reference[1] in known and include.target in {None, reference[2]}:
             yield Key(reference[2], reference[3])
 
 
@@ -153,7 +169,7 @@ def _parameters(call: Call, source: str, include: Include) -> Iterator[SearchPar
             yield each
 
 
-async def _referring(call: Call, plan: Plan) -> AsyncGenerator[Row, None]:
+async def _matches(call: Call, plan: Plan) -> AsyncGenerator[Row, None]:
     after: Position | None = None
     while True:
         page = await call.store.search(call.sight, plan, after, _BATCH)

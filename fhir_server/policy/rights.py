@@ -7,7 +7,7 @@ nothing. `user/` and `system/` scopes reach everything of their types.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from operator import and_
 
@@ -18,21 +18,16 @@ from fhir_server.policy.visibility import Visibility
 ALL_TYPES = "*"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rights:
     """A Visibility by letter; `narrowed` tells of scopes that give no right for their search parameters."""
 
     by_letter: Mapping[str, Visibility]
     narrowed: bool = False
-    _together: dict[str, Visibility] = field(default_factory=dict, compare=False, repr=False)
 
     def sight(self, letters: str) -> Visibility:
         """Return what all these letters reach."""
-        known = self._together.get(letters)
-        if known is None:
-            known = reduce(and_, (self.by_letter[each] for each in letters))
-            self._together[letters] = known
-        return known
+        return reduce(and_, (self.by_letter[each] for each in letters))
 
 
 def rights_of(access: Access) -> Rights:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from fhir_server.auth.caller import Callers
@@ -11,6 +11,7 @@ from fhir_server.catalogue.register import Register
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.interactions.call import Call
+from fhir_server.policy.rights import Rights
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.conditional import preferences
@@ -20,7 +21,8 @@ from fhir_server.rest.projection import Projector
 from fhir_server.rest.request import Request
 from fhir_server.storage.contract import Store
 
-_MOST_KEPT = 8
+_MOST_CALLS = 1_000
+_MOST_STATEMENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +35,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is the same for each request to one base URL: made once, and few of them.
+    """What is the same for each request of a caller to one base URL: made once, and not many of them.
 
     The Host header is the client's, and could name any number of bases.
     """
 
-    calls: dict[tuple[str, bool], Call] = field(default_factory=dict)
+    calls: dict[tuple[str, bool, Rights | None], Call] = field(default_factory=dict)
     statements: dict[Hashable, tuple[Definitions, bytes]] = field(default_factory=dict)
 
     def forget_if_many(self) -> None:
         """Make room, so that clients cannot fill the memory."""
-        for each in (self.calls, self.statements):
-            if len(each) >= _MOST_KEPT:
-                each.clear()
+        if len(self.calls) >= _MOST_CALLS:
+            self.calls.clear()
+        if len(self.statements) >= _MOST_STATEMENTS:
+            self.statements.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +84,15 @@ class Service:
         """Return what the interaction for this request works with."""
         prefer = request.headers.get(b"prefer")
         lenient = prefer is not None and preferences(prefer.decode("latin-1")).lenient
-        call = self.call_at(request.base_url, lenient=lenient)
-        caller = request.caller
-        return call if caller is None else replace(call, rights=caller.rights)
+        rights = None if request.caller is None else request.caller.rights
+        return self.call_at(request.base_url, lenient=lenient, rights=rights)
 
-    def call_at(self, base_url: str, *, lenient: bool = False) -> Call:
-        """Return what an interaction works with for clients that see this base URL."""
+    def call_at(
+        self, base_url: str, *, lenient: bool = False, rights: Rights | None = None
+    ) -> Call:
+        """Return what an interaction works with for clients that see this base URL, and have these rights."""
         force = self.register.current
-        known = self.kept.calls.get((base_url, lenient))
+        known = self.kept.calls.get((base_url, lenient, rights))
         if known is not None and known.definitions is force.definitions:
             return known
         call = Call(
@@ -100,9 +104,10 @@ class Service:
             self.new_id,
             base_url,
             lenient,
+            rights=rights,
         )
         self.kept.forget_if_many()
-        self.kept.calls[base_url, lenient] = call
+        self.kept.calls[base_url, lenient, rights] = call
         return call
 
 

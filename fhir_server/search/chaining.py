@@ -6,16 +6,16 @@ https://hl7.org/fhir/R4/search.html#chaining and #has; each may hold the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-from fhir_server.conformance.definitions import SearchParameter
+from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.search.canonicals import canonical_parameters, has_canonical, targets
 from fhir_server.search.expression import AllOf, PointedToBy, PointsTo, Predicate
 from fhir_server.search.filtering import Known, UnknownParameter, known_parameters, nearest
 from fhir_server.search.parameter_types.criterion import any_of
-from fhir_server.search.paths import is_canonical
 
 MOST_HOPS = 4
 """From how many resources to the next a chain may lead."""
@@ -55,6 +55,14 @@ def predicate(  # noqa: PLR0913 - options, each by keyword
     return _Chain(name, end, effort, beside).predicate(known, name, hops)
 
 
+def of_each_type(known: Known, name: str, end: End, *, effort: Effort) -> Mapping[str, Predicate]:
+    """Return what a `_has` of a search of all types asks, by the types that it can be asked of."""
+    chain = _Chain(name, end, effort, {})
+    own, *others = chain.owners(known)
+    found = chain.reverse(known_parameters(known.definitions, own), name, 1)
+    return {own: found} | {each: replace(found, own=each) for each in others}
+
+
 @dataclass(frozen=True, slots=True)
 class _Chain:
     """One chain on its way to its end."""
@@ -66,54 +74,80 @@ class _Chain:
 
     def predicate(self, known: Known, rest: str, hops: int) -> Predicate:
         """Return what the rest of the name asks of a type."""
-        if rest == "_has" or rest.startswith(_HAS):
-            link = self._reverse
-        elif "." in rest:
-            link = self._forward
-        else:
+        backward = rest == "_has" or rest.startswith(_HAS)
+        if not (backward or "." in rest):
             return self.end(known, rest, hops)
         if hops == MOST_HOPS:
             raise NotSupported(f"{self.name} has more than the {MOST_HOPS} links that are served")
-        return link(known, rest, hops + 1)
+        return (self.reverse if backward else self._forward)(known, rest, hops + 1)
 
     def _forward(self, known: Known, rest: str, hops: int) -> Predicate:
         head, _, beyond = rest.partition(".")
         code, _, named = head.partition(":")
         parameter = self._reference(known, code)
-        types = [named] if named else sorted(parameter.targets or known.definitions.resource_types)
-        if named:
-            self._check_type(known, parameter, named)
+        canonical = code in canonical_parameters(known.definitions, known.resource_type)
+        types = self._targets(known, parameter, named, canonical=canonical)
         found = {each: self._of_type(known, each, beyond, hops) for each in types}
         if not any(found.values()):
             raise self._unknown(known, types, beyond)
         return any_of(
-            PointsTo(source.code, target, inner)
+            PointsTo(code, target, inner, canonical)
             for target, inner in found.items()
             if inner is not None
-            for source in known.sources(parameter)
         )
 
-    def _reverse(self, known: Known, rest: str, hops: int) -> Predicate:
-        parts = rest.removeprefix(_HAS).split(":", _HAS_PARTS - 1)
-        if len(parts) != _HAS_PARTS or not all(parts):
-            raise BadRequest(f"{self.name}: this is `_has:Type:reference:parameter`")
-        source, code, beyond = parts
+    def _targets(
+        self, known: Known, parameter: SearchParameter, named: str, *, canonical: bool
+    ) -> list[str]:
+        """Return the types that a chain may lead to: the one that it names, or all that the parameter has."""
+        if named:
+            self._check_type(known, parameter, named)
+            if canonical:
+                self._check_canonical(known, named)
+            return [named]
+        if canonical:
+            return targets(known.definitions, parameter)
+        return sorted(parameter.targets or known.definitions.resource_types)
+
+    def reverse(self, known: Known, rest: str, hops: int) -> PointedToBy:
+        """Return what a `_has` asks of a type."""
+        source, code, beyond = self._parts(rest)
         own = known.resource_type
         if own == "Resource":
-            raise NotSupported(f"{self.name}: _has is served in the search of one type")
-        self._check_exists(known, source)
-        referring = known_parameters(known.definitions, source)
-        parameter = self._reference(referring, code)
-        if parameter.targets and own not in parameter.targets:
+            raise NotSupported(
+                f"{self.name}: a filter with _has is served in the search of one type"
+            )
+        owners = self._owners(known.definitions, source, code)
+        if own not in owners:
             raise BadRequest(
-                f"{self.name}: {source}:{code} refers to {', '.join(parameter.targets)}, not to {own}"
+                f"{self.name}: {source}:{code} refers to {', '.join(owners)}, not to {own}"
             )
         inner = self._of_type(known, source, beyond, hops)
         if inner is None:
             raise self._unknown(known, [source], beyond)
-        return any_of(
-            PointedToBy(source, each.code, own, inner) for each in referring.sources(parameter)
-        )
+        canonical = code in canonical_parameters(known.definitions, source)
+        return PointedToBy(source, code, own, inner, canonical)
+
+    def owners(self, known: Known) -> Sequence[str]:
+        """Return the types that a `_has` may be asked of."""
+        source, code, _ = self._parts(self.name)
+        return self._owners(known.definitions, source, code)
+
+    def _parts(self, name: str) -> tuple[str, str, str]:
+        """Return the referring type, its parameter, and what is asked of it."""
+        parts = name.removeprefix(_HAS).split(":", _HAS_PARTS - 1)
+        if len(parts) != _HAS_PARTS or not all(parts):
+            raise BadRequest(f"{self.name}: this is `_has:Type:reference:parameter`")
+        source, code, beyond = parts
+        return source, code, beyond
+
+    def _owners(self, definitions: Definitions, source: str, code: str) -> Sequence[str]:
+        """Return the types that another one refers to by a parameter."""
+        self._check_exists(definitions, source)
+        parameter = self._reference(known_parameters(definitions, source), code)
+        if code in canonical_parameters(definitions, source):
+            return targets(definitions, parameter)
+        return parameter.targets or sorted(definitions.resource_types)
 
     def _of_type(self, known: Known, kind: str, beyond: str, hops: int) -> Predicate | None:
         """Return what the chain asks of the next type, None if that has no such parameter."""
@@ -139,21 +173,25 @@ class _Chain:
             raise BadRequest(
                 f"{self.name}: {code} is a {parameter.type} parameter, and only a reference leads on"
             )
-        if is_canonical(known.definitions, parameter.expression):
-            raise NotSupported(f"{self.name}: a chain along canonical URLs is not served yet")
         return parameter
 
     def _check_type(self, known: Known, parameter: SearchParameter, kind: str) -> None:
-        self._check_exists(known, kind)
+        self._check_exists(known.definitions, kind)
         if parameter.targets and kind not in parameter.targets:
             raise BadRequest(
                 f"{self.name}: {parameter.code} does not refer to {kind}, but to "
                 f"{', '.join(parameter.targets)}"
             )
 
-    def _check_exists(self, known: Known, kind: str) -> None:
-        if kind not in known.definitions.resource_types:
-            hint = nearest(kind, dict.fromkeys(known.definitions.resource_types))
+    def _check_canonical(self, known: Known, kind: str) -> None:
+        if not has_canonical(known.definitions, kind):
+            raise BadRequest(
+                f"{self.name}: this reference is by canonical URL, which no {kind} is found by"
+            )
+
+    def _check_exists(self, definitions: Definitions, kind: str) -> None:
+        if kind not in definitions.resource_types:
+            hint = nearest(kind, dict.fromkeys(definitions.resource_types))
             raise BadRequest(f"{self.name}: there is no resource type {kind!r}{hint}")
 
     def _unknown(self, known: Known, kinds: Sequence[str], beyond: str) -> UnknownParameter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +19,14 @@ def predicate(known: Known, name: str, value: str, around: Surroundings) -> Pred
     """Return what a parameter asks; raise a BadRequest that says what is wrong with it."""
     asked = _Asked(value, around)
     return chaining.predicate(known, name, asked.at_end, effort=asked.effort)
+
+
+def of_each_type(
+    known: Known, name: str, value: str, around: Surroundings
+) -> Mapping[str, Predicate]:
+    """Return what a `_has` of a search of all types asks, by the types that it can be asked of."""
+    asked = _Asked(value, around)
+    return chaining.of_each_type(known, name, asked.at_end, effort=asked.effort)
 
 
 @dataclass(slots=True)

@@ -86,7 +86,14 @@ def _issue(place: str, message: str) -> Issue:
 
 
 def _problems(written: _Written, definitions: Definitions) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong, as place and message."""
+    """Yield what is wrong, as place and message; on a base where R4 has the code, it will not be used."""
+    bases = [
+        (number, base)
+        for number, base in enumerate(written.base)
+        if written.code not in _parameters_on(base, definitions)
+    ]
+    if not bases:
+        return
     if not _CODE.match(written.code):
         told = "a code is up to 64 letters, digits and hyphens, a letter first"
         yield "code", f"{written.code!r}: {told}"
@@ -96,7 +103,7 @@ def _problems(written: _Written, definitions: Definitions) -> Iterator[tuple[str
     elif len(written.expression) > LONGEST_EXPRESSION:
         yield "expression", f"an expression has up to {LONGEST_EXPRESSION} characters"
     else:
-        for number, base in enumerate(written.base):
+        for number, base in bases:
             yield from _problems_of_base(written, number, base, definitions)
 
 
@@ -156,6 +163,8 @@ def _problems_of_components(
 
 
 def _parameters_on(base: str, definitions: Definitions) -> Mapping[str, SearchParameter]:
+    if not covered_types(base, definitions):
+        return {}
     return definitions.search_parameters("Resource" if base in _ABSTRACT else base)
 
 

@@ -73,7 +73,9 @@ class _Claims:
         self._taken.update({(kind, entry.code): entry.source for kind in types})
         reason = _told({kind: owner for kind, owner in kept_from.items() if owner})
         if not types:
-            return msgspec.structs.replace(entry, state="conflicting", reason=reason)
+            return msgspec.structs.replace(
+                entry, state="conflicting", reason=reason, definition=None
+            )
         if len(types) == len(self._definitions.resource_types):
             types.append(EVERY_TYPE)
         return self._continued(

@@ -133,11 +133,15 @@ class HasWords:
 
 @dataclass(frozen=True, slots=True)
 class PointsTo:
-    """The resource refers by this parameter to one of type `target` that satisfies the predicate: a chain."""
+    """The resource refers by this parameter to one of type `target` that satisfies the predicate: a chain.
+
+    `canonical`: it does so by URL, and version if it names one; else by type and id.
+    """
 
     parameter: str
     target: str
     predicate: Predicate
+    canonical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,7 @@ class PointedToBy:
     parameter: str
     own: str
     predicate: Predicate
+    canonical: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ _PARSERS: dict[str, Callable[[Criterion], Predicate]] = {
     "date": date.parse,
     "number": number.parse,
     "quantity": quantity.parse,
+    "special": near.parse,
 }
 
 _NEGATED = {"not": None, "not-in": "in"}
@@ -204,14 +205,6 @@ def _any_value(known: Known, criterion: Criterion) -> Predicate:
     """Return that one of the values separated by commas is there."""
     if "," not in criterion.value:
         return one_value(known, criterion)
-    values = _values(criterion)
-    if criterion.parameter.type == "special":
-        return near.parse(criterion, values)
-    return any_of(one_value(known, replace(criterion, value=each)) for each in values)
-
-
-def _values(criterion: Criterion) -> list[str]:
-    """Return the values between commas; raise BadRequest for too many, EmptyValue for an empty one."""
     values = split(criterion.value, ",")
     if len(values) > MOST_ALTERNATIVES:
         raise BadRequest(
@@ -219,7 +212,7 @@ def _values(criterion: Criterion) -> list[str]:
         )
     if "" in values:
         raise EmptyValue(f"{criterion} has an empty value beside its commas")
-    return values
+    return any_of(one_value(known, replace(criterion, value=each)) for each in values)
 
 
 def one_value(known: Known, criterion: Criterion) -> Predicate:
@@ -275,6 +268,4 @@ def _parsed(known: Known, criterion: Criterion) -> Predicate:
     if parse is not None:
         found = parse(criterion)
         return _of_primary(found) if criterion.parameter.code == known.primary else found
-    if criterion.parameter.type == "special":
-        return near.parse(criterion, [criterion.value])
     return composite.parse(criterion, known.components(criterion.parameter))

@@ -6,7 +6,8 @@ ellipsoid. A cell is a part of a degree of latitude by the same part of a degree
 
 from __future__ import annotations
 
-from math import asin, cos, degrees, floor, radians, sin, sqrt
+from math import asin, atan2, cos, degrees, floor, radians, sin, sqrt
+from typing import NamedTuple
 
 MEAN_RADIUS = 6_371_008.8
 """Of the earth, in metres."""
@@ -17,10 +18,15 @@ LEVELS = (64, 8, 1)
 MOST_CELLS = 32
 """How many cells cover a circle at most; a wider one is covered by none."""
 
+_MOST_TRIED = 2 * MOST_CELLS
+"""How many cells around a circle are looked at, of which those in the corners drop out."""
+
 _RIGHT_ANGLE = 90
 _FULL_CIRCLE = 360
 _MARGIN = 1e-9
 """Degrees by which a circle is widened, so that no rounding leaves a cell out: a tenth of a millimetre."""
+_SLACK = 1e-3
+"""Metres by which a cell may seem too far away."""
 _NEAR_POLE = 1e-3
 """Degrees from a pole within which a circle counts as holding it."""
 
@@ -35,9 +41,31 @@ def distance(
     return 2 * MEAN_RADIUS * asin(min(1.0, sqrt(across + cos(one) * cos(other) * along)))
 
 
+class _Cell(NamedTuple):
+    """A cell of one grid: so many cells to the north and east of zero."""
+
+    level: int
+    row: int
+    column: int
+
+    @property
+    def name(self) -> str:
+        """Its name, which is the same after a way around the earth."""
+        return f"{self.level}.{self.row}.{self.column % (_FULL_CIRCLE * self.level)}"
+
+    def metres_from(self, latitude: float, longitude: float) -> float:
+        """Return how far its nearest place is, seen from less than a right angle to the east or west."""
+        west, south = self.column / self.level, self.row / self.level
+        aside = max(west - longitude, 0, longitude - west - 1 / self.level)
+        north = radians(latitude)
+        # Where the great circle from here meets its nearer side at a right angle.
+        foot = degrees(atan2(sin(north), cos(north) * cos(radians(aside))))
+        return distance(latitude, 0, min(max(foot, south), south + 1 / self.level), aside)
+
+
 def cells(latitude: float, longitude: float) -> list[str]:
     """Return the cells of a place, one of each grid."""
-    return [_name(each, _steps(latitude, each), _steps(longitude, each)) for each in LEVELS]
+    return [_Cell(each, _steps(latitude, each), _steps(longitude, each)).name for each in LEVELS]
 
 
 def covering(latitude: float, longitude: float, metres: float) -> list[str] | None:
@@ -52,8 +80,13 @@ def covering(latitude: float, longitude: float, metres: float) -> list[str] | No
     width = degrees(asin(min(1.0, sin(angle) / cos(radians(latitude))))) + _MARGIN
     for level in LEVELS:
         rows, columns = _reach(latitude, height, level), _reach(longitude, width, level)
-        if len(rows) * len(columns) <= MOST_CELLS:
-            return [_name(level, row, column) for row in rows for column in columns]
+        if len(rows) * len(columns) > _MOST_TRIED:
+            continue
+        tried = (_Cell(level, row, column) for row in rows for column in columns)
+        limit = metres + _SLACK
+        found = [each.name for each in tried if each.metres_from(latitude, longitude) <= limit]
+        if len(found) <= MOST_CELLS:
+            return found
     return None
 
 
@@ -64,8 +97,3 @@ def _reach(middle: float, margin: float, level: int) -> range:
 def _steps(angle: float, level: int) -> int:
     """Return how many cells there are from zero to an angle in degrees."""
     return floor(angle * level)
-
-
-def _name(level: int, row: int, column: int) -> str:
-    """Return the name of a cell; the columns meet again behind the antimeridian."""
-    return f"{level}.{row}.{column % (_FULL_CIRCLE * level)}"

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar, assert_never
 
 from msgspec import structs
 
+from fhir_server.search.canonicals import named, naming
 from fhir_server.search.conversion import limits_on
 from fhir_server.search.expression import (
     AllOf,
@@ -117,15 +118,10 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             return keeps(limits, updated, updated)
         case HasWords():
             return says(predicate)
-        case PointsTo(parameter, target, inner):
-            found = referred(record, parameter, target)
-            if found and resolve(target, AllOf((HasId(found), inner))):
-                return True
-            contained = _contained(record, parameter, target) if record.contained else ()
-            return any(matches(inner, each, updated=updated, resolve=resolve) for each in contained)
-        case PointedToBy(source, parameter, own, inner):
-            refers = HasTerm(reference_term(parameter, f"{own}/{record.id}"))
-            return resolve(source, AllOf((refers, inner)))
+        case PointsTo():
+            return _points_to(predicate, record, updated, resolve)
+        case PointedToBy():
+            return _is_pointed_to(predicate, record, resolve)
         case InHierarchy(side="below"):
             return _is_below(predicate, record, resolve)
         case InHierarchy():
@@ -163,6 +159,25 @@ def _is_above(asked: InHierarchy, record: IndexRecord, resolve: Resolver) -> boo
     part = HasTerm(reference_term(asked.parameter, f"{asked.own}/{record.id}"))
     onward = replace(asked, past=(*asked.past, record.id))
     return resolve(asked.own, AllOf((part, AnyOf((HasId(asked.ids), onward)))))
+
+
+def _points_to(predicate: PointsTo, record: IndexRecord, updated: int, resolve: Resolver) -> bool:
+    parameter, target, inner = predicate.parameter, predicate.target, predicate.predicate
+    if predicate.canonical:
+        return resolve(target, AllOf((named((record,), parameter), inner)))
+    found = referred(record, parameter, target)
+    if found and resolve(target, AllOf((HasId(found), inner))):
+        return True
+    contained = _contained(record, parameter, target) if record.contained else ()
+    return any(matches(inner, each, updated=updated, resolve=resolve) for each in contained)
+
+
+def _is_pointed_to(predicate: PointedToBy, record: IndexRecord, resolve: Resolver) -> bool:
+    if predicate.canonical:
+        refers = naming((record,), predicate.parameter)
+    else:
+        refers = HasTerm(reference_term(predicate.parameter, f"{predicate.own}/{record.id}"))
+    return resolve(predicate.source, AllOf((refers, predicate.predicate)))
 
 
 def places(record: IndexRecord, parameter: str) -> Iterator[tuple[float, float]]:

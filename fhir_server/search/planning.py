@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import chain, permutations
 
 from fhir_server.search.expression import (
     AllOf,
@@ -77,6 +77,7 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
         for each in parts
         if isinstance(each, HasTerm | HasAnyTerm | HasId) and is_selective(each)
     ]
+    ordered += [HasAnyTerm(terms) for each in parts if (terms := _terms_of_any(each))]
     gathered = [
         each
         for each in parts
@@ -90,6 +91,27 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
         if rival is not None and count(rival, most) < most:
             lead = rival
     return Driver(lead, tuple(each for each in parts if each is not lead or not is_whole(each)))
+
+
+def _terms_of_any(predicate: Predicate) -> tuple[str, ...]:
+    """Return terms of which each match of a disjunction has one: they lead to it; none if there is no telling."""
+    return leading_terms(predicate) if isinstance(predicate, AnyOf) else ()
+
+
+def leading_terms(predicate: Predicate) -> tuple[str, ...]:
+    """Return posted terms of which each match has one, none if there is no telling."""
+    match predicate:
+        case HasTerm(term):
+            return (term,) if is_posted(term) else ()
+        case HasAnyTerm(terms):
+            return terms if all(map(is_posted, terms)) else ()
+        case AllOf(parts):
+            return next(filter(None, map(leading_terms, parts)), ())
+        case AnyOf(parts):
+            found = [leading_terms(each) for each in parts]
+            return tuple(dict.fromkeys(chain.from_iterable(found))) if all(found) else ()
+        case _:
+            return ()
 
 
 def _paired(parts: tuple[Predicate, ...]) -> tuple[Predicate, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import urlencode
@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.search import conditions, listing
-from fhir_server.search.expression import AllOf, Include, Plan, Predicate, SortKey
+from fhir_server.search.expression import NOTHING, AllOf, Include, Plan, Predicate, SortKey
 from fhir_server.search.filtering import (
     EmptyValue,
     Known,
@@ -87,20 +87,28 @@ class Reading:
     includes: list[Include] = field(default_factory=list)
     revincludes: list[Include] = field(default_factory=list)
     predicates: list[Predicate] = field(default_factory=list)
-    placed: list[tuple[str, Predicate]] = field(default_factory=list)
+    placed: list[tuple[str, Mapping[str, Predicate]]] = field(default_factory=list)
     applied: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
 
     def apply(self, name: str, value: str) -> None:
         """Take one parameter in; raise a BadRequest that says what is wrong with it."""
         code = name.partition(":")[0]
-        if code == LISTED and self.resource_type is None:
-            self._apply_list(name, value)
-        elif code not in READERS:
-            self.predicates.append(conditions.predicate(self.known, name, value, self.around))
+        if code not in READERS:
+            self._apply_criterion(code, name, value)
         else:
             self._apply_result_parameter(code, name, value)
         self.applied.append((name, value))
+
+    def _apply_criterion(self, code: str, name: str, value: str) -> None:
+        if code == LISTED and self.resource_type is None:
+            self._apply_list(name, value)
+        elif code == "_has" and self.resource_type is None:
+            self.placed.append(
+                (name, conditions.of_each_type(self.known, name, value, self.around))
+            )
+        else:
+            self.predicates.append(conditions.predicate(self.known, name, value, self.around))
 
     def query(self) -> Query:
         """Return what was read."""
@@ -109,7 +117,7 @@ class Reading:
         )
         types = self.types if self.resource_type is None else frozenset({self.resource_type})
         return Query(
-            Plan(types, predicate, tuple(self.sort), tuple(self.placed)),
+            Plan(types, predicate, tuple(self.sort), self._placed()),
             self.count,
             self.only_count or self.summary == "count",
             self.total,
@@ -124,8 +132,23 @@ class Reading:
     def _apply_list(self, name: str, value: str) -> None:
         """Take a list of all types in: it asks something else of each."""
         check_value(name, value)
-        for each in self.definitions.resource_types:
-            self.placed.append((each, listing.predicate(each, name, value)))
+        kinds = self.definitions.resource_types
+        self.placed.append((name, {each: listing.predicate(each, name, value) for each in kinds}))
+
+    def _placed(self) -> tuple[tuple[str, Predicate], ...]:
+        """Return what only some types can be asked; of the others none matches."""
+        if not self.placed:
+            return ()
+        types = self.definitions.resource_types if self.types is None else self.types
+        for name, found in self.placed:
+            if types.isdisjoint(found):
+                raise BadRequest(
+                    f"{name} is asked of {', '.join(sorted(found))}, not of {', '.join(sorted(types))}"
+                )
+        return tuple(
+            (each, AllOf(tuple(found.get(each, NOTHING) for _, found in self.placed)))
+            for each in sorted(types)
+        )
 
     def _apply_result_parameter(self, code: str, name: str, value: str) -> None:
         if not value:

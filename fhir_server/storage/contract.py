@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias, assert_never
+from typing import Protocol, TypeAlias, assert_never
 
 import msgspec
 
@@ -17,6 +17,7 @@ from fhir_server.policy.decision import LaidDown
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import IndexRecord, unpacked
+from fhir_server.storage.parameters import Catalogue, Extent, Reindex, ReplaceCatalogue, Stamp
 
 Position: TypeAlias = tuple[int | str | None, ...]
 """Where a page ended: the sort keys of its last row, its primary date and its surrogate id."""
@@ -80,28 +81,6 @@ class Expect:
     """Write nothing, and refuse the others unless the expectation holds."""
 
     expectation: Expectation
-
-
-@dataclass(frozen=True, slots=True)
-class Reindex:
-    """Replace the index record of a version, if it still is the current one; content and version stay."""
-
-    key: Key
-    version: int
-    record: IndexRecord
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaceCatalogue:
-    """Put another catalogue in place of the one of revision `expected`; else it is refused.
-
-    `generation` differs from the current one if index records are made by other parameters from now on.
-    """
-
-    expected: int
-    generation: int
-    content: bytes
 
 
 WriteOp: TypeAlias = Put | Delete | Expect | Reindex | ReplaceCatalogue
@@ -216,37 +195,6 @@ class Change:
     version: int
     moment: int
     deleted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """Which search parameters the store is indexed by: `content` is for the layers above.
-
-    `revision` rises with each replacement; `generation` names what index records are made by.
-    """
-
-    revision: int = 0
-    generation: int = 0
-    content: bytes = b""
-
-
-class Stamp(NamedTuple):
-    """What tells whether a catalogue that was read is still the current one.
-
-    `latest` is the moment of the latest write of a SearchParameter, 0 where there was none.
-    """
-
-    revision: int
-    generation: int
-    latest: int
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How many resources of a type there are, and the highest surrogate id in the store."""
-
-    count: int
-    highest: int
 
 
 @dataclass(frozen=True, slots=True)

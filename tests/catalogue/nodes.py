@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.resource import Key, Resource
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.delete import delete
-from fhir_server.interactions.search import search
+from fhir_server.interactions.search import Found, search
 from fhir_server.interactions.update import update
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.catalogue import Entry
@@ -100,10 +100,16 @@ class Node:
 
     async def found(self, kind: str, **asked: str) -> list[str]:
         """Return the ids that a search finds, after catching up as the HTTP layer does."""
+        return sorted(row.stored.key.id for row in (await self._search(kind, asked)).rows)
+
+    async def included(self, kind: str, **asked: str) -> list[str]:
+        """Return the ids that a search includes."""
+        return sorted(row.stored.key.id for row in (await self._search(kind, asked)).included)
+
+    async def _search(self, kind: str, asked: Mapping[str, str]) -> Found:
         await self.register.refresh()
         pairs = [*asked.items(), ("_count", "1000")]
-        found = await search(self.call(), kind, pairs, after=None, now=NOW)
-        return sorted(row.stored.key.id for row in found.rows)
+        return await search(self.call(), kind, pairs, after=None, now=NOW)
 
     async def settle(self, now: int = NOW) -> int:
         """Do all the work there is; return how many steps that took."""

@@ -16,7 +16,7 @@ from fhir_server.fhir.errors import BadRequest, OutdatedIndex
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Key, Resource, Stored
 from fhir_server.search.filtering import NotYetSearchable
-from fhir_server.storage.contract import Reindex
+from fhir_server.storage.parameters import Reindex
 from fhir_server.storage.sqlite.scrub import Finding, scrub
 from tests.catalogue.nodes import (
     EVERYTHING,

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fhir_server.fhir.errors import BadRequest, InvalidResource, OutdatedIndex
 from fhir_server.fhir.resource import Key
+from fhir_server.interactions.search import search
 from fhir_server.interactions.update import update
 from fhir_server.search.filtering import NotYetSearchable
 from fhir_server.storage.sqlite.emptying import empty_store
-from tests.catalogue.nodes import LANGUAGE, SHIPPED, TITLE, Node, a_node, a_parameter, a_patient
+from tests.catalogue.nodes import (
+    LANGUAGE,
+    NOW,
+    SHIPPED,
+    TITLE,
+    Node,
+    a_node,
+    a_parameter,
+    a_patient,
+)
+
+KEEPER = "Organization/trust"
 
 
 async def test_a_parameter_that_cannot_be_used_is_refused_when_it_is_written(node: Node) -> None:
@@ -63,6 +76,37 @@ async def test_a_reference_is_not_included_by_before_everything_is_indexed(node:
     await node.settle()
 
     assert await node.found("Patient", _include="Patient:keeper") == []
+
+
+async def test_all_references_are_those_by_which_everything_is_indexed(node: Node) -> None:
+    trust = {"resourceType": "Organization", "id": "trust", "name": "Trust"}
+    keeper = {"url": "https://node.example.org/keeper", "valueReference": {"reference": KEEPER}}
+    expression = "Patient.extension('https://node.example.org/keeper').value"
+    await node.put(trust, a_parameter("keeper", expression, type="reference"))
+    await node.register.refresh()
+    await node.put(a_patient("ada", None, extension=[keeper]))
+
+    before = await node.included("Patient", _include="*")
+    await node.settle()
+
+    assert before == []
+    assert await node.included("Patient", _include="*") == ["trust"]
+    assert await node.included("Organization", _revinclude="Patient:keeper") == ["ada"]
+
+
+async def test_what_is_withheld_is_left_out_of_a_lenient_search_which_says_so(node: Node) -> None:
+    await node.put(a_patient("ada", "fr"), LANGUAGE)
+    await node.register.refresh()
+
+    asked = [("spoken", "de"), ("_id", "ada")]
+    call = replace(node.call(), lenient=True)
+    found = await search(call, "Patient", asked, after=None, now=NOW)
+
+    assert [row.stored.key.id for row in found.rows] == ["ada"]
+    (issue,) = found.issues
+    assert "The parameter spoken was left out: the parameter spoken of Patient is pending" in (
+        issue.diagnostics
+    )
 
 
 async def test_what_is_written_under_outdated_parameters_is_refused_and_written_anew(

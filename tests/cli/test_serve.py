@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -23,6 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from fhir_server.cli import main
+from fhir_server.cli.serve import announce
+from fhir_server.settings import Settings
 
 NAME = "Zebedee-Quux"
 NUMBER = "9434765919"
@@ -131,6 +134,23 @@ def test_a_bad_flag_is_told_in_one_line(
 
     assert ended.value.code in {1, 2}
     assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("host", "encrypted", "warned"),
+    [("0.0.0.0", False, True), ("0.0.0.0", True, False), ("127.0.0.1", False, False)],  # noqa: S104 - settings
+)
+def test_a_server_that_others_can_listen_in_on_says_so(
+    host: str, *, encrypted: bool, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files: dict[str, Any] = {"tls_cert": "cert.pem", "tls_key": "key.pem"} if encrypted else {}
+    issuer, base = "https://login.example.org", "https://node.example.org/fhir"
+
+    announce(Settings(host=host, auth="smart", issuers=(issuer,), base_url=base, **files))
+
+    told = capsys.readouterr()
+    assert told.out == f"FHIR R4 at {base}\n"
+    assert ("unencrypted" in told.err) is warned
 
 
 def test_a_bad_variable_is_told_like_a_flag() -> None:

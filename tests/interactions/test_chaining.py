@@ -12,6 +12,7 @@ from fhir_server.interactions.call import Call
 from fhir_server.interactions.create import create
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.outcomes import Saved
+from fhir_server.interactions.search import search
 from tests.interactions.builders import (
     BASE_URL,
     NHS_NUMBER,
@@ -219,3 +220,41 @@ async def test_the_criteria_of_a_conditional_create_may_be_chained(call: Call) -
     assert saved.stored.key.id == "versioned"
     with pytest.raises(MultipleMatches):
         await create(call, "Observation", again, if_none_exist="subject:Patient.name=lovelace")
+
+
+OF_ALL_TYPES = [
+    ("_has:Observation:subject:status=final", {"ada", "group"}),
+    ("_type=Patient,Group&_has:Observation:subject:status=final", {"ada", "group"}),
+    ("_type=Patient&_has:Observation:subject:status=final", {"ada"}),
+    ("_type=Group,Organization&_has:Observation:subject:status=final", {"group"}),
+    ("_has:Patient:general-practitioner:gender=female", {"who", "ward"}),
+    ("_has:Patient:general-practitioner:gender=female&_id=who", {"who"}),
+    (
+        "_has:Patient:general-practitioner:gender=female&_has:Observation:performer:status=final",
+        {"who"},
+    ),
+    ("_has:Observation:performer:_has:DiagnosticReport:result:status=final", {"who"}),
+    ("_has:Observation:subject:code=nothing", set()),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), OF_ALL_TYPES)
+async def test_a_reverse_chain_is_asked_of_all_types(
+    call: Call, query: str, expected: set[str]
+) -> None:
+    await fill(call)
+
+    assert ids(await searched(call, None, query)) == expected
+    assert (await searched(call, None, f"{query}&_summary=count")).total == len(expected)
+    blind = seeing_types(call, "Patient", "Group", "Practitioner", "Organization")
+    if "Observation" in query:
+        assert ids(await searched(blind, None, query)) == set()
+
+
+async def test_a_reverse_chain_is_asked_of_all_that_is_in_a_compartment(call: Call) -> None:
+    await fill(call)
+    pairs = [("_has:DiagnosticReport:result:status", "final")]
+
+    found = await search(call, None, pairs, after=None, now=0, owner=Key("Patient", "ada"))
+
+    assert ids(found) == {"pulse"}

@@ -238,6 +238,20 @@ def test_metrics_hold_no_token_and_no_name(there: Guarded) -> None:
     assert token[:40] not in metrics
 
 
+def test_the_log_holds_no_token_and_no_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with guarded(tmp_path / "fhir.db") as there:
+        tokens = [there.token(sub="zebedee-quux", scope=each) for each in ("user/*.rs", "openid")]
+        for token in (*tokens, "a.b.zebedee"):
+            ANYONE.get(f"{there.base}/Patient", headers={"authorization": f"Bearer {token}"})
+
+    log = capfd.readouterr().err
+    assert [f'"status":{each}' in log for each in (200, 403, 401)] == [True] * 3
+    assert "zebedee" not in log
+    assert not any(token[-40:] in log for token in tokens)
+
+
 def test_an_issuer_that_is_down_lets_nobody_in_and_says_that_it_may_pass(tmp_path: Path) -> None:
     with guarded(tmp_path / "fhir.db") as there:
         there.issuer.fail(500)

@@ -65,3 +65,11 @@ async def test_a_client_that_goes_away_is_noticed() -> None:
 
 async def test_chunks_become_one_body() -> None:
     assert await streamed(Sender(b"12345", b"67890").receive, b"10").read() == b"1234567890"
+
+
+async def test_a_body_is_read_once_and_can_be_asked_for_again() -> None:
+    sender = Sender(b"12345")
+    body = streamed(sender.receive)
+
+    assert [await body.read(), await body.read()] == [b"12345", b"12345"]
+    assert sender.fetched == 1

@@ -143,29 +143,6 @@ def test_those_that_are_shipped_are_told_and_served_at_once(
     assert told(second, "Location")["physical-type"] == url
 
 
-def test_a_lenient_search_leaves_out_what_is_withheld_and_says_so(
-    clients: tuple[httpx.Client, httpx.Client],
-) -> None:
-    first, _ = clients
-    put(first, ADA)
-    bundle = {
-        "resourceType": "Bundle",
-        "type": "batch",
-        "entry": [
-            {"resource": SPOKEN, "request": {"method": "PUT", "url": "SearchParameter/spoken"}},
-            {"request": {"method": "GET", "url": "Patient?spoken=fr"}},
-        ],
-    }
-    assert first.post("", json=bundle).status_code == 200
-
-    answer = first.get("Patient?spoken=de", headers={"Prefer": "handling=lenient"})
-
-    assert answer.status_code == 200
-    outcomes = [e for e in answer.json().get("entry", ()) if e["search"]["mode"] == "outcome"]
-    # By then it may be enabled: then it counts, and nobody speaks German.
-    assert outcomes or answer.json()["total"] == 0
-
-
 def test_their_states_are_asked_for_by_an_operation(
     clients: tuple[httpx.Client, httpx.Client],
 ) -> None:

@@ -75,6 +75,13 @@ def test_what_could_not_be_searched_by_is_refused_with_place_and_reason(
     assert told in issue.diagnostics
 
 
+def test_one_that_r4_has_is_taken_whatever_it_says_since_r4_goes_on() -> None:
+    check(a_parameter(code="date", expression="date"), DEFINITIONS)
+    check(a_parameter(base=["Resource"], code="_filter", type="special"), DEFINITIONS)
+    with pytest.raises(InvalidResource):
+        check(a_parameter(base=["Flag", "Slot"], code="date", expression="date"), DEFINITIONS)
+
+
 @pytest.mark.parametrize(
     ("parameter", "told"),
     [

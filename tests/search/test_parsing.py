@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,7 +174,11 @@ REFUSED = [
     ("Patient", "_has:Observation:patient:code:exact=1", "no modifier :exact"),
     ("Patient", "_has:Encounter:location:status=x", "refers to Location, not to Patient"),
     ("Patient", "_has:Observation:patient:_has:Encounter:location:date=1", "not to Observation"),
-    (None, "_has:Observation:patient:code=1", "search of one type"),
+    (None, "_has:Observation:patient=1", "`_has:Type:reference:parameter`"),
+    (None, "_has:Observation:patient:cod=1", "did you mean code?"),
+    (None, "_has:Observations:patient:code=1", "did you mean Observation"),
+    (None, "_type=Device&_has:Observation:patient:code=1", "of Group, Patient, not of Device"),
+    (None, "_filter=_has:Observation:patient:code eq 1", "in the search of one type"),
     ("Patient", "_type=Patient", "search of all types"),
     ("Patient", "_count=-1", "0 or more"),
     ("Patient", "_count=ten", "0 or more"),
@@ -197,9 +203,10 @@ REFUSED = [
     ("Observation", "subject:not.name=x", "no resource type 'not'"),
     ("Observation", "subject:Practitioner.name=x", "does not refer to Practitioner"),
     ("Observation", "code.name=x", "only a reference leads on"),
-    ("QuestionnaireResponse", "questionnaire.title=x", "canonical"),
-    ("ActivityDefinition", "depends-on.title=x", "canonical"),
-    ("ConceptMap", "source.title=x", "canonical"),
+    ("QuestionnaireResponse", "questionnaire.titel=x", "Questionnaire has 'titel' (did you mean t"),
+    ("ActivityDefinition", "depends-on:Patient.name=x", "by canonical URL, which no Patient is"),
+    ("ActivityDefinition", "depends-on.birthdate=x", "none of 28 types has 'birthdate'"),
+    ("Patient", "_has:Measure:depends-on:title=x", "refers to ActivityDefinition, Cap"),
     ("Organization", "partof.partof.partof.partof.partof.name=x", "more than the 4 links"),
     ("AuditEvent", "entity.entity.entity.identifier=x", "more than 200 types"),
     ("Observation", "subject=#p", "`id`, `Type/id` or a URL"),
@@ -228,7 +235,7 @@ REFUSED = [
     ("Location", "near=0|0|5|miles", "'miles' is no unit of length in UCUM"),
     ("Location", "near=0|0|5|kg", "'kg' is no unit of length in UCUM"),
     ("Location", "near:exact=0|0", "no modifier :exact"),
-    ("Location", "near=" + ",".join(["0|0"] * 21), "20 are taken"),
+    ("Location", "near=" + ",".join(["0|0"] * 501), "500 are taken"),
     ("Location", "near=0|0,,1|1", "empty value"),
     ("Location", "_sort=near", "no one order"),
     ("Location", "_filter=near co 1|1", "a special parameter has no operator co; it has eq, pr"),
@@ -538,6 +545,20 @@ def test_whatever_is_measured_is_understood_or_refused(name: str, value: str) ->
         parse_query("Observation", [(name, value)], DEFINITIONS, now=NOW)
     except FhirError as refusal:
         assert str(refusal)  # noqa: PT017 - any refusal will do, if it says something
+
+
+@given(st.text(st.sampled_from("90185.-|,+ekmi[]_/*\\\u00b2")))
+def test_whatever_is_nearby_is_understood_or_refused(value: str) -> None:
+    try:
+        parse_query("Location", [("near", value)], DEFINITIONS, now=NOW)
+    except FhirError as refusal:
+        assert str(refusal)  # noqa: PT017 - any refusal will do, if it says something
+
+
+@given(st.sampled_from(("0|0|1|", "54|-1.9|12|")), st.text(st.sampled_from("km[]_.iftd/10*^{}-+2")))
+def test_whatever_the_unit_is_it_is_understood_or_refused(place: str, unit: str) -> None:
+    with suppress(BadRequest):
+        parse_query("Location", [("near", place + unit)], DEFINITIONS, now=NOW)
 
 
 @given(st.text())

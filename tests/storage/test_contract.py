@@ -29,7 +29,6 @@ from fhir_server.search.expression import (
 )
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
 from fhir_server.storage.contract import (
-    Catalogue,
     Delete,
     Draft,
     Expect,
@@ -38,15 +37,13 @@ from fhir_server.storage.contract import (
     Part,
     Put,
     Refused,
-    Reindex,
-    ReplaceCatalogue,
-    Stamp,
     Store,
     Unchanged,
     WriteOp,
     WriteResult,
     Written,
 )
+from fhir_server.storage.parameters import Catalogue, Reindex, ReplaceCatalogue, Stamp
 
 EVERYTHING = Visibility.everything("test")
 ADA = Key("Patient", "ada")

@@ -59,6 +59,7 @@ REFERENCES = {
     "Observation": (("patient", "Patient"), ("performer", "Organization"), ("of", "Observation")),
     "Patient": (("organization", "Organization"), ("link", "Patient")),
     "Organization": (("partof", "Organization"),),
+    "Measure": (),
 }
 REFERRING = {
     target: [
@@ -70,7 +71,13 @@ REFERRING = {
     for target in REFERENCES
 }
 WORDS = ("code=a\x1f", "code=b\x1f", "code=a\x1fx", "name^smith", "name^jones")
-INSIDE: tuple[tuple[str, ...], ...] = ((), (), ("Patient",), ("Organization",), tuple(REFERENCES))
+INSIDE: tuple[tuple[str, ...], ...] = (
+    (),
+    (),
+    ("Patient",),
+    ("Organization",),
+    tuple(each for each in REFERENCES if REFERENCES[each]),
+)
 WAYS: dict[str, dict[str, int]] = {
     "as it decides": {},
     "the other type first": {"SHORT": 0},
@@ -79,7 +86,28 @@ WAYS: dict[str, dict[str, int]] = {
     "either": {"WRITTEN_OUT": 1, "WRITTEN_OUT_FOR_ALL": 1, "SHORT": 1, "REMEMBERED": 1},
 }
 
+CANONICAL = {"Observation": ("instantiates", "Measure"), "Measure": ("depends-on", "Measure")}
+"""References by URL, each with the type that is found by it."""
+BY_URL = st.just(True)  # noqa: FBT003 - hypothesis builds by position
+URLS = ("http://a", "http://b")
+VERSIONS = ("1", "2")
+
 World: TypeAlias = list[tuple[str, IndexRecord]]
+
+
+@st.composite
+def canonicals(draw: st.DrawFn, kind: str) -> set[str]:
+    """Return terms as the extractor makes them: of a reference with a version also that without."""
+    found: set[str] = set()
+    if kind in CANONICAL:
+        parameter, _ = CANONICAL[kind]
+        for url in draw(st.sets(st.sampled_from(URLS), max_size=2)):
+            found.add(f"{parameter}>{url}")
+            found |= {f"{parameter}>{url}|{v}" for v in draw(st.sets(st.sampled_from(VERSIONS)))}
+    if kind == "Measure":
+        found |= {f"url@{each}" for each in draw(st.sets(st.sampled_from(URLS), max_size=1))}
+        found |= {f"version={e}\x1f" for e in draw(st.sets(st.sampled_from(VERSIONS), max_size=1))}
+    return found
 
 
 @st.composite
@@ -92,7 +120,7 @@ def resources(draw: st.DrawFn) -> tuple[str, IndexRecord]:
         for parameter, target in REFERENCES[kind]
         for each in draw(st.sets(st.sampled_from((*IDS, "9")), max_size=2))
     ]
-    words = draw(st.sets(st.sampled_from(WORDS), max_size=2))
+    words = draw(st.sets(st.sampled_from(WORDS), max_size=2)) | draw(canonicals(kind))
     members = tuple(sorted(draw(st.sets(st.sampled_from(IDS), max_size=2))))
     primary = draw(st.sampled_from((NO_DATE, 0, 1)))
     inside = draw(st.sampled_from(INSIDE))
@@ -153,6 +181,24 @@ def asked_of(kind: str, hops: int) -> st.SearchStrategy[Predicate]:
                 asked_of(source, hops - 1),
             )
             for source, code in REFERRING[kind]
+        ]
+    if hops and kind in CANONICAL:
+        code, target = CANONICAL[kind]
+        plain.append(
+            st.builds(PointsTo, st.just(code), st.just(target), asked_of(target, hops - 1), BY_URL)
+        )
+    if hops:
+        plain += [
+            st.builds(
+                PointedToBy,
+                st.just(source),
+                st.just(code),
+                st.just(kind),
+                asked_of(source, hops - 1),
+                BY_URL,
+            )
+            for source, (code, target) in CANONICAL.items()
+            if target == kind
         ]
     return st.recursive(
         st.one_of(plain),

@@ -42,13 +42,13 @@ from fhir_server.search.expression import (
     Updated,
     Words,
 )
-from fhir_server.search.matching import Candidate, ordered
+from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.ordering import PRIMARY
-from fhir_server.search.planning import DAY, SECOND
+from fhir_server.search.planning import DAY, SECOND, leading_terms
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end, sortable
 from fhir_server.search.words import has_words, texts_of
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
-from fhir_server.storage.sqlite import sorting, walking, words
+from fhir_server.storage.sqlite import leads, sorting, walking, words
 from tests.storage.conftest import BACKENDS, START
 
 EXAMPLES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 150
@@ -339,6 +339,17 @@ async def compare(
             assert count.exact
 
 
+@given(records("r0"), predicates)
+def test_what_matches_has_one_of_the_terms_that_lead_to_it(
+    record: IndexRecord, predicate: Predicate
+) -> None:
+    terms = leading_terms(predicate)
+
+    assert not (terms and matches(predicate, record, updated=START)) or matches(
+        HasAnyTerm(terms), record, updated=START
+    )
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
@@ -348,6 +359,7 @@ async def compare(
     size=st.integers(1, 4),
     fresh=st.sampled_from(FRESH),
     way=st.sampled_from(sorted(WAYS)),
+    lists=st.sampled_from((1, leads.OPEN_LISTS)),
 )
 def test_every_page_of_every_search_is_the_oracles(
     backend: str,
@@ -358,6 +370,7 @@ def test_every_page_of_every_search_is_the_oracles(
     *,
     fresh: tuple[int, int],
     way: str,
+    lists: int,
 ) -> None:
-    with sorted_by(way):
+    with sorted_by(way), patch.object(leads, "OPEN_LISTS", lists):
         asyncio.run(compare(backend, history, plan, sight, size, fresh=fresh))

@@ -12,16 +12,15 @@ from fhir_server.fhir.fhirpath import Node
 from fhir_server.fhir.fhirpath.quantity import measure
 from fhir_server.search.expression import AllOf, HasAnyTerm, IsNear, Predicate
 from fhir_server.search.geography import cells, covering
-from fhir_server.search.parameter_types.criterion import Criterion, any_of, split, unescape
+from fhir_server.search.parameter_types.criterion import Criterion, split, unescape
 from fhir_server.search.parameter_types.entries import Entries, Indexer
 from fhir_server.search.record import cell_term, place_term
 
 DEFAULT_DISTANCE = "5"
 """What is near, in km, where a search gives no distance."""
 
-MOST_PLACES = 20
-"""How many places one parameter may name."""
-
+_OPTIONAL = 2
+"""Distance and units."""
 _FURTHEST_NORTH, _FURTHEST_EAST = 90, 180
 _DEGREES = re.compile(r"[+-]?\d{1,3}(?:\.\d{1,30})?\Z", re.ASCII)
 _DISTANCE = re.compile(r"\d{1,12}(?:\.\d{1,30})?\Z", re.ASCII)
@@ -48,28 +47,21 @@ def _is_angle(value: object, furthest: int) -> bool:
     return isinstance(value, int | Decimal) and -furthest <= value <= furthest
 
 
-def parse(criterion: Criterion, values: Sequence[str]) -> Predicate:
-    """Return what one or more places ask, each with its distance."""
+def parse(criterion: Criterion) -> Predicate:
+    """Return what a place and a distance ask."""
     criterion.refuse_modifier()
-    if len(values) > MOST_PLACES:
-        raise BadRequest(
-            f"{criterion.parameter.code} has {len(values)} places; {MOST_PLACES} are taken"
-        )
-    circles = [_circle(criterion, [unescape(part) for part in split(each, "|")]) for each in values]
-    covers = [covering(each.latitude, each.longitude, each.metres) for each in circles]
-    within = any_of(circles)
-    found = dict.fromkeys(cell for each in covers for cell in each or ())
-    if None in covers:
-        return within
+    circle = _circle(criterion, [unescape(each) for each in split(criterion.value, "|")])
+    cover = covering(circle.latitude, circle.longitude, circle.metres)
+    if cover is None:
+        return circle
     # The cells lead the search; the distance is looked at of what they find.
-    code = criterion.parameter.code
-    return AllOf((HasAnyTerm(tuple(cell_term(code, each) for each in found)), within))
+    return AllOf((HasAnyTerm(tuple(cell_term(circle.parameter, each) for each in cover)), circle))
 
 
 def _circle(criterion: Criterion, parts: Sequence[str]) -> IsNear:
     match parts:
-        case [latitude, longitude, *rest] if len(rest) <= len(("distance", "units")):
-            distance, unit = (*rest, "", "")[:2]
+        case [latitude, longitude, *rest] if len(rest) <= _OPTIONAL:
+            distance, unit = [*rest, "", ""][:_OPTIONAL]
             return IsNear(
                 criterion.parameter.code,
                 _degrees(criterion, latitude, _FURTHEST_NORTH),

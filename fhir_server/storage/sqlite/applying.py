@@ -18,8 +18,6 @@ from fhir_server.storage.contract import (
     Expectation,
     Put,
     Refused,
-    Reindex,
-    ReplaceCatalogue,
     Unchanged,
     WriteOp,
     WriteResult,
@@ -27,6 +25,7 @@ from fhir_server.storage.contract import (
     generation_of,
 )
 from fhir_server.storage.drafts import rendered
+from fhir_server.storage.parameters import Reindex, ReplaceCatalogue
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.budget import while_writing
 from fhir_server.storage.sqlite.denials import Denials

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from fhir_server.storage.contract import Catalogue, ReplaceCatalogue, Stamp
+from fhir_server.storage.parameters import Catalogue, ReplaceCatalogue, Stamp
 from fhir_server.storage.sqlite.schema import connect
 
 STAMP = """

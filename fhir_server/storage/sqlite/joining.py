@@ -15,6 +15,7 @@ import apsw
 
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search.canonicals import named, naming
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
@@ -30,7 +31,7 @@ from fhir_server.search.expression import (
 )
 from fhir_server.search.matching import referred
 from fhir_server.search.parameter_types.criterion import any_of
-from fhir_server.search.planning import GATHER, PROBE, SHORT, choose, conjuncts
+from fhir_server.search.planning import GATHER, PROBE, SHORT, choose, conjuncts, leading_terms
 from fhir_server.search.record import IndexRecord, contained_term, reference_term
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.hierarchies import reached
@@ -66,8 +67,15 @@ class _Few:
         """All that one of them can be found by."""
         return frozenset(term for record in self._records for term in record.terms)
 
-    def referred(self, parameter: str, own: str, most: int) -> Predicate | None:
+    def naming(self, parameter: str) -> Predicate:
+        """Return the predicate of what names one of them by a canonical URL."""
+        return naming(self._records, parameter)
+
+    def referred(self, chain: PointedToBy, most: int) -> Predicate | None:
         """Return the predicate of what they refer to, None if it is more than that."""
+        parameter, own = chain.parameter, chain.own
+        if chain.canonical:
+            return named(self._records, parameter)
         ids = {each for record in self._records for each in referred(record, parameter, own)}
         return HasId(tuple(sorted(ids))) if len(ids) <= most else None
 
@@ -187,7 +195,7 @@ class Joins:
         # Many terms are good to lead, and slow to check: one join of them is enough.
         most = self._most_gathered(view, leads, parts)
         for place, written in long.items():
-            if leads.count(written, most) < most:
+            if leads.count(_lead_of(written), most) < most:
                 parts[place] = _checked(leads, written, parts[place])
                 break
         return AllOf(tuple(parts))
@@ -206,12 +214,16 @@ class Joins:
     def _written_out(self, leads: Leads, predicate: Predicate) -> Predicate | None:
         """Return a join as what all matches satisfy on one type; None for what finds too many, or is no join."""
         match predicate:
-            case PointsTo(parameter, target, inner):
+            case PointsTo(parameter, target, inner, canonical=True):
+                most = WRITTEN_OUT_FOR_ALL if self._of_all else WRITTEN_OUT
+                few = self._few(target, inner, most)
+                return None if few is None else few.naming(parameter)
+            case PointsTo(_, target, inner):
                 ids = self._targets(target, inner)
                 return None if ids is None else _referring(leads, predicate, ids)
-            case PointedToBy(source, parameter, own, inner):
+            case PointedToBy(source, _, _, inner):
                 few = self._few(source, inner, WRITTEN_OUT)
-                return None if few is None else few.referred(parameter, own, WRITTEN_OUT_FOR_ALL)
+                return None if few is None else few.referred(predicate, WRITTEN_OUT_FOR_ALL)
             case AnyOf(parts) if parts and all(map(_refers, parts)):
                 written = []
                 for each in parts:
@@ -257,9 +269,11 @@ def _refers(predicate: Predicate) -> bool:
             return isinstance(predicate, PointsTo | HasTerm | HasAnyTerm)
 
 
-def _is_long(predicate: Predicate) -> bool:
-    match predicate:
-        case HasAnyTerm(several) | HasId(several):
-            return len(several) > MERGED
-        case _:
-            return False
+def _lead_of(written: Predicate) -> HasId | HasAnyTerm:
+    """Return what may lead to a written join."""
+    return written if isinstance(written, HasId) else HasAnyTerm(leading_terms(written))
+
+
+def _is_long(written: Predicate) -> bool:
+    lead = _lead_of(written)
+    return len(lead.ids if isinstance(lead, HasId) else lead.terms) > MERGED

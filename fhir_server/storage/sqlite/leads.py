@@ -20,6 +20,7 @@ from fhir_server.search.expression import (
     Not,
     Predicate,
 )
+from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.planning import PROBE, spans_of, tightened
 from fhir_server.search.record import is_family, is_posted, prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
@@ -40,6 +41,9 @@ REMEMBERED = 10_000
 """Broad terms that a connection remembers."""
 
 MERGED = 8
+"""As how many terms a range of them is written out."""
+
+OPEN_LISTS = 32
 """How many posting lists are merged in order; more are gathered and sorted."""
 
 TABLES = {"term": "term", "axis": "span"}
@@ -62,7 +66,7 @@ class Leads:
                 return [self._of_type()]
             case HasTerm(term):
                 return [self.posting(term)]
-            case HasAnyTerm(terms) if len(set(terms)) <= MERGED:
+            case HasAnyTerm(terms) if len(set(terms)) <= OPEN_LISTS:
                 return [self.posting(each) for each in dict.fromkeys(terms)]
             case _:
                 return None
@@ -154,7 +158,7 @@ class Leads:
             case AllOf(parts):
                 return AllOf(tuple(map(self.expanded, parts)))
             case AnyOf(parts):
-                return AnyOf(tuple(map(self.expanded, parts)))
+                return any_of(map(self.expanded, parts))
             case _:
                 return predicate
 

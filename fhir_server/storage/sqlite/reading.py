@@ -12,7 +12,6 @@ from fhir_server.policy.decision import Audience
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import (
     Change,
-    Extent,
     HistoryPage,
     HistoryScope,
     OptOuts,
@@ -20,6 +19,7 @@ from fhir_server.storage.contract import (
     Position,
     Row,
 )
+from fhir_server.storage.parameters import Extent
 from fhir_server.storage.sqlite.searching import row_of
 from fhir_server.storage.sqlite.translation import (
     ARCHIVED,

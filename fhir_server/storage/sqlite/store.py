@@ -22,10 +22,8 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan, asks_for_words
 from fhir_server.storage.contract import (
-    Catalogue,
     Change,
     Count,
-    Extent,
     HistoryPage,
     HistoryScope,
     OptOuts,
@@ -33,10 +31,10 @@ from fhir_server.storage.contract import (
     Part,
     Position,
     Row,
-    Stamp,
     WriteOp,
     WriteResult,
 )
+from fhir_server.storage.parameters import Catalogue, Extent, Stamp
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
 from fhir_server.storage.sqlite.denials import Denials

@@ -41,6 +41,7 @@ PARAMETERS = (
     *(b"_tag", b"_has:Observation:patient:code", b"_filter", b"_content", b"_contained", b"_query"),
     *(b"name", b"birthdate", b"identifier", b"patient", b"subject:Patient.name", b"code", b"date"),
     *(b"value-quantity", b"code-value-quantity", b"gender", b"general-practitioner", b"address"),
+    *(b"near", b"location.near", b"questionnaire.title", b"subject:Patient._filter"),
     *(
         b"nonsense",
         b"",
@@ -61,6 +62,8 @@ VALUES = (
     *(b"", b"x", b"true", b"0", b"-1", b"1e400", b"NaN", b"%00", b"%FF", b"%ED%A0%80", b"%", b"%C"),
     *(b"2020", b"ge2020-02-31", b"ap9999-12-31T23:59:60Z", b"lt0000", b"eq1e9", b"sa10000-01-01"),
     *(b"2020-01-01T00:00:00%2B25:00", b"|", b"||", b"a|b|c|d", b"5.4|http://x|mg", b"\\|", b"\\"),
+    *(b"name%20co%20x%20or%20not(_id%20eq%20y)", b"name%20eq", b"((", b"subject[code%20eq%20x"),
+    *(b"54|-1.9|5|km", b"54|-1.9", b"90|180|1e9", b"54|-1.9|5|kg", b"-90|-180|0,0|0"),
     *(b",", b",,,,", b"$", b"a$b$c", b"Patient/known", b"Patient/", b"http://x/fhir/Patient/1"),
     *(
         b"Patient:*",
