@@ -208,11 +208,13 @@ def _parameter(parameter: Json, base: str, ancestors: list[str]) -> Json:
         for branch in _branches(expression)
         if re.match(r"\(*\s*(\w+)", branch)[1] in {base, *ancestors}  # type: ignore[index]
     ]
-    if not mine and parameter["type"] != "special":
+    # Strings in the package of R4, though they have no element: R5 calls them special, and they are.
+    kind = "special" if parameter["code"] in {"_text", "_content"} else parameter["type"]
+    if not mine and kind != "special":
         return {}
     compact: Json = {
         "code": parameter["code"],
-        "type": parameter["type"],
+        "type": kind,
         "url": parameter["url"],
         "expression": " | ".join(mine),
     }

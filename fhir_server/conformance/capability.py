@@ -16,6 +16,9 @@ _PROFILE = "http://hl7.org/fhir/StructureDefinition/"
 _COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
 _SECURITY_SERVICES = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+_WHOLE = frozenset(("_filter", "_text", "_content"))
+"""Parameters that are served, and have no expression: they look at all of a resource."""
+
 _CONDITIONAL = (
     ("create", {"conditionalCreate": True}),
     ("read", {"conditionalRead": "full-support"}),
@@ -163,7 +166,7 @@ def _of_type(
 def served_parameters(definitions: Definitions, resource_type: str) -> Sequence[SearchParameter]:
     """Return the search parameters of a type that this server answers, in order."""
     known = definitions.search_parameters(resource_type)
-    return [each for code, each in sorted(known.items()) if each.expression or code == "_filter"]
+    return [each for code, each in sorted(known.items()) if each.expression or code in _WHOLE]
 
 
 def _includes(definitions: Definitions, names: Sequence[str]) -> Mapping[str, Sequence[str]]:

@@ -45,8 +45,8 @@ Keep: TypeAlias = Callable[[Node], bool]
 
 _LISTED = "List.entry.where(deleted.exists().not() or deleted = false).item"
 
-_APART = frozenset(("_id", "_lastUpdated", "_filter"))
-"""Parameters that stores answer by themselves, and the one that is of no value."""
+_APART = frozenset(("_id", "_lastUpdated", "_filter", "_text", "_content"))
+"""Parameters that stores answer by themselves, and those that are of no value."""
 
 _INDEXERS: dict[str, Callable[[str], Indexer]] = {
     "string": string.indexer,

@@ -2,7 +2,7 @@
 
 Parameter types parse their values into these; `matching` evaluates them (the oracle); each store translates
 just these. All of them concern one resource type, whose name is no part of a term here; three of them join it with
-other resources.
+other resources, one looks at the resource's text.
 """
 
 from __future__ import annotations
@@ -100,6 +100,38 @@ class Updated:
 
 
 @dataclass(frozen=True, slots=True)
+class Phrase:
+    """These words, one after the other, in one text."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All of these."""
+
+    parts: tuple[Words, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """One of these, or more."""
+
+    parts: tuple[Words, ...]
+
+
+Words: TypeAlias = Phrase | Every | Some
+
+
+@dataclass(frozen=True, slots=True)
+class HasWords:
+    """The narrative, or all text of the resource, has these words: they are no part of the index record."""
+
+    place: Literal["narrative", "content"]
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
 class PointsTo:
     """The resource refers by this parameter to one of type `target` that satisfies the predicate: a chain.
 
@@ -168,6 +200,7 @@ Predicate: TypeAlias = (
     | IsPresent
     | HasId
     | Updated
+    | HasWords
     | PointsTo
     | PointedToBy
     | InHierarchy
@@ -189,6 +222,32 @@ def joins(predicate: Predicate) -> bool:
             return joins(inner)
         case AllOf(parts) | AnyOf(parts):
             return any(map(joins, parts))
+        case _:
+            return False
+
+
+def is_of_several(predicate: Predicate) -> bool:
+    """Tell whether a predicate is about more than the index records of one type."""
+    match predicate:
+        case PointsTo() | PointedToBy() | InHierarchy() | HasWords():
+            return True
+        case Not(inner):
+            return is_of_several(inner)
+        case AllOf(parts) | AnyOf(parts):
+            return any(map(is_of_several, parts))
+        case _:
+            return False
+
+
+def asks_for_words(predicate: Predicate) -> bool:
+    """Tell whether a predicate looks at the text of resources, of this type or of those that it joins."""
+    match predicate:
+        case HasWords():
+            return True
+        case Not(inner) | PointsTo(predicate=inner) | PointedToBy(predicate=inner):
+            return asks_for_words(inner)
+        case AllOf(parts) | AnyOf(parts):
+            return any(map(asks_for_words, parts))
         case _:
             return False
 
@@ -235,9 +294,9 @@ class Plan:
     placed: tuple[tuple[str, Predicate], ...] = ()
 
     @property
-    def joins(self) -> bool:
-        """Tell whether it asks for other resources as well."""
-        return joins(self.predicate) or any(joins(each) for _, each in self.placed)
+    def is_of_several(self) -> bool:
+        """Tell whether it asks for other resources as well, or for their text."""
+        return is_of_several(self.predicate) or any(is_of_several(each) for _, each in self.placed)
 
     def predicate_of(self, resource_type: str) -> Predicate:
         """Return all that resources of one type must satisfy."""

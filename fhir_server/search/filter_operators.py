@@ -19,7 +19,7 @@ from fhir_server.search.filtering import (
     one_value,
     within,
 )
-from fhir_server.search.parameter_types import date, string, token, uri
+from fhir_server.search.parameter_types import date, string, text, token, uri
 from fhir_server.search.parameter_types.criterion import Criterion, Surroundings, any_of, escape
 
 _ORDERED = ("eq", "ne", "gt", "lt", "ge", "le", "ap", "sa", "eb")
@@ -71,6 +71,8 @@ def predicate(
 def _check_fitting(parameter: SearchParameter, operator: str) -> None:
     """Raise BadRequest for an operator that the type of a parameter does not have."""
     kind, fitting = parameter.type, FITTING[parameter.type]
+    if parameter.code in text.PLACES:
+        fitting = ("eq",)
     asked = f"{parameter.code} {operator}"
     if kind == "token" and operator in _SUBSUMING:
         raise NotSupported(f"{asked}: needs a terminology service, which is not served yet")
@@ -140,6 +142,12 @@ def _reference(known: Known, criterion: Criterion, _operator: str) -> Predicate:
     return one_value(known, replace(criterion, value=escape(criterion.value)))
 
 
+def _special(known: Known, criterion: Criterion, operator: str) -> Predicate:
+    if criterion.parameter.code in text.PLACES:
+        return text.parse(replace(criterion, value=escape(criterion.value)))
+    return _as_written(known, criterion, operator)
+
+
 def _as_written(known: Known, criterion: Criterion, _operator: str) -> Predicate:
     return one_value(known, criterion)
 
@@ -153,7 +161,7 @@ _OF_TYPE: Mapping[str, Callable[[Known, Criterion, str], Predicate]] = {
     "quantity": _quantity,
     "reference": _reference,
     "composite": _as_written,
-    "special": _as_written,
+    "special": _special,
 }
 
 

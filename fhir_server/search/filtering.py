@@ -31,6 +31,7 @@ from fhir_server.search.parameter_types import (
     quantity,
     reference,
     string,
+    text,
     token,
     uri,
 )
@@ -55,11 +56,9 @@ LONGEST_PARAMETER = 20_000
 """How many characters the name and values of one parameter may have."""
 
 NOT_SERVED = {
-    "_content": "a search in the text of resources",
     "_contained": "a search for contained resources",
     "_containedType": "a search for contained resources",
     "_query": "a named query",
-    "_text": "a search in narratives",
 }
 
 _PARSERS: dict[str, Callable[[Criterion], Predicate]] = {
@@ -165,6 +164,8 @@ def predicate(
     parameter = known.find(code)
     check_value(name, value, within)
     criterion = Criterion(parameter, modifier or None, value, around, within)
+    if code in text.PLACES:
+        return text.parse(criterion)
     if modifier == "missing":
         return missing(criterion)
     if modifier in _NEGATED and modifier in modifiers_of(parameter):

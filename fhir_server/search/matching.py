@@ -24,6 +24,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    HasWords,
     InHierarchy,
     IsNear,
     IsPresent,
@@ -75,14 +76,20 @@ def nothing_resolves(_kind: str, _predicate: Predicate, /) -> bool:
     return False
 
 
+def says_nothing(_asked: HasWords, /) -> bool:
+    """Know no text of the resource."""
+    return False
+
+
 def matches(  # noqa: C901, PLR0912 - one branch per case of the union
     predicate: Predicate,
     record: IndexRecord,
     *,
     updated: int,
     resolve: Resolver = nothing_resolves,
+    says: Callable[[HasWords], bool] = says_nothing,
 ) -> bool:
-    """Tell whether a resource matches; `updated` is the moment of its current version."""
+    """Tell whether a resource matches; `updated` is the moment of its current version, `says` looks at its text."""
     match predicate:
         case HasTerm(term):
             return term in record.terms
@@ -109,6 +116,8 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             return record.id in ids
         case Updated(limits):
             return keeps(limits, updated, updated)
+        case HasWords():
+            return says(predicate)
         case PointsTo():
             return _points_to(predicate, record, updated, resolve)
         case PointedToBy():
@@ -118,14 +127,16 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
         case InHierarchy():
             return _is_above(predicate, record, resolve)
         case Not(inner):
-            return not matches(inner, record, updated=updated, resolve=resolve)
+            return not matches(inner, record, updated=updated, resolve=resolve, says=says)
         case AllOf(predicates):
             return all(
-                matches(each, record, updated=updated, resolve=resolve) for each in predicates
+                matches(each, record, updated=updated, resolve=resolve, says=says)
+                for each in predicates
             )
         case AnyOf(predicates):
             return any(
-                matches(each, record, updated=updated, resolve=resolve) for each in predicates
+                matches(each, record, updated=updated, resolve=resolve, says=says)
+                for each in predicates
             )
         case _:
             assert_never(predicate)
@@ -256,11 +267,12 @@ def _extreme(found: list[_Value], *, descending: bool) -> _Value | None:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What the order of a page is made of: a record, its version's moment, its surrogate id."""
+    """What the order of a page is made of: a record, its version's moment, its surrogate id; and the resource's text."""
 
     record: IndexRecord
     updated: int
     rid: int
+    says: Callable[[HasWords], bool] = says_nothing
 
 
 def ordered(
@@ -276,6 +288,8 @@ def ordered(
     found = (
         each
         for each in candidates
-        if matches(plan.predicate, each.record, updated=each.updated, resolve=resolve)
+        if matches(
+            plan.predicate, each.record, updated=each.updated, resolve=resolve, says=each.says
+        )
     )
     return sorted(found, key=place)

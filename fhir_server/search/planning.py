@@ -19,6 +19,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    HasWords,
     InHierarchy,
     IsNear,
     IsPresent,
@@ -84,7 +85,7 @@ def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driv
     gathered = [
         each
         for each in parts
-        if isinstance(each, HasRange | HasTermContaining | Updated)
+        if isinstance(each, HasRange | HasTermContaining | HasWords | Updated)
         or (isinstance(each, HasTermBetween) and is_posted(each.low))
     ]
     lead = _cheapest(ordered, count)
@@ -238,13 +239,13 @@ def _both(
 
 
 def is_selective(predicate: Predicate) -> bool:
-    """Tell whether a store can check this predicate by its term index alone."""
+    """Tell whether a store can check this predicate without the index record."""
     match predicate:
         case HasTerm(term):
             return is_posted(term)
         case HasAnyTerm(terms):
             return all(map(is_posted, terms))
-        case HasId() | Updated():
+        case HasId() | Updated() | HasWords():
             return True
         case Not(inner):
             return is_selective(inner)

@@ -14,21 +14,26 @@ from fhir_server.search.expression import (
     AllOf,
     AnyOf,
     Bound,
+    Every,
     HasAnyTerm,
     HasId,
     HasRange,
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    HasWords,
     InHierarchy,
     IsNear,
     IsPresent,
     Limit,
     Not,
+    Phrase,
     PointedToBy,
     PointsTo,
     Predicate,
+    Some,
     Updated,
+    Words,
 )
 from fhir_server.search.record import HIGHEST, LOWEST, SEPARATOR, number_of, prefix_end
 
@@ -65,6 +70,8 @@ def worded(kind: str, predicate: Predicate) -> str:  # noqa: C901, PLR0912 - one
             return _any([f"{kind}._id is {each}" for each in ids[:NAMED]], len(ids))
         case Updated(limits):
             return f"{kind}._lastUpdated has {_limits(limits)}"
+        case HasWords(place, words):
+            return f"the {place} of the {kind} has {_words(words)}"
         case PointsTo(parameter, target, inner):
             return f"{kind}.{parameter} refers to a {target} where {worded(target, inner)}"
         case PointedToBy(source, parameter, _, inner):
@@ -81,6 +88,16 @@ def worded(kind: str, predicate: Predicate) -> str:  # noqa: C901, PLR0912 - one
             return _joined(" or ", [worded(kind, each) for each in parts], "never")
         case _:
             assert_never(predicate)
+
+
+def _words(asked: Words) -> str:
+    match asked:
+        case Phrase(words):
+            return f'"{" ".join(words)}"'
+        case Every(parts):
+            return _joined(" and ", [_words(each) for each in parts], "anything")
+        case Some(parts):
+            return _joined(" or ", [_words(each) for each in parts], "nothing")
 
 
 def _joined(word: str, texts: Sequence[str], none: str) -> str:

@@ -15,6 +15,7 @@ from fhir_server.conformance.capability import (
 )
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
+from fhir_server.search.parameter_types.text import PLACES
 from fhir_server.settings import definitions_folder
 
 DEFINITIONS = definitions_in(definitions_folder())
@@ -95,7 +96,7 @@ def test_special_parameters_are_claimed_where_they_are_served() -> None:
     location = of_type(a_statement(), "Location")
 
     special = {each["name"] for each in location["searchParam"] if each["type"] == "special"}
-    assert special == {"_filter", "near"}
+    assert special == {"_filter", "near", *PLACES}
 
 
 def test_each_type_that_is_served_is_told() -> None:

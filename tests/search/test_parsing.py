@@ -72,8 +72,26 @@ REFUSED = [
     ("Patient", "_id:exact=a", "no modifier :exact"),
     ("Patient", "family=a\x00b", "no FHIR value has"),
     ("Patient", "identifier=" + ",".join("a" * 501), "500 are taken"),
-    ("Patient", "_content=x", "text of resources"),
-    ("Patient", "_text=x", "narratives"),
+    ("Patient", "_content=", "no value"),
+    ("Patient", "_text=--", "a word is missing at the end"),
+    ("Patient", "_text=a,", "a word is missing at the end"),
+    ("Patient", "_text=a or", "a word is missing at the end"),
+    ("Patient", "_text=or a", "a word is missing before OR"),
+    ("Patient", "_text=()", "a word is missing before )"),
+    ("Patient", "_text=a and or b", "a word is missing before OR"),
+    ("Patient", "_text=(a", "a parenthesis is not closed"),
+    ("Patient", "_text=a)", "a parenthesis was not opened"),
+    ("Patient", '_text="a', "a quote is not closed"),
+    ("Patient", '_text="a, b"', "a quote is not closed"),
+    ("Patient", '_text="--"', '"--" has no word'),
+    ("Patient", "_text=metast*", "metast* would be a part"),
+    ("Patient", "_text=a -b", "-b is written NOT b"),
+    ("Patient", "_text=" + "a " * 101, "100 words at most"),
+    ("Patient", "_text=" + "a," * 100 + "a", "100 words at most"),
+    ("Patient", "_text=" + "(" * 100 + "a", "100 words at most"),
+    ("Patient", "_text:contains=a", "_text has no modifiers"),
+    ("Patient", "_text:missing=true", "_text has no modifiers"),
+    ("Patient", "_sort=_text", "has no one order"),
     ("Patient", "_list=$current-allergies", "takes the id of a List"),
     ("Patient", "_list=List/1", "as 42 of List/42"),
     ("Patient", "_list=1,", "as 42 of List/42"),
@@ -110,7 +128,8 @@ REFUSED = [
     ),
     ("Patient", "_filter=name:exact eq x", "operators in place of modifiers"),
     ("Patient", "_filter=_filter eq x", "a filter holds others in parentheses"),
-    ("Patient", "_filter=_text eq x", "narratives"),
+    ("Patient", "_filter=_text pr true", "no operator pr; it has eq"),
+    ("Patient", '_filter=_text eq "(x"', "a parenthesis is not closed"),
     ("Patient", '_filter=name eq ""', "name eq has no value"),
     ("Patient", '_filter=name eq "\\u0001"', "no FHIR value has"),
     ("Patient", '_filter=name sw "--"', "letter or digit"),
@@ -177,7 +196,7 @@ REFUSED = [
     ("Observation", "subjct.name=x", "did you mean subject"),
     ("Observation", "subject.=x", "none of 4 types has ''"),
     ("Observation", "subject._count=1", "none of 4 types has '_count'"),
-    ("Observation", "subject._text=x", "narratives"),
+    ("Observation", "subject._text=(x", "a parenthesis is not closed"),
     ("Observation", "subject.name=", "has no value"),
     ("Observation", "subject.birthdate=yesterday", "yyyy-mm-dd"),
     ("Observation", "subject:Pacient.name=x", "did you mean Patient"),
@@ -276,7 +295,7 @@ def test_a_long_name_is_refused_in_few_words(name: str) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["nonsense=1", "family=", "_has:List:subject:x=1", "_text=x", "subject.x=1", "link.x=1"],
+    ["nonsense=1", "family=", "_has:List:subject:x=1", "_query=x", "subject.x=1", "link.x=1"],
 )
 def test_with_lenient_handling_what_is_not_served_is_left_out_and_told(query: str) -> None:
     found = query_of("Patient", f"gender=male&{query}", lenient=True)
@@ -472,7 +491,7 @@ def test_criteria_are_percent_decoded() -> None:
 
 def test_what_is_not_served_yet_is_a_kind_of_its_own() -> None:
     with pytest.raises(NotSupported):
-        query_of("Patient", "_text=x")
+        query_of("Patient", "_query=x")
 
 
 NAMES = st.sampled_from(

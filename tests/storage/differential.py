@@ -34,9 +34,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "plans": Kind(
-        test_oracle.histories, test_oracle.asked, test_oracle.compare, test_oracle.SEARCHES
-    ),
+    "plans": Kind(test_oracle.writes, test_oracle.asked, test_oracle.compare, test_oracle.SEARCHES),
     "joins": Kind(test_joins.worlds, test_joins.asked, test_joins.compare, test_joins.SEARCHES),
     "queries": Kind(
         test_queries.worlds, test_queries.cases, test_queries.compare, test_queries.SEARCHES

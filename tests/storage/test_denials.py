@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.decision import Audience, LaidDown, Provision, Subject
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import HasTerm, Plan, PointedToBy, PointsTo
+from fhir_server.search.expression import (
+    HasTerm,
+    HasWords,
+    Not,
+    Phrase,
+    Plan,
+    PointedToBy,
+    PointsTo,
+    Some,
+)
 from fhir_server.search.record import IndexRecord, reference_term, token_term
 from fhir_server.storage.contract import (
     Delete,
@@ -30,6 +39,7 @@ from fhir_server.storage.contract import (
     Store,
     Unchanged,
 )
+from fhir_server.storage.sqlite import words
 from tests.storage.conftest import BACKENDS, ENFORCEMENT, NHS_NUMBER, START
 
 RESEARCH, CARE = Audience("HRESCH"), Audience("TREAT")
@@ -169,6 +179,21 @@ async def test_joins_lead_nowhere_through_what_is_denied(ward: Store) -> None:
 
     assert before == [2, 2]
     assert [(await ward.count(sees(RESEARCH), each)).number for each in (chain, reverse)] == [0, 0]
+
+
+@pytest.mark.parametrize("fresh", [0, 100])
+async def test_what_is_denied_has_no_words(
+    ward: Store, monkeypatch: pytest.MonkeyPatch, fresh: int
+) -> None:
+    monkeypatch.setattr(words, "FRESH", fresh)
+    has = HasWords("content", Some((Phrase(("ada0",)), Phrase(("adagrace0",)))))
+    plans = [Plan(frozenset({"Observation"}), each) for each in (has, Not(has))]
+    before = [(await ward.count(sees(RESEARCH), each)).number for each in plans]
+    await ward.replace_opt_outs([NUMBERS["ada"]], as_of=START)
+
+    assert before == [2, 1]
+    assert [(await ward.count(sees(RESEARCH), each)).number for each in plans] == [0, 1]
+    assert [(await ward.count(sees(CARE), each)).number for each in plans] == [2, 1]
 
 
 async def test_a_consent_takes_effect_with_its_write_and_ends_with_its_deletion(

@@ -7,10 +7,12 @@ import os
 import tempfile
 from contextlib import ExitStack
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from unittest.mock import patch
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,26 +22,33 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
+    Every,
     HasAnyTerm,
     HasId,
     HasRange,
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    HasWords,
     IsNear,
     IsPresent,
     Limit,
     Not,
+    Phrase,
     Plan,
     Predicate,
+    Some,
     SortKey,
     Updated,
+    Words,
 )
 from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.planning import DAY, SECOND, leading_terms
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end, sortable
+from fhir_server.search.words import has_words, texts_of
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
+from fhir_server.storage.sqlite import words
 from tests.storage.conftest import BACKENDS, START
 
 HISTORIES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 80
@@ -63,6 +72,9 @@ TERMS = (
     "identifier~x",
     "identifier=a\x1fx",
 )
+VOCABULARY = ("bone", "liver", "lung", "narrative", "observation", "¶")
+"""Words of texts; the last is none, and the names of the index's columns and types are nothing special."""
+
 NUMBERS = tuple(map(sortable, map(Decimal, ("-3", "0", "0.002", "2", "2000"))))
 MOMENTS = tuple(day * DAY for day in (0, 1, 2, 40, 400, 1_000))
 LENGTHS = (0, SECOND - 1, DAY - 1, 30 * DAY, 365 * DAY, 2**50)
@@ -146,7 +158,20 @@ moment_limits = st.builds(
     st.sampled_from(("<", "<=", ">", ">=")),
     st.integers(START, START + 40_000),
 )
+texts = st.lists(st.sampled_from(VOCABULARY), max_size=4).map(" ".join)
+phrases = st.builds(
+    Phrase, st.lists(st.sampled_from(VOCABULARY[:-1]), min_size=1, max_size=2).map(tuple)
+)
+asked_words: st.SearchStrategy[Words] = st.recursive(
+    phrases,
+    lambda inner: st.one_of(
+        st.builds(Every, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(Some, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+    ),
+    max_leaves=4,
+)
 leaves: st.SearchStrategy[Predicate] = st.one_of(
+    st.builds(HasWords, st.sampled_from(("narrative", "content")), asked_words),
     st.builds(HasTerm, st.sampled_from(TERMS)),
     st.builds(HasAnyTerm, st.lists(st.sampled_from(TERMS), max_size=12).map(tuple)),
     st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^", 'code"hi', 'code"')).map(
@@ -231,25 +256,48 @@ sights = st.sampled_from(
         *(Visibility.everything("test").of_patient(p) for p in PATIENTS),
     ]
 )
+Version: TypeAlias = tuple[IndexRecord, str, str]
+"""A record, and what the body says: in the narrative, and in notes."""
+
 histories = st.integers(0, 14).flatmap(
-    lambda number: st.tuples(*(records(f"r{each % 9}") for each in range(number)))
+    lambda number: st.tuples(
+        *(st.tuples(records(f"r{each % 9}"), texts, texts) for each in range(number))
+    )
 )
 
 
-def draft(record: IndexRecord, number: int) -> Draft:
-    return Draft(Key("Observation", record.id), b"", b'"n":%d' % number, record)
+def said(version: Version) -> dict[str, Any]:
+    _, narrative, notes = version
+    return {"text": {"div": f"<div>{narrative}</div>"}, "note": [notes[:9], notes[9:]]}
 
 
-async def written(store: Store, history: tuple[IndexRecord, ...]) -> list[Candidate]:
+def draft(version: Version, number: int) -> Draft:
+    record = version[0]
+    rest = msgspec.json.encode({"n": number, **said(version)})[1:-1]
+    return Draft(Key("Observation", record.id), b"", rest, record)
+
+
+OF_BONES = Plan(frozenset({"Observation"}), HasWords("narrative", Phrase(("bone",))))
+FRESH = ((0, 0), (0, 100), (100, 100))
+"""How much may be not indexed yet after half of the writes, and after all."""
+
+
+async def written(store: Store, history: tuple[Version, ...], indexed: int) -> list[Candidate]:
     """Write the records, those of one id as versions, delete one; return what the oracle judges."""
     ops: list[WriteOp] = [Put(draft(each, number)) for number, each in enumerate(history)]
     ops.append(Delete(Key("Observation", "r2")))
-    answers = await store.write(ops, atomic=False)
+    half = len(ops) // 2
+    answers = [*await store.write(ops[:half], atomic=False)]
+    with patch.object(words, "FRESH", indexed):
+        await store.count(Visibility.everything("test"), OF_BONES)
+    answers += await store.write(ops[half:], atomic=False)
     current: dict[str, Candidate] = {}
     for each, answer in zip(history, answers, strict=False):
-        rid = current[each.id].rid if each.id in current else len(current)
+        record = each[0]
+        rid = current[record.id].rid if record.id in current else len(current)
         assert isinstance(answer, Written)
-        current[each.id] = Candidate(each, answer.stored.moment, rid)
+        says = partial(has_words, texts_of(said(each)))
+        current[record.id] = Candidate(record, answer.stored.moment, rid, says)
     current.pop("r2", None)
     return list(current.values())
 
@@ -272,10 +320,21 @@ def found_by(way: str) -> ExitStack:
     return patches
 
 
-async def compare(backend: str, history: tuple[IndexRecord, ...], several: list[Asked]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+Writes: TypeAlias = tuple[tuple[Version, ...], tuple[int, int]]
+"""A history, and how much of it the words may lack."""
+
+writes = st.tuples(histories, st.sampled_from(FRESH))
+
+
+async def compare(backend: str, written_first: Writes, several: list[Asked]) -> None:
+    history, fresh = written_first
+    with (
+        patch.object(words, "FRESH", fresh[1]),
+        patch.object(words, "TOGETHER", 2),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         async with BACKENDS[backend](Path(folder)) as store:
-            candidates = await written(store, history)
+            candidates = await written(store, history, indexed=fresh[0])
             for plan, sight, size, way in several:
                 with found_by(way):
                     await compare_one(store, candidates, plan, sight, size)
@@ -320,8 +379,8 @@ def test_what_matches_has_one_of_the_terms_that_lead_to_it(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=[*HealthCheck])
-@given(history=histories, several=asked)
+@given(written_first=writes, several=asked)
 def test_every_page_of_every_search_is_the_oracles(
-    backend: str, history: tuple[IndexRecord, ...], several: list[Asked]
+    backend: str, written_first: Writes, several: list[Asked]
 ) -> None:
-    asyncio.run(compare(backend, history, several))
+    asyncio.run(compare(backend, written_first, several))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from fhir_server.fhir.resource import Key, Resource
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.matching import matches
+from fhir_server.search.words import has_words, texts_of
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp
 from tests.search.support import UPDATED, query_of, record_of
 from tests.search.truth import RULES, Row, rows_of
@@ -77,15 +79,18 @@ async def test_each_query_of_the_table_finds_among_all_its_resources_what_the_or
     resources = [{**each.resource, "id": f"r{number}"} for number, each in enumerate(rules)]
     puts: list[WriteOp] = [put(each) for each in resources]
     await opened.write(puts, atomic=True)
-    records = [(each["resourceType"], record_of(each)) for each in resources]
+    records = [
+        (each["resourceType"], record_of(each), partial(has_words, texts_of(each)))
+        for each in resources
+    ]
 
     for row in (row for rule in rules for row in rows_of(rule)):
         plan = plan_of(row)
         expected = {
             record.id
-            for kind, record in records
+            for kind, record, says in records
             if kind == row.rule.resource["resourceType"]
-            and matches(plan.predicate, record, updated=UPDATED)
+            and matches(plan.predicate, record, updated=UPDATED, says=says)
         }
         found = await ids(opened, plan)
         assert (row.query, sorted(found)) == (row.query, sorted(expected))

@@ -36,7 +36,7 @@ class Candidates:
         self._predicate = predicate if named else self._leads.expanded(predicate)
         self.driver = choose(self._predicate, self._leads.count)
         self._lead = self.driver.lead
-        self._rest = Filter(view, self.driver.rest)
+        self._rest = Filter(view, self.driver.rest, one_by_one=named)
 
     def in_order(self, window: Window) -> Iterator[Place]:
         """Yield the places of the matches within a window, in its order."""
@@ -109,7 +109,7 @@ class Candidates:
 
     @cached_property
     def _whole(self) -> Filter:
-        return Filter(self.view, self.required)
+        return Filter(self.view, self.required, one_by_one=True)
 
     def _gathered(self) -> Iterator[Place]:
         return chain.from_iterable(map(self._rest.places, self._leads.scans(self._lead)))

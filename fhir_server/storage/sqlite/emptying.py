@@ -9,6 +9,7 @@ import apsw
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.storage.sqlite.cataloguing import FORGET
 from fhir_server.storage.sqlite.schema import connect
+from fhir_server.storage.sqlite.words import DROP
 
 TABLES = (
     *("resource", "history", "term", "span", "owner", "owned", "secret"),
@@ -26,6 +27,7 @@ def empty_store(path: Path) -> int:
         number: int = connection.execute("SELECT count(*) FROM resource WHERE deleted=0").get
         for table in TABLES:
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant
+        connection.execute(DROP)
         connection.execute(FORGET)
         connection.execute("INSERT INTO register VALUES('people', 0)")
         connection.execute("COMMIT")

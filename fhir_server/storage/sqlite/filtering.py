@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import apsw
 
-from fhir_server.search.expression import AllOf, Predicate
-from fhir_server.search.matching import matches
+from fhir_server.search.expression import AllOf, HasWords, Predicate, asks_for_words
+from fhir_server.search.matching import matches, says_nothing
 from fhir_server.search.planning import is_selective, primary_bounds
 from fhir_server.search.record import IndexRecord, unpacked
 from fhir_server.storage.sqlite.translation import (
-    LISTED,
     Condition,
     Source,
     check,
@@ -29,15 +29,25 @@ ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
 
 
 class Filter:
-    """The visibility and the remaining predicates of a search on one type."""
+    """The visibility and the remaining predicates of a search on one type.
 
-    def __init__(self, view: View, predicates: Sequence[Predicate]) -> None:
+    `one_by_one`: each of many statements looks at a resource or a few, so that what finds all that have a word
+    is to be looked up once, and not by each of them.
+    """
+
+    def __init__(
+        self, view: View, predicates: Sequence[Predicate], *, one_by_one: bool = False
+    ) -> None:
         self._view = view
-        self._checked = [each for each in predicates if is_selective(each)]
-        residual = tuple(each for each in predicates if not is_selective(each))
-        self._residual = AllOf(residual) if residual else None
-        self._first, self._last = primary_bounds(AllOf(residual))
-        self._joined = residual != () or any(map(needs_row, self._checked))
+        self._checked: list[Predicate] = []
+        residual: list[Predicate] = []
+        for each in predicates:
+            in_sql = is_selective(each) and not (one_by_one and asks_for_words(each))
+            (self._checked if in_sql else residual).append(each)
+        self._residual = AllOf(tuple(residual)) if residual else None
+        self._asks_for_words = any(map(asks_for_words, residual))
+        self._first, self._last = primary_bounds(AllOf(tuple(residual)))
+        self._joined = residual != [] or any(map(needs_row, self._checked))
 
     @property
     def is_exact(self) -> bool:
@@ -55,10 +65,13 @@ class Filter:
         """Yield place, moment and index record of the candidates that pass."""
         source, _ = scan
         columns = f"{source.place}, r.moment, r.record"
+        says: Callable[[HasWords], bool] = says_nothing
         for primary_date, rid, moment, packed in self._select(scan, columns, order, joined=True):
             record = unpacked(packed)
+            if self._asks_for_words:
+                says = partial(self._view.words.has, self._view.kind, rid)
             if self._residual is None or matches(
-                self._residual, record, updated=moment, resolve=self._view.resolve
+                self._residual, record, updated=moment, resolve=self._view.resolve, says=says
             ):
                 yield (primary_date, rid), moment, record
 
@@ -86,9 +99,9 @@ class Filter:
         if self._last is not None:
             condition.add(f"{source.primary_date} <= ?", self._last)
         for each in self._checked:
-            check(self._view.kind, each, source, condition)
+            check(self._view, each, source, condition)
         table = source.table
-        if source is not LISTED and (joined or self._joined):
+        if not source.has_row and (joined or self._joined):
             # CROSS JOIN: SQLite keeps the driver that was chosen.
             table += f" CROSS JOIN resource r ON r.rid={source.rid}"
         statement = f"SELECT {columns} FROM {table} WHERE {condition.text}{order}"  # noqa: S608 - constants

@@ -37,6 +37,7 @@ from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.hierarchies import reached
 from fhir_server.storage.sqlite.leads import MERGED, Leads
 from fhir_server.storage.sqlite.view import View
+from fhir_server.storage.sqlite.words import WordsFound
 
 WRITTEN_OUT = 1_000
 """How many resources of the other type are searched first for a page."""
@@ -94,6 +95,7 @@ class Joins:
         self._connection = connection
         self._sight = sight
         self._broad = broad
+        self._words = WordsFound(connection)
         self._left = most
         self._most = most
         self._of_all = of_all
@@ -136,7 +138,7 @@ class Joins:
         return answer
 
     def _view(self, kind: str) -> View:
-        return View(self._connection, self._sight, kind, self._broad, self.exists)
+        return View(self._connection, self._sight, kind, self._broad, self.exists, self._words)
 
     def _reach(self, asked: InHierarchy) -> frozenset[str]:
         """Return the ids of what stands below or above."""

@@ -16,6 +16,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    HasWords,
     Not,
     Predicate,
     Updated,
@@ -29,11 +30,13 @@ from fhir_server.storage.sqlite.translation import (
     LISTED,
     POSTING,
     SPAN,
+    WORDED,
     Condition,
     add_limits,
     among,
 )
 from fhir_server.storage.sqlite.view import View
+from fhir_server.storage.sqlite.words import COUNT_WORDS, LIST, listed, match_text
 
 REMEMBERED = 10_000
 """Broad terms that a connection remembers."""
@@ -75,7 +78,9 @@ class Leads:
             return self.count(lead, PROBE) >= PROBE
         return number <= MERGED
 
-    def scans(self, lead: Predicate | None) -> Iterator[Scan]:
+    def scans(  # noqa: C901 - one branch per case of the union
+        self, lead: Predicate | None
+    ) -> Iterator[Scan]:
         """Yield the scans that find all candidates of a lead, in no order."""
         match lead:
             case None:
@@ -97,6 +102,8 @@ class Leads:
                 condition = self._updated(lead)
                 condition.add("r.deleted=0")
                 yield LISTED, condition
+            case HasWords():
+                yield from self._words(lead)
             case HasId(()):
                 return
             case HasId(ids):
@@ -112,6 +119,8 @@ class Leads:
         """Count candidates, up to a limit; what the caller may not see is counted too."""
         if isinstance(lead, HasTerm):
             return self._count_term(self._view.key(lead.term), most)
+        if isinstance(lead, HasWords):
+            return self._count_words(lead, most)
         if isinstance(lead, HasId):
             return min(len(lead.ids), most)
         # Deletions are counted too where the index does not tell them: a row for each would cost more.
@@ -126,6 +135,13 @@ class Leads:
             if number >= most:
                 break
         return number
+
+    def _count_words(self, lead: HasWords, most: int) -> int:
+        number = len(self._view.words.fresh(lead))
+        if self._view.words.is_indexed:
+            values = match_text(self._view.kind, lead), most
+            number += self._view.connection.execute(COUNT_WORDS, values).get
+        return min(number, most)
 
     def _count_term(self, key: str, most: int) -> int:
         if most <= PROBE and key in self._view.broad:
@@ -192,6 +208,17 @@ class Leads:
         condition = _condition("r.type=?", self._view.kind)
         add_limits(lead.limits, {"low": "r.moment", "high": "r.moment"}, condition)
         return condition
+
+    def _words(self, lead: HasWords) -> Iterator[Scan]:
+        found = self._view.words
+        if found.is_indexed:
+            condition = _condition("words MATCH ?", match_text(self._view.kind, lead))
+            condition.add(f"words.rowid NOT IN ({LIST})", listed(found.unknown))
+            yield WORDED, condition
+        if fresh := found.fresh(lead):
+            source, condition = self._of_type()
+            condition.add(f"r.rid IN ({LIST})", listed(fresh))
+            yield source, condition
 
     def _postings(self, terms: Sequence[str]) -> Iterator[Scan]:
         """Yield one scan for each of a few terms, one for all of many."""

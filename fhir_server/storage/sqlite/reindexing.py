@@ -15,6 +15,7 @@ from fhir_server.storage.sqlite.index import Index
 from fhir_server.storage.sqlite.owners import Owners
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.scrub import Progress
+from fhir_server.storage.sqlite.words import DROP
 
 TOGETHER = 500
 
@@ -35,6 +36,8 @@ def reindex(
     connection = connect(path)
     try:
         total: int = connection.execute("SELECT count(*) FROM resource WHERE deleted=0").get
+        # The index of words is made anew when it is next asked for.
+        connection.execute(DROP)
         done, last = 0, 0
         while rows := _some(connection, last, extract, generation):
             done, last = done + len(rows), rows[-1]

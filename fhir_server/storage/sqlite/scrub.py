@@ -14,13 +14,20 @@ from fhir_server.storage.sqlite.index import Place, posted, posted_spans
 from fhir_server.storage.sqlite.owners import packed_patients
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.snapshot import snapshot
+from fhir_server.storage.sqlite.words import texts_in, until
 
 CURRENT = """
-SELECT rid, type, id, version, deleted, primary_date, owner, record, body FROM resource ORDER BY rid
+SELECT rid, type, id, version, moment, deleted, primary_date, owner, record, body FROM resource ORDER BY rid
 """
 HISTORY = "SELECT count(*), min(version), max(version) FROM history WHERE rid=?"
 TERM = "SELECT owner FROM term WHERE term=? AND primary_date=? AND rid=?"
 SPAN = "SELECT owner FROM span WHERE axis=? AND low=? AND rid=? AND high=? AND primary_date=?"
+SIZES = "SELECT sz FROM words_docsize WHERE id=?"
+STRAY_WORDS = """
+SELECT count(*) FROM words_docsize w WHERE NOT EXISTS(
+  SELECT 1 FROM resource r WHERE r.rid=w.id AND (r.deleted=0 OR r.moment>?)
+)
+"""
 OWNER = "SELECT patients FROM owner WHERE owner=?"
 
 
@@ -78,16 +85,19 @@ class _Scrub:
         self._unsettled = unsettled
         self._terms = 0
         self._spans = 0
+        self._words_until = until(connection)
 
     def run(self) -> Iterator[Progress | Finding]:
         total = self._scalar("SELECT count(*) FROM resource")
         for done, row in enumerate(self._connection.execute(CURRENT), 1):
-            rid, kind, logical_id, version, deleted, *rest = row
+            rid, kind, logical_id, version, moment, deleted, *rest = row
             subject = f"{kind}/{logical_id}"
             yield from (Finding(subject, each) for each in self._versions(rid, version))
             if not deleted:
                 place, kept, body = (rest[0], rid, rest[1]), rest[2], rest[3]
                 yield from (Finding(subject, each) for each in self._index(kind, place, kept, body))
+                if moment <= self._words_until:
+                    yield from (Finding(subject, each) for each in self._words(rid, body))
             yield Progress(done, total)
         yield from self._strays()
 
@@ -119,11 +129,32 @@ class _Scrub:
             if self._scalar(SPAN, axis, low, rid, high, primary_date) != owner:
                 yield f"a range of axis {axis!r} is missing"
 
+    def _words(self, rid: int, body: bytes) -> Iterator[str]:
+        """Yield whether the index of words has another number of words: it does not keep the words themselves."""
+        texts = texts_in(body)
+        expected = (1, len(texts.narrative.split()), len(texts.others.split()))
+        found = _numbers(self._scalar(SIZES, rid) or b"")
+        if found != expected:
+            yield f"the index of words counts {found[1:]} words, the body has {expected[1:]}"
+
     def _strays(self) -> Iterator[Finding]:
         for table, expected in (("term", self._terms), ("span", self._spans)):
             found = self._scalar(f"SELECT count(*) FROM {table}")  # noqa: S608 - a constant
             if found != expected:
                 yield Finding(f"table {table}", f"{found} rows where the records have {expected}")
+        if self._words_until >= 0 and (number := self._scalar(STRAY_WORDS, self._words_until)):
+            yield Finding("table words", f"{number} rows of what is not there")
 
     def _scalar(self, statement: str, *values: int | str) -> Any:
         return self._connection.execute(statement, values).get
+
+
+def _numbers(sizes: bytes) -> tuple[int, ...]:
+    """Return the numbers of words of each column, as FTS5 writes them: seven bits in each byte, the high ones first."""
+    numbers, number = [], 0
+    for byte in sizes:
+        number = number << 7 | byte & 0x7F
+        if byte < 0x80:  # noqa: PLR2004 - the bit that tells that more follow
+            numbers.append(number)
+            number = 0
+    return tuple(numbers)

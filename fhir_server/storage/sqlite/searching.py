@@ -40,8 +40,8 @@ class Searcher:
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
-        if plan.joins:
-            # What is joined, and what it is joined to, are of one moment.
+        if plan.is_of_several:
+            # What is joined, and what it is joined to, are of one moment; and so are words and resources.
             with snapshot(self._connection):
                 return self._page(sight, plan, after, limit)
         return self._page(sight, plan, after, limit)

@@ -20,7 +20,7 @@ from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.decision import Audience, Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
-from fhir_server.search.expression import Plan
+from fhir_server.search.expression import Plan, asks_for_words
 from fhir_server.storage.contract import (
     Change,
     Count,
@@ -43,9 +43,13 @@ from fhir_server.storage.sqlite.explaining import Explainer
 from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
+from fhir_server.storage.sqlite.words import is_behind, too_costly
 from fhir_server.storage.sqlite.writer import Writer
 
 READERS = 2
+WORDS_SECONDS = 5.0
+"""How long a search waits for words to be indexed."""
+
 CHUNK = 500
 """Rows that a scan or the change feed reads at a time."""
 
@@ -96,6 +100,7 @@ class SQLiteStore:
         """See Store.search."""
         if sight.audience is not None:
             await self._admit(sight.audience)
+        await self._index_words_for(plan)
         return await self._within_budget(
             lambda each: each.searcher.page(sight, plan, after, limit), lambda: advice(plan)
         )
@@ -104,6 +109,7 @@ class SQLiteStore:
         """See Store.count."""
         if sight.audience is not None:
             await self._admit(sight.audience)
+        await self._index_words_for(plan)
         return await self._within_budget(
             lambda each: each.searcher.count(sight, plan), lambda: advice(plan, counted=True)
         )
@@ -201,6 +207,17 @@ class SQLiteStore:
     def close(self) -> None:
         """Close the reading connections; the writer's is its own."""
         self._inline.connection.close()
+
+    async def _index_words_for(self, plan: Plan) -> None:
+        """Have the words indexed that a plan asks for; raise TooCostly if that takes too long."""
+        if not asks_for_words(plan.predicate):
+            return
+        try:
+            async with asyncio.timeout(WORDS_SECONDS):
+                while is_behind(self._inline.connection):
+                    await self._writer.index_words()
+        except TimeoutError:
+            raise too_costly(self._inline.connection) from None
 
     async def _within_budget(self, work: Callable[[_Session], T], told: Callable[[], str]) -> T:
         try:

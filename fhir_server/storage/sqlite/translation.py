@@ -22,6 +22,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    HasWords,
     InHierarchy,
     IsNear,
     IsPresent,
@@ -32,6 +33,8 @@ from fhir_server.search.expression import (
     Predicate,
     Updated,
 )
+from fhir_server.storage.sqlite.view import View
+from fhir_server.storage.sqlite.words import FIND, LIST, listed, match_text
 
 Value = int | str
 
@@ -69,6 +72,8 @@ class Source:
     primary_date: str
     rid: str
     owner: str
+    has_row: bool = False
+    """Whether the row of the resource, `r`, is part of it."""
 
     @property
     def place(self) -> str:
@@ -78,7 +83,15 @@ class Source:
 
 POSTING = Source("term t", "t.primary_date", "t.rid", "t.owner")
 SPAN = Source("span g", "g.primary_date", "g.rid", "g.owner")
-LISTED = Source("resource r", "r.primary_date", "r.rid", "r.owner")
+LISTED = Source("resource r", "r.primary_date", "r.rid", "r.owner", has_row=True)
+WORDED = Source(
+    # CROSS JOIN: SQLite keeps the driver that was chosen.
+    "words CROSS JOIN resource r ON r.rid=words.rowid",
+    "r.primary_date",
+    "r.rid",
+    "r.owner",
+    has_row=True,
+)
 CURRENT = Source("resource c", "c.primary_date", "c.rid", "c.owner")
 ARCHIVED = Source("history h", "0", "h.rid", "h.owner")
 
@@ -137,27 +150,31 @@ def needs_row(predicate: Predicate) -> bool:
             return False
 
 
-def check(kind: str, predicate: Predicate, source: Source, into: Condition) -> None:
-    """Add the condition that the candidate, of type `kind`, satisfies a selective predicate."""
+def check(  # noqa: C901 - one branch per case of the union
+    view: View, predicate: Predicate, source: Source, into: Condition
+) -> None:
+    """Add the condition that the candidate, of the view's type, satisfies a selective predicate."""
     match predicate:
         case HasTerm(term):
-            _has_terms(kind, (term,), source, into)
+            _has_terms(view.kind, (term,), source, into)
         case HasAnyTerm(terms):
-            _has_terms(kind, terms, source, into)
+            _has_terms(view.kind, terms, source, into)
         case HasId(ids):
             among("r.id", ids, into)
         case Updated(limits):
             # The sign keeps SQLite from driving by the moment: that is for the planner to choose.
             add_limits(limits, dict.fromkeys(("low", "high"), "+r.moment"), into)
+        case HasWords():
+            _has_words(view, predicate, source, into)
         case Not(inner):
             nested = Condition()
-            check(kind, inner, source, nested)
+            check(view, inner, source, nested)
             into.add(f"NOT ({nested.text})", *nested.values)
         case AllOf(parts):
             for each in parts:
-                check(kind, each, source, into)
+                check(view, each, source, into)
         case AnyOf(parts):
-            _any_of(kind, parts, source, into)
+            _any_of(view, parts, source, into)
         case (
             HasTermBetween()
             | HasTermContaining()
@@ -200,12 +217,28 @@ def _has_terms(kind: str, terms: Sequence[str], source: Source, into: Condition)
     into.add(f"EXISTS(SELECT 1 FROM term x WHERE {has.text})", *has.values)  # noqa: S608 - constants
 
 
-def _any_of(kind: str, parts: Sequence[Predicate], source: Source, into: Condition) -> None:
+def _has_words(view: View, asked: HasWords, source: Source, into: Condition) -> None:
+    # The plus keeps SQLite from taking this for the driver.
+    rid, found = f"+{source.rid}", view.words
+    if not found.is_indexed:
+        into.add(f"{rid} IN ({LIST})", listed(found.fresh(asked)))
+    elif not found.unknown:
+        into.add(f"{rid} IN ({FIND})", match_text(view.kind, asked))
+    else:
+        into.add(
+            f"({rid} IN ({FIND}) AND {rid} NOT IN ({LIST}) OR {rid} IN ({LIST}))",
+            match_text(view.kind, asked),
+            listed(found.unknown),
+            listed(found.fresh(asked)),
+        )
+
+
+def _any_of(view: View, parts: Sequence[Predicate], source: Source, into: Condition) -> None:
     texts = []
     values: list[Value] = []
     for each in parts:
         nested = Condition()
-        check(kind, each, source, nested)
+        check(view, each, source, nested)
         texts.append(f"({nested.text})")
         values.extend(nested.values)
     into.add("(" + (" OR ".join(texts) or "0") + ")", *values)

@@ -10,6 +10,7 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import HasTerm, Predicate
 from fhir_server.search.matching import Resolver
 from fhir_server.storage.sqlite.index import compartment_term
+from fhir_server.storage.sqlite.words import WordsFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class View:
     kind: str
     broad: set[str]
     resolve: Resolver
+    words: WordsFound
 
     @property
     def bound(self) -> tuple[Predicate, ...]:

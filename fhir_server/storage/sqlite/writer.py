@@ -20,6 +20,7 @@ from fhir_server.fhir.errors import FhirError, OutdatedIndex, Unavailable
 from fhir_server.storage.contract import Refused, WriteOp, WriteResult
 from fhir_server.storage.sqlite.applying import Applier
 from fhir_server.storage.sqlite.denials import Denials
+from fhir_server.storage.sqlite.words import advance
 
 GROUP_OPERATIONS = 500
 """Operations after which a group is committed, however many wait."""
@@ -52,6 +53,7 @@ class Writer:
         self._applier = Applier(connection, denials)
         self._waiting: deque[_Request] = deque()
         self._arrived = asyncio.Event()
+        self._words_wanted: asyncio.Future[None] | None = None
         self._closing = False
 
     async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
@@ -72,13 +74,26 @@ class Writer:
         # Shielded: a caller that goes away does not undo what is being committed.
         return await asyncio.shield(request.answer)
 
+    async def index_words(self) -> None:
+        """Return once the words of all that was written are indexed; raise Unavailable if they cannot be."""
+        if self._closing:
+            raise Unavailable("The store is closing")
+        if self._words_wanted is None:
+            self._words_wanted = asyncio.get_running_loop().create_future()
+        self._arrived.set()
+        # Shielded: it goes on for those who ask again.
+        await asyncio.shield(self._words_wanted)
+
     async def run(self) -> None:
-        """Commit groups until closed and nothing waits."""
-        while not (self._closing and not self._waiting):
+        """Commit groups until closed and nothing waits; between two of them index words, where that is wanted."""
+        while not self._closing or self._waiting or self._words_wanted:
             await self._arrived.wait()
             self._arrived.clear()
-            while self._waiting:
-                await self._commit_group()
+            while self._waiting or self._words_wanted:
+                if self._waiting:
+                    await self._commit_group()
+                if self._words_wanted:
+                    await self._index_words(self._words_wanted)
 
     def close(self) -> None:
         """Take no more requests; `run` ends when those that wait are committed."""
@@ -111,6 +126,21 @@ class Writer:
             for each in group:
                 if not each.answer.done():
                     each.answer.set_result(each.results)
+
+    async def _index_words(self, wanted: asyncio.Future[None]) -> None:
+        """Index the words of some resources, in a transaction and a thread of their own."""
+        try:
+            if self._closing:
+                raise Unavailable("The store is closing")  # noqa: TRY301 - to be answered as below
+            await self._begin()
+            if await asyncio.to_thread(_advance_words, self._connection):
+                return
+        except Exception as problem:  # noqa: BLE001 - it must not end the writer
+            self._roll_back()
+            wanted.set_exception(_as_ours(problem))
+        else:
+            wanted.set_result(None)
+        self._words_wanted = None
 
     async def _begin(self) -> None:
         """Take the write lock; wait for another process's in a thread."""
@@ -171,6 +201,12 @@ class Writer:
         for each in at_fault:
             if not each.answer.done():
                 each.answer.set_exception(answer)
+
+
+def _advance_words(connection: apsw.Connection) -> bool:
+    more = advance(connection)
+    connection.execute("COMMIT")
+    return more
 
 
 def _refuse_outdated(request: _Request) -> None:
