@@ -25,7 +25,7 @@ ONE_OF_EACH = {
     "date": ("Observation", "date"),
     "number": ("RiskAssessment", "probability"),
     "quantity": ("Observation", "value-quantity"),
-    "reference": ("Observation", "subject"),
+    "reference": ("Observation", "patient"),
     "string": ("Patient", "family"),
     "token": ("Patient", "gender"),
     "uri": ("ValueSet", "url"),
@@ -57,6 +57,8 @@ def modified(kind: str, code: str) -> list[Wrong]:
         for told in [
             ("list the codes",)
             if each in {"above", "below"} and "in" in known
+            else ("none of these is part of another",)
+            if each in {"above", "below"} and parameter.type == "reference"
             else tuple(f":{one}" for one in known)
         ]
     ]

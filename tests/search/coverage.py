@@ -61,6 +61,8 @@ def served() -> Mapping[tuple[str, str], SearchParameter]:
 def features(parameters: Collection[SearchParameter]) -> set[Feature]:
     """Return all that these parameters answer, and the chains that join them."""
     found = {Feature(each) for each in (CHAIN, REVERSE, *(WITHOUT_DEFINITION - NOT_SERVED.keys()))}
+    # Of references to what is part of its own kind.
+    found.update(Feature("reference", each) for each in ("above", "below"))
     for each in parameters:
         for of in _names(each):
             found.add(Feature(of))
