@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from fhir_server.demonstration.generation import platform
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Key, Resource
 from fhir_server.interactions.call import Call
-from fhir_server.interactions.drafting import prepare
+from fhir_server.interactions.drafting import laid_down, prepare
 from fhir_server.interactions.outcomes import Saved
 from fhir_server.interactions.transaction import transaction
 from fhir_server.policy.visibility import Visibility
@@ -30,14 +30,14 @@ from fhir_server.search.catalogue import unpacked
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import IndexRecord
 from fhir_server.settings import PREFIX, Settings, definitions_folder, parameters_folder
-from fhir_server.storage.contract import Store
+from fhir_server.storage.contract import OptOuts, Store
 from fhir_server.storage.parameters import Catalogue
 from fhir_server.storage.sqlite.cataloguing import catalogue_in
 from fhir_server.storage.sqlite.emptying import empty_store
-from fhir_server.storage.sqlite.reindexing import reindex
+from fhir_server.storage.sqlite.reindexing import People, reindex
 from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
 from fhir_server.storage.sqlite.store import open_store
-from fhir_server.wiring import clock, new_id
+from fhir_server.wiring import clock, enforcement, new_id
 
 __all__ = [
     "Finding",
@@ -45,6 +45,8 @@ __all__ = [
     "empty",
     "load_demonstration",
     "load_into_store",
+    "load_opt_outs",
+    "opt_outs",
     "reindexing",
     "scrubbing",
     "send_to_server",
@@ -77,7 +79,7 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
         report(batch.source, problems)
         state.reached(batch.source, batch.items[-1].line, len(batch.items))
 
-    async with open_store(path, clock=clock) as store:
+    async with open_store(path, clock=clock, enforcement=enforcement()) as store:
         register = await _opened(store, base_url)
         loader = Loader(store, register, _transact(store, register, base_url), done, tally)
         with workers(number, folder, base_url, keep_invalid=keep_invalid) as pool:
@@ -135,7 +137,7 @@ async def load_demonstration(settings: Settings, *, patients: int, trusts: int) 
     path.parent.mkdir(parents=True, exist_ok=True)
     made_with = preparation(definitions_folder(), _base_url(settings))
     resources = platform(seed=DEMONSTRATION_SEED, trusts=trusts, patients=patients, today=today)
-    async with open_store(path, clock=clock) as store:
+    async with open_store(path, clock=clock, enforcement=enforcement()) as store:
         register = await _opened(store, _base_url(settings))
         made_with = indexing_by(made_with, parameters_in(register.current))
         drafts = [
@@ -143,6 +145,18 @@ async def load_demonstration(settings: Settings, *, patients: int, trusts: int) 
         ]
         await put_all(store, register, drafts)
     return len(drafts)
+
+
+async def load_opt_outs(settings: Settings, numbers: Collection[str], *, as_of: int) -> OptOuts:
+    """Put a register of NHS numbers in place of the one in the store; raise FhirError."""
+    async with open_store(settings.store_path, clock=clock, enforcement=enforcement()) as store:
+        return await store.replace_opt_outs(numbers, as_of=as_of)
+
+
+async def opt_outs(settings: Settings) -> OptOuts | None:
+    """Return what register of opt-outs the store has; raise FhirError."""
+    async with open_store(settings.store_path, clock=clock) as store:
+        return await store.opt_outs()
 
 
 async def send_to_server(
@@ -161,22 +175,30 @@ def scrubbing(settings: Settings) -> Iterator[Progress | Finding]:
     """Yield the progress of a check of the store, and what is wrong with it; raise FhirError."""
     kept = catalogue_in(settings.store_path)
     unsettled = unpacked(kept.content).work
-    yield from scrub(settings.store_path, _extraction(settings, kept), unsettled=unsettled)
+    yield from scrub(
+        settings.store_path, _extraction(_extractor(settings, kept)), unsettled=unsettled
+    )
 
 
 def reindexing(settings: Settings) -> Iterator[Progress]:
     """Index the store anew and yield how far that is; raise FhirError."""
     kept = catalogue_in(settings.store_path)
-    extract = _extraction(settings, kept)
-    yield from reindex(settings.store_path, extract, generation=kept.generation)
+    extractor = _extractor(settings, kept)
+    people = People(enforcement(), lambda body: laid_down(parse_resource(body), extractor))
+    yield from reindex(
+        settings.store_path, _extraction(extractor), generation=kept.generation, people=people
+    )
 
 
-def _extraction(settings: Settings, kept: Catalogue) -> Callable[[bytes], IndexRecord]:
-    """Return what makes the index record of a body by the search parameters of a store."""
+def _extractor(settings: Settings, kept: Catalogue) -> Extractor:
+    """Return what makes index records by the search parameters of a store."""
     definitions = definitions_in(definitions_folder()).extended_by(
         unpacked(kept.content).additions()
     )
-    extractor = Extractor(definitions, base_url=_base_url(settings))
+    return Extractor(definitions, base_url=_base_url(settings))
+
+
+def _extraction(extractor: Extractor) -> Callable[[bytes], IndexRecord]:
     return lambda body: extractor.extract(parse_resource(body))
 
 

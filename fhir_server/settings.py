@@ -47,6 +47,13 @@ class Settings(BaseSettings):
     issuers: Names = Field(
         default=(), description="issuers of tokens that are trusted, URLs with commas between them"
     )
+    default_purpose: str | None = Field(
+        default=None,
+        description="purpose of use of tokens that name none, a code of v3-ActReason; else they are refused",
+    )
+    opt_out_days: int = Field(
+        default=21, ge=1, le=365, description="days for which the register of opt-outs is good"
+    )
     audience: str | None = Field(
         default=None, description="what a token must be meant for; else the FHIR base"
     )
@@ -171,6 +178,11 @@ def definitions_folder() -> Path:
 def parameters_folder() -> Path:
     """Return the folder of the search parameters that are shipped besides R4's."""
     return definitions_folder().parent / "search-parameters"
+
+
+def policy_folder() -> Path:
+    """Return the folder of the rules on disclosure."""
+    return definitions_folder().parent / "policy"
 
 
 def problems(error: ValidationError) -> str:

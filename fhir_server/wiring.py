@@ -25,6 +25,9 @@ from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import FhirError
 from fhir_server.fhir.instants import instant
+from fhir_server.policy.decision import Enforcement, Policy
+from fhir_server.policy.disclosure import Disclosure
+from fhir_server.policy.purposes import Purposes, read_purposes
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.cors import CrossOrigin
@@ -40,6 +43,7 @@ from fhir_server.settings import (
     Settings,
     definitions_folder,
     parameters_folder,
+    policy_folder,
 )
 from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
@@ -51,6 +55,9 @@ STEPS_AT_START = 4
 
 LOOKED_FOR = 0.5
 """Seconds between two looks for search parameters that others wrote."""
+
+NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+"""The identifier system by which several Patient resources are one person."""
 
 _HOUR = 3_600_000_000
 _LEVELS = get_args(LogLevel)
@@ -103,7 +110,12 @@ class Node:
             path = self.settings.store_path
             path.parent.mkdir(parents=True, exist_ok=True)
             async with (
-                open_store(path, clock=clock, seconds=self.settings.search_seconds) as store,
+                open_store(
+                    path,
+                    clock=clock,
+                    seconds=self.settings.search_seconds,
+                    enforcement=enforcement(),
+                ) as store,
                 callers_of(self.settings) as callers,
             ):
                 backfill = await self._build(store, callers)
@@ -176,6 +188,17 @@ async def callers_of(settings: Settings) -> AsyncIterator[Callers | None]:
         yield callers
 
 
+def enforcement() -> Enforcement:
+    """Return what a store keeps denials by."""
+    known = definitions_in(definitions_folder())
+    personal = frozenset(known.compartments["Patient"]) | {"Patient"}
+    return Enforcement(Policy(_purposes()), known.resource_types, personal, NHS_NUMBER)
+
+
+def _purposes() -> Purposes:
+    return read_purposes((policy_folder() / "purposes.json").read_bytes())
+
+
 async def service_of(settings: Settings, store: Store, callers: Callers | None = None) -> Service:
     """Return what the FHIR API works with; with `callers` nothing is seen without a token."""
     known = definitions_in(definitions_folder())
@@ -198,6 +221,9 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         started=clock(),
         base_url=settings.base_url,
         callers=callers,
+        disclosure=None
+        if callers is None
+        else Disclosure(_purposes(), settings.default_purpose, settings.opt_out_days),
         limits=Limits(body=settings.max_body, entries=settings.max_entries),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )

@@ -16,6 +16,7 @@ from fhir_server.fhir.outcome import Issue, operation_outcome
 from fhir_server.fhir.resource import LOGICAL_ID, Key, Resource
 from fhir_server.fhir.xml import parse_xml
 from fhir_server.interactions.drafting import prepare
+from fhir_server.policy.decision import packed_rules, unpacked_rules
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import packed, unpacked
@@ -48,12 +49,14 @@ class Prepared:
     rest: bytes
     record: bytes
     generation: int
+    laid_down: bytes = b""
 
     @property
     def draft(self) -> Draft:
         """The draft to write."""
         key, record = Key(self.type, self.id), unpacked(self.record)
-        return Draft(key, self.meta, self.rest, record, self.generation)
+        laid_down = unpacked_rules(self.laid_down) if self.laid_down else None
+        return Draft(key, self.meta, self.rest, record, self.generation, laid_down)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,10 @@ class _Unchecked(Validator):
 
 def _travelling(line: int, draft: Draft) -> Prepared:
     record, generation = packed(draft.record), draft.generation
-    return Prepared(line, draft.key.type, draft.key.id, draft.meta, draft.rest, record, generation)
+    rules = b"" if draft.laid_down is None else packed_rules(draft.laid_down)
+    return Prepared(
+        line, draft.key.type, draft.key.id, draft.meta, draft.rest, record, generation, rules
+    )
 
 
 def _id_of(resource: Resource) -> str:

@@ -15,6 +15,7 @@ COMMANDS = {
     "load": "load files of resources into the store, or into a running server",
     "check": "check the store: index, versions and histories",
     "reindex": "index the store anew",
+    "optout": "load the register of people who opted out, or tell how old it is",
     "reset": "delete everything in the store",
 }
 """Each is a module of this package by the same name, with `configure(parser)` and `run(arguments)`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import InsufficientScope
+from fhir_server.policy.decision import Audience
 from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
@@ -22,7 +23,7 @@ class Call:
     `base_url` is this server's FHIR base without a slash at the end: absolute references below it are local.
     `now` is when the request came, in microseconds: criteria with an approximate date are relative to it.
     `sight` is what may be seen. With `rights` it is nothing until an interaction says what it needs, by `to`;
-    without them the caller may do everything with what is in sight.
+    without them the caller may do everything with what is in sight. To an `audience` what people denied it is hidden.
     `lenient` is `Prefer: handling=lenient`: unknown search parameters are left out instead of refused.
     """
 
@@ -36,6 +37,7 @@ class Call:
     lenient: bool = False
     now: int = 0
     rights: Rights | None = None
+    audience: Audience | None = None
     needs: str = ""
     _narrowed: dict[str, Call] = field(default_factory=dict, init=False, compare=False, repr=False)
 
@@ -49,8 +51,8 @@ class Call:
             return self
         narrowed = self._narrowed.get(letters)
         if narrowed is None:
-            # Remembered, since a caller asks for many things with one token. Rights know no moment: a bound
-            # that holds for a time (`Visibility.at`) must not come to lie here.
+            # Remembered, since a caller asks for many things with one token: without an audience, rights know no
+            # moment. With one, a call is of one request.
             narrowed = self._narrowed[letters] = _narrowed(self, self.rights, letters)
         lacking = [each for each in types if not narrowed.sight.permits_type(each)]
         if lacking or narrowed.sight.types == frozenset():
@@ -60,7 +62,10 @@ class Call:
 
 def _narrowed(call: Call, rights: Rights, letters: str) -> Call:
     needs = "".join(each for each in LETTERS if each in letters or each in call.needs)
-    return replace(call, sight=rights.sight(needs), needs=needs)
+    sight = rights.sight(needs)
+    if call.audience is not None:
+        sight = sight.of_audience(call.audience, at=call.now)
+    return replace(call, sight=sight, needs=needs)
 
 
 def _insufficient(call: Call, resource_type: str) -> InsufficientScope:

@@ -11,6 +11,8 @@ from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import BadRequest, Forbidden, InvalidResource
 from fhir_server.fhir.json import members
 from fhir_server.fhir.resource import Key, Resource
+from fhir_server.policy.consents import read_consent
+from fhir_server.policy.decision import LaidDown
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search import custom
 from fhir_server.search.indexing import Extractor
@@ -53,7 +55,20 @@ def prepare(call: Checks, resource: Resource, key: Key) -> Draft:
     _check_permitted(call.sight, key, record)
     meta = own.get("meta", {})
     rest = {name: value for name, value in own.items() if name not in _WRITTEN_APART}
-    return Draft(key, members(meta), members(rest), record, call.extractor.generation)
+    generation = call.extractor.generation
+    return Draft(
+        key, members(meta), members(rest), record, generation, laid_down(own, call.extractor)
+    )
+
+
+def laid_down(resource: Resource, extractor: Extractor) -> LaidDown | None:
+    """Return what a Consent lays down; None of other types, and where that is nothing."""
+    if resource["resourceType"] != "Consent":
+        return None
+    read = read_consent(resource, zone=extractor.zone, base_url=extractor.base_url)
+    if read.person is None or not read.provisions:
+        return None
+    return LaidDown(read.person.removeprefix("Patient/"), tuple(read.provisions))
 
 
 def check_same_id(resource: Resource, key: Key) -> None:

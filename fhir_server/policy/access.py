@@ -11,7 +11,7 @@ from fhir_server.policy.scopes import Scopes
 class Access:
     """The caller. `organisation` is an ODS code; `patient` is the launch context, an id.
 
-    `role` and `purpose` are kept as they were said: nothing is decided by them yet.
+    `purpose` is a purpose of use, a code of v3-ActReason; `role` is kept as it was said: nothing is decided by it yet.
     """
 
     issuer: str

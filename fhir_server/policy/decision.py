@@ -67,6 +67,19 @@ class LaidDown:
     provisions: tuple[Provision, ...]
 
 
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def packed_rules(laid_down: LaidDown) -> bytes:
+    """Return what was laid down as it travels between processes."""
+    return _encode(laid_down)
+
+
+def unpacked_rules(content: bytes) -> LaidDown:
+    """Return what `packed_rules` made."""
+    return msgspec.msgpack.decode(content, type=LaidDown)
+
+
 @dataclass(frozen=True)
 class Audience:
     """Who asks, and what for. `actors`: the organisation, the person and the project, each as a reference or identifier.

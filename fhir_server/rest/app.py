@@ -16,6 +16,7 @@ from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bearer import caller_of
 from fhir_server.rest.content import Disconnected, Receive, Streamed
+from fhir_server.rest.disclosing import audience_of
 from fhir_server.rest.negotiation import Format, negotiate
 from fhir_server.rest.rendering import error_answer, failure_answer
 from fhir_server.rest.request import Request, query_text
@@ -102,7 +103,9 @@ class FhirApplication:
             exchange.route = route.template
             callers = self._service.callers
             if callers is not None and not route.open:
-                request.caller = await caller_of(callers, request, now=self._service.clock())
+                now = self._service.clock()
+                request.caller = await caller_of(callers, request, now=now)
+                request.audience = await audience_of(self._service, request.caller, now=now)
             return await answer_by(route, self._service, request)
         except FhirError as error:
             return error_answer(error)

@@ -136,6 +136,7 @@ def _sub_request(outer: Request, index: int, entry: Resource) -> Request:
         Given(resource if isinstance(resource, dict) else None),
         nested=True,
         caller=outer.caller,
+        audience=outer.audience,
     )
 
 

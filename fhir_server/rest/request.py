@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from fhir_server.auth.caller import Caller
 from fhir_server.fhir.errors import BadRequest, UnsupportedMediaType, shown
 from fhir_server.fhir.resource import LOGICAL_ID, Key
+from fhir_server.policy.decision import Audience
 from fhir_server.rest.content import Content, Streamed
 from fhir_server.rest.negotiation import Format
 
@@ -36,6 +37,7 @@ class Request:
     format: Format = Format.JSON
     nested: bool = False
     caller: Caller | None = None
+    audience: Audience | None = None
     pairs: Pairs = field(init=False)
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from fhir_server.auth.caller import Callers
@@ -11,6 +11,7 @@ from fhir_server.catalogue.register import Register
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.interactions.call import Call
+from fhir_server.policy.disclosure import Disclosure
 from fhir_server.policy.rights import Rights
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.answer import Answer
@@ -20,6 +21,9 @@ from fhir_server.rest.cursors import Cursors
 from fhir_server.rest.projection import Projector
 from fhir_server.rest.request import Request
 from fhir_server.storage.contract import Store
+
+_READING = frozenset({"GET", "HEAD"})
+"""Methods that no criterion of a write comes with: it alone needs the moment of the request."""
 
 _MOST_CALLS = 1_000
 _MOST_STATEMENTS = 8
@@ -58,6 +62,7 @@ class Service:
     `definitions` are those of R4; the search parameters in force are the register's.
 
     `base_url` is None where the Host header of each request names it. `types` are those served.
+    `disclosure` asks callers for their purpose, None where Consents and opt-outs are not applied.
     `callers` knows who asks by a token, None where nobody is asked; `sight` is what is seen without one.
     """
 
@@ -76,6 +81,7 @@ class Service:
     started: int
     base_url: str | None = None
     callers: Callers | None = None
+    disclosure: Disclosure | None = None
     limits: Limits = Limits()
     cross_origin: CrossOrigin = field(default_factory=CrossOrigin)
     kept: Kept = field(default_factory=Kept)
@@ -85,7 +91,10 @@ class Service:
         prefer = request.headers.get(b"prefer")
         lenient = prefer is not None and preferences(prefer.decode("latin-1")).lenient
         rights = None if request.caller is None else request.caller.rights
-        return self.call_at(request.base_url, lenient=lenient, rights=rights)
+        call = self.call_at(request.base_url, lenient=lenient, rights=rights)
+        if request.audience is None and request.method in _READING:
+            return call
+        return replace(call, now=self.clock(), audience=request.audience)
 
     def call_at(
         self, base_url: str, *, lenient: bool = False, rights: Rights | None = None

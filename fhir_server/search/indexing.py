@@ -44,16 +44,18 @@ class Extractor:
     ) -> None:
         self.definitions = definitions
         self.generation = generation
-        self._base_url = base_url.rstrip("/")
-        self._compiler = Compiler(definitions, ZoneInfo(zone), self._base_url)
+        self.base_url = base_url.rstrip("/")
+        self.zone = ZoneInfo(zone)
+        self._compiler = Compiler(definitions, self.zone, self.base_url)
         self._compiled: dict[str, tuple[Compiled, ...]] = {}
         self._added: dict[str, tuple[Compiled, ...]] = {}
         self._steps: dict[tuple[str, ...], _Steps] = {}
 
     def over(self, definitions: Definitions, generation: int) -> Extractor:
         """Return an extractor by other added parameters; what is compiled of R4's own is shared."""
-        zone = self._compiler.zone.key
-        made = Extractor(definitions, zone=zone, base_url=self._base_url, generation=generation)
+        made = Extractor(
+            definitions, zone=self.zone.key, base_url=self.base_url, generation=generation
+        )
         made._compiled = self._compiled
         return made
 
@@ -73,7 +75,7 @@ class Extractor:
             # A link to another patient gives that patient no sight of this record.
             patients = {logical_id} if logical_id else set()
         mentions = set(patients)
-        _walk(resource, self._base_url, mentions)
+        _walk(resource, self.base_url, mentions)
         return IndexRecord(
             id=logical_id,
             terms=tuple(sorted(set(entries.terms))),

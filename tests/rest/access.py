@@ -49,7 +49,8 @@ class Guarded:
 
 @contextmanager
 def guarded(store: Path, **settings: Any) -> Iterator[Guarded]:
-    """Serve a store to those with a token until the block ends."""
+    """Serve a store to those with a token until the block ends; one without a purpose is for care."""
+    settings = {"default_purpose": "TREAT"} | settings
     with (
         running_issuer(published(rsa_key())) as issuer,
         running_server(store, auth="smart", issuers=issuer.url, **settings) as base,

@@ -284,6 +284,7 @@ def test_of_two_issuers_both_are_trusted_and_none_is_named(tmp_path: Path) -> No
     with guarded(tmp_path / "one.db") as first:
         issuers = f"{first.issuer.url}, https://other.example.org"
         settings = {"auth": "smart", "issuers": issuers, "audience": "urn:the-trust"}
+        settings["default_purpose"] = "TREAT"
         with running_server(tmp_path / "two.db", **settings) as base:
             token = first.token(aud="urn:the-trust")
             answer = ANYONE.get(f"{base}/Patient", headers={"authorization": f"Bearer {token}"})

@@ -17,6 +17,7 @@ from itertools import pairwise
 import apsw
 import msgspec
 
+from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.decision import (
     EVER,
@@ -80,6 +81,10 @@ class Denials:
         """Work out what an audience is denied, unless that was done before."""
         if audience in self._audiences:
             return
+        if self._connection.execute("SELECT 1 FROM register WHERE name='people'").get is None:
+            raise Unavailable(
+                "The store was written before Consents were kept apart: run fhir-server reindex"
+            )
         self._connection.execute(
             "DELETE FROM audience WHERE audience IN"
             " (SELECT audience FROM audience ORDER BY number DESC LIMIT -1 OFFSET ?)",
@@ -138,19 +143,20 @@ class Denials:
         if touched:
             self._decide_again(self._same_people(touched))
 
-    def register(self, numbers: Iterable[str], as_of: int) -> int:
-        """Put the register of opt-outs in place of the one before; return how many numbers it has."""
+    def register(self, numbers: Iterable[str], as_of: int) -> None:
+        """Put the register of opt-outs in place of the one before."""
         self._connection.execute("DELETE FROM opt_out")
         self._connection.executemany(
             "INSERT OR IGNORE INTO opt_out VALUES(?)", ((self.mark(each),) for each in numbers)
         )
-        self._connection.execute("INSERT OR REPLACE INTO register VALUES('opt-out', ?)", (as_of,))
+        number: int = self._connection.execute("SELECT count(*) FROM opt_out").get
+        self._connection.execute(
+            "INSERT OR REPLACE INTO register VALUES('opt-out', ?, ?)", (as_of, number)
+        )
         bound = [each for each in self._audiences if self._is_bound(each)]
         for each in bound:
             self._connection.execute("DELETE FROM denial WHERE audience=?", (each.key,))
         self._decide(self._concerned(), bound)
-        number: int = self._connection.execute("SELECT count(*) FROM opt_out").get
-        return number
 
     def expected(self, owner: int, audience: Audience) -> set[tuple[str, int, int]]:
         """Return the denials of an owner class as they should be: kind, since, until."""

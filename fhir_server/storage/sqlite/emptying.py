@@ -29,7 +29,7 @@ def empty_store(path: Path) -> int:
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant
         connection.execute(DROP)
         connection.execute(FORGET)
-        connection.execute("INSERT INTO register VALUES('people', 0)")
+        connection.execute("INSERT INTO register VALUES('people', 0, 0)")
         connection.execute("COMMIT")
         connection.execute("VACUUM")
     except apsw.Error as problem:

@@ -126,7 +126,7 @@ class Reader:
     def opt_outs(self) -> OptOuts | None:
         """Return what register of opt-outs there is."""
         row = self._connection.execute(
-            "SELECT as_of, (SELECT count(*) FROM opt_out) FROM register WHERE name='opt-out'"
+            "SELECT as_of, number FROM register WHERE name='opt-out'"
         ).fetchone()
         return OptOuts(*row) if row else None
 

@@ -3,31 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 from fhir_server.fhir.errors import Unavailable
+from fhir_server.fhir.resource import Key
+from fhir_server.policy.decision import Enforcement, LaidDown
 from fhir_server.search.record import IndexRecord, packed, unpacked
+from fhir_server.storage.contract import Draft
 from fhir_server.storage.sqlite import cataloguing
+from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Index
 from fhir_server.storage.sqlite.owners import Owners
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.scrub import Progress
+from fhir_server.storage.sqlite.secrets import secret_of
 from fhir_server.storage.sqlite.words import DROP
 
 TOGETHER = 500
 
 SELECT = """
-SELECT rid, type, primary_date, owner, record, body FROM resource
+SELECT rid, type, id, primary_date, owner, record, body FROM resource
 WHERE rid>? AND deleted=0 ORDER BY rid LIMIT ?
 """
+FORGET_AUDIENCES = "DELETE FROM audience; DELETE FROM denial"
+FORGET_PEOPLE = """
+DELETE FROM register WHERE name='people'; DELETE FROM person; DELETE FROM fact; DELETE FROM audience; DELETE FROM denial
+"""
+PEOPLE_KNOWN = "INSERT INTO register VALUES('people', 0, 0)"
 UPDATE = "UPDATE resource SET primary_date=?, owner=?, record=? WHERE rid=?"
 
 
+@dataclass(frozen=True, slots=True)
+class People:
+    """How it is told anew who people are, and what they laid down."""
+
+    enforcement: Enforcement
+    lay_down: Callable[[bytes], LaidDown | None]
+
+
 def reindex(
-    path: Path, extract: Callable[[bytes], IndexRecord], *, generation: int = 0
+    path: Path,
+    extract: Callable[[bytes], IndexRecord],
+    *,
+    generation: int = 0,
+    people: People | None = None,
 ) -> Iterator[Progress]:
     """Write all index rows anew from the bodies; yield how far it is; raise Unavailable if that fails.
 
@@ -38,50 +61,66 @@ def reindex(
         total: int = connection.execute("SELECT count(*) FROM resource WHERE deleted=0").get
         # The index of words is made anew when it is next asked for.
         connection.execute(DROP)
+        connection.execute(FORGET_PEOPLE if people else FORGET_AUDIENCES)
+        work = _Work(connection, extract, generation, _retelling(path, connection, people))
         done, last = 0, 0
-        while rows := _some(connection, last, extract, generation):
+        while rows := work.some(last):
             done, last = done + len(rows), rows[-1]
             yield Progress(done, total)
+        if people is not None:
+            connection.execute(PEOPLE_KNOWN)
     except apsw.Error as problem:
         raise Unavailable(f"The store {path} cannot be indexed: {problem}") from problem
     finally:
         connection.close()
 
 
-def _some(
-    connection: apsw.Connection,
-    last: int,
-    extract: Callable[[bytes], IndexRecord],
-    generation: int,
-) -> list[int]:
-    """Index the resources that follow, in one transaction; return their rids."""
-    index, owners = Index(connection), Owners(connection, lambda _: None)
-    connection.execute("BEGIN IMMEDIATE")
-    with connection:
-        if cataloguing.generation(connection) != generation:
-            raise Unavailable("The search parameters have changed meanwhile; please run it again")
-        rows = connection.execute(SELECT, (last, TOGETHER)).fetchall()
-        for row in rows:
-            _one(connection, index, owners, extract, row)
-        index.flush()
-        # Worked out anew when each audience next asks: until then it sees nothing.
-        connection.execute("DELETE FROM audience")
-        connection.execute("DELETE FROM denial")
-    connection.execute("COMMIT")
-    return [int(str(row[0])) for row in rows]
+def _retelling(
+    path: Path, connection: apsw.Connection, people: People | None
+) -> Callable[[Key, IndexRecord, bytes], None]:
+    """Return what takes in who a resource is of, or what it lays down."""
+    if people is None:
+        return lambda _key, _record, _body: None
+    denials = Denials(connection, people.enforcement, key=secret_of(path, "people"))
+
+    def retell(key: Key, record: IndexRecord, body: bytes) -> None:
+        denials.written(Draft(key, b"", b"", record, laid_down=people.lay_down(body)))
+
+    return retell
 
 
-def _one(
-    connection: apsw.Connection,
-    index: Index,
-    owners: Owners,
-    extract: Callable[[bytes], IndexRecord],
-    row: tuple[Any, ...],
-) -> None:
-    rid, kind, primary_date, owner, kept, body = row
-    record = extract(body)
-    # All of its rows, not the difference: one that is missing comes back.
-    index.remove(kind, unpacked(kept), (primary_date, rid, owner))
-    place = record.primary, rid, owners.intern(record)
-    index.add(kind, record, place)
-    connection.execute(UPDATE, (record.primary, place[2], packed(record), rid))
+@dataclass(frozen=True, slots=True)
+class _Work:
+    connection: apsw.Connection
+    extract: Callable[[bytes], IndexRecord]
+    generation: int
+    retell: Callable[[Key, IndexRecord, bytes], None]
+
+    def some(self, last: int) -> list[int]:
+        """Index the resources that follow, in one transaction; return their rids."""
+        connection = self.connection
+        index, owners = Index(connection), Owners(connection, lambda _: None)
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            if cataloguing.generation(connection) != self.generation:
+                raise Unavailable(
+                    "The search parameters have changed meanwhile; please run it again"
+                )
+            rows = connection.execute(SELECT, (last, TOGETHER)).fetchall()
+            for row in rows:
+                self._one(index, owners, row)
+            index.flush()
+            # Worked out anew when each audience next asks: until then it sees nothing.
+            connection.execute(FORGET_AUDIENCES)
+        connection.execute("COMMIT")
+        return [int(str(row[0])) for row in rows]
+
+    def _one(self, index: Index, owners: Owners, row: tuple[Any, ...]) -> None:
+        rid, kind, logical_id, primary_date, owner, kept, body = row
+        record = self.extract(body)
+        # All of its rows, not the difference: one that is missing comes back.
+        index.remove(kind, unpacked(kept), (primary_date, rid, owner))
+        place = record.primary, rid, owners.intern(record)
+        index.add(kind, record, place)
+        self.connection.execute(UPDATE, (record.primary, place[2], packed(record), rid))
+        self.retell(Key(kind, logical_id), record, body)

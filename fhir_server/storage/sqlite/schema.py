@@ -102,7 +102,8 @@ CREATE TABLE opt_out(                   -- the register of opt-outs, as marks
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE register(
   name TEXT PRIMARY KEY,
-  as_of INTEGER NOT NULL
+  as_of INTEGER NOT NULL,
+  number INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE fact(                      -- what Consents lay down
   patient TEXT NOT NULL,
@@ -124,7 +125,7 @@ CREATE TABLE denial(                    -- owner classes that an audience may no
   until INTEGER NOT NULL,
   PRIMARY KEY(audience, owner, kind, since)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO register SELECT 'people', 0 WHERE NOT EXISTS(SELECT 1 FROM resource);
+INSERT INTO register SELECT 'people', 0, 0 WHERE NOT EXISTS(SELECT 1 FROM resource);
 """
 """What people laid down, and what is denied because of it. Of a store that has resources already nothing is known yet."""
 

@@ -7,7 +7,6 @@ on a reader thread, so that no request holds the event loop up.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -43,6 +42,7 @@ from fhir_server.storage.sqlite.explaining import Explainer
 from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
+from fhir_server.storage.sqlite.secrets import secret_of
 from fhir_server.storage.sqlite.words import is_behind, too_costly
 from fhir_server.storage.sqlite.writer import Writer
 
@@ -202,7 +202,7 @@ class SQLiteStore:
 
     async def secret(self, name: str) -> bytes:
         """See Store.secret."""
-        return await asyncio.to_thread(_secret, self._path, name)
+        return await asyncio.to_thread(secret_of, self._path, name)
 
     def close(self) -> None:
         """Close the reading connections; the writer's is its own."""
@@ -237,14 +237,6 @@ class SQLiteStore:
         return work(session)
 
 
-def _secret(path: Path, name: str) -> bytes:
-    connection = connect(path)
-    connection.execute("INSERT OR IGNORE INTO secret VALUES(?,?)", (name, os.urandom(32)))
-    value: bytes = connection.execute("SELECT value FROM secret WHERE name=?", (name,)).get
-    connection.close()
-    return value
-
-
 @asynccontextmanager
 async def open_store(
     path: Path,
@@ -262,7 +254,7 @@ async def open_store(
     connection = connect(path)
     denials = None
     if enforcement is not None:
-        denials = Denials(connection, enforcement, key=_secret(path, "people"))
+        denials = Denials(connection, enforcement, key=secret_of(path, "people"))
     writer = Writer(connection, clock, denials)
     with ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader") as threads:
         store = SQLiteStore(path, writer, threads, seconds=seconds)

@@ -1,0 +1,86 @@
+"""`fhir-server optout`: the national register of people who opted out of uses beyond their care."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from fhir_server.cli.frame import CommandFailed
+from fhir_server.cli.options import add_settings, settings_of
+from fhir_server.fhir.errors import FhirError
+from fhir_server.settings import Settings
+
+_ZONE = ZoneInfo("Europe/London")
+_MICROSECONDS = 1_000_000
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    parser.description = (
+        "Load the register of NHS numbers whose holders opted out of research and planning, in place of the one"
+        " before, or tell which there is. It takes effect at once, on running servers too; no record ever shows it."
+    )
+    parser.add_argument("action", choices=("load", "status"))
+    parser.add_argument("file", nargs="?", type=Path, help="a text file: one NHS number a line")
+    parser.add_argument(
+        "--as-of", type=date.fromisoformat, help="the day on which the register held: YYYY-MM-DD"
+    )
+    add_settings(parser, ["store", "opt_out_days"])
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Load or tell; raise CommandFailed for a file that is no register, and where there is none."""
+    settings = settings_of(arguments)
+    if not settings.store_path.is_file():
+        raise CommandFailed(f"store: {settings.store_path} does not exist")
+    try:
+        if arguments.action == "load":
+            _load(settings, arguments.file, arguments.as_of)
+        else:
+            _tell(settings)
+    except FhirError as error:
+        raise CommandFailed(str(error)) from error
+
+
+def _load(settings: Settings, file: Path | None, day: date | None) -> None:
+    if file is None or day is None:
+        raise CommandFailed(
+            "a register is loaded with its day: optout load FILE --as-of YYYY-MM-DD"
+        )
+    # Here, so that `optout --help` does not load a store.
+    from fhir_server.offline import load_opt_outs  # noqa: PLC0415
+    from fhir_server.policy.register import read_register  # noqa: PLC0415
+    from fhir_server.wiring import clock  # noqa: PLC0415
+
+    try:
+        with file.open(encoding="utf-8-sig") as lines:
+            numbers = read_register(lines)
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise CommandFailed(f"{file}: {error}; nothing was loaded") from error
+    as_of = int(datetime.combine(day, time(), _ZONE).timestamp()) * _MICROSECONDS
+    if as_of > clock():
+        raise CommandFailed(f"--as-of {day} is still to come")
+    known = asyncio.run(load_opt_outs(settings, numbers, as_of=as_of))
+    sys.stdout.write(f"{known.number} NHS numbers loaded, as of {day}\n")
+
+
+def _tell(settings: Settings) -> None:
+    from fhir_server.offline import opt_outs  # noqa: PLC0415
+    from fhir_server.wiring import clock  # noqa: PLC0415
+
+    known = asyncio.run(opt_outs(settings))
+    if known is None:
+        raise CommandFailed("no register was ever loaded: nothing is disclosed where it applies")
+    days = (clock() - known.as_of) // (86_400 * _MICROSECONDS)
+    day = datetime.fromtimestamp(known.as_of / _MICROSECONDS, UTC).astimezone(_ZONE).date()
+    sys.stdout.write(f"{known.number} NHS numbers, as of {day}, {days} days ago\n")
+    if days > settings.opt_out_days:
+        raise CommandFailed(
+            f"out of date after {settings.opt_out_days} days: nothing is disclosed where it applies"
+        )
