@@ -11,7 +11,7 @@ from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.parameters import Catalogue
-from fhir_server.storage.sqlite.schema import SCHEMA, SCHEMA_VERSION, connect
+from fhir_server.storage.sqlite.schema import SCHEMA, SCHEMA_VERSION, connect, mark_indexed
 from fhir_server.storage.sqlite.store import open_store
 from tests.storage.conftest import ticking
 
@@ -27,7 +27,7 @@ def test_a_store_of_a_later_release_is_refused_and_left_alone(tmp_path: Path) ->
     assert apsw.Connection(str(path)).pragma("user_version") == SCHEMA_VERSION + 1
 
 
-async def test_a_store_of_the_first_schema_keeps_what_it_has_and_gets_a_catalogue(
+async def test_a_store_of_the_first_schema_keeps_what_it_has_and_is_to_be_indexed_anew(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "store.db"
@@ -39,6 +39,10 @@ async def test_a_store_of_the_first_schema_keeps_what_it_has_and_gets_a_catalogu
     connection.pragma("user_version", 1)
     connection.close()
 
+    with pytest.raises(Unavailable, match="fhir-server reindex"):
+        async with open_store(path, clock=ticking()):
+            pass
+    mark_indexed(connect(path))
     async with open_store(path, clock=ticking()) as store:
         kept = await store.read(Visibility.everything("test"), Key("Patient", "ada"))
         assert kept is not None

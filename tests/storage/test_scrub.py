@@ -121,6 +121,24 @@ async def test_what_is_wrong_with_the_index_is_mended_by_indexing_anew(
     assert findings(filled) == []
 
 
+async def test_what_another_release_indexed_is_served_once_it_is_indexed_anew(
+    filled: Path,
+) -> None:
+    connection = apsw.Connection(str(filled))
+    connection.pragma("application_id", 0)
+    connection.execute("INSERT INTO term VALUES('Observation.old', 0, 1, 1)")
+    connection.close()
+    with pytest.raises(Unavailable, match="another release"):
+        async with open_store(filled, clock=ticking()):
+            pass
+
+    list(reindex(filled, extract))
+
+    assert findings(filled) == []
+    async with open_store(filled, clock=ticking()) as store:
+        assert await store.now()
+
+
 async def test_indexing_anew_follows_what_the_extractor_finds_now(filled: Path) -> None:
     def extract_more(body: bytes) -> IndexRecord:
         record = extract(body)

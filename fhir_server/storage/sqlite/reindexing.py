@@ -18,7 +18,7 @@ from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Index
 from fhir_server.storage.sqlite.owners import Owners
-from fhir_server.storage.sqlite.schema import connect
+from fhir_server.storage.sqlite.schema import connect, is_indexed, mark_indexed
 from fhir_server.storage.sqlite.scrub import Progress
 from fhir_server.storage.sqlite.secrets import secret_of
 from fhir_server.storage.sqlite.words import DROP
@@ -61,6 +61,9 @@ def reindex(
         total: int = connection.execute("SELECT count(*) FROM resource WHERE deleted=0").get
         # The index of words is made anew when it is next asked for.
         connection.execute(DROP)
+        if not is_indexed(connection):
+            # What another release wrote by other rules, this one would not find to delete it.
+            connection.execute("DELETE FROM term; DELETE FROM span")
         connection.execute(FORGET_PEOPLE if people else FORGET_AUDIENCES)
         work = _Work(connection, extract, generation, _retelling(path, connection, people))
         done, last = 0, 0
@@ -69,6 +72,7 @@ def reindex(
             yield Progress(done, total)
         if people is not None:
             connection.execute(PEOPLE_KNOWN)
+        mark_indexed(connection)
     except apsw.Error as problem:
         raise Unavailable(f"The store {path} cannot be indexed: {problem}") from problem
     finally:

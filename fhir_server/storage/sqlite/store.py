@@ -40,7 +40,7 @@ from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudg
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.explaining import Explainer
 from fhir_server.storage.sqlite.reading import Reader
-from fhir_server.storage.sqlite.schema import connect
+from fhir_server.storage.sqlite.schema import check_index, connect
 from fhir_server.storage.sqlite.searching import Searcher
 from fhir_server.storage.sqlite.secrets import secret_of
 from fhir_server.storage.sqlite.words import is_behind, too_costly
@@ -252,6 +252,7 @@ async def open_store(
     Leaving it commits what waits, and closes. Raises Unavailable for a file that is no store.
     """
     connection = connect(path)
+    check_index(connection)
     denials = None
     if enforcement is not None:
         denials = Denials(connection, enforcement, key=secret_of(path, "people"))
