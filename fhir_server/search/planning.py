@@ -7,8 +7,9 @@ page order already; what a range or a prefix finds must be gathered and sorted f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import permutations
+from dataclasses import dataclass, replace
+from itertools import chain, permutations, product
+from math import isqrt
 
 from fhir_server.search.expression import (
     AllOf,
@@ -27,7 +28,7 @@ from fhir_server.search.expression import (
     Predicate,
     Updated,
 )
-from fhir_server.search.record import is_posted, pair_term
+from fhir_server.search.record import coded_axis, is_posted, pair_term
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -45,6 +46,21 @@ PROBE = 1_000
 
 GATHER = 20_000
 """How many candidates may be gathered and sorted for one page."""
+
+BROAD = 100_000
+"""How far a lead is counted to tell how often a candidate of it matches."""
+
+PAGE = 20
+"""How many matches a page is likely to show."""
+
+CHECKED = 20
+"""What it costs to check a candidate on its record, where to gather one from an index costs 1."""
+
+PROBED = 5
+"""What it costs to gather one that another index must have as well."""
+
+MOST_CODES = 8
+"""How many codes are asked together with a value; of more, each candidate is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +82,43 @@ def conjuncts(predicate: Predicate) -> Iterator[Predicate]:
         yield predicate
 
 
-def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driver:
-    """Choose the driver; `count(predicate, most)` counts a lead's candidates, up to `most`."""
-    parts = _paired(tuple(conjuncts(predicate)))
-    ordered = [
-        each
-        for each in parts
-        if isinstance(each, HasTerm | HasAnyTerm | HasId) and is_selective(each)
-    ]
-    gathered = [
-        each for each in parts if isinstance(each, HasTermBetween | HasRange | HasTermContaining)
-    ]
-    lead = _cheapest(ordered, count)
-    if gathered and (lead is None or count(lead, PROBE) >= PROBE):
-        rival = _cheapest(gathered, count)
-        most = GATHER if lead is None else PROBE
-        if rival is not None and count(rival, most) < most:
-            lead = rival
+def choose(
+    predicate: Predicate, count: Callable[[Predicate, int], int], *, of_all: bool = False
+) -> Driver:
+    """Choose the driver; `count(predicate, most)` counts a lead's candidates, up to `most`.
+
+    `of_all`: every match is wanted, not those that come first.
+    """
+    whole = tuple(conjuncts(predicate))
+    parts = _paired(whole)
+    lead = _cheapest([each for each in parts if _is_ordered(each)], count)
+    gathered = [each for each in parts if _is_gathered(each)]
+    if not gathered or (lead is not None and count(lead, PROBE) < PROBE):
+        return _driver(lead, parts)
+    for each in _coded(whole):
+        if lead is not None and (of_all or each.pays(lead, count)):
+            return each.driver
+    rival = _cheapest(gathered, count)
+    most = GATHER if lead is None else PROBE
+    return _driver(lead if rival is None or count(rival, most) >= most else rival, parts)
+
+
+def _driver(lead: Predicate | None, parts: Sequence[Predicate]) -> Driver:
     return Driver(lead, tuple(each for each in parts if each is not lead or not is_whole(each)))
+
+
+def _is_ordered(part: Predicate) -> bool:
+    return isinstance(part, HasTerm | HasAnyTerm | HasId) and is_selective(part)
+
+
+def _is_gathered(part: Predicate) -> bool:
+    if isinstance(part, AnyOf):
+        # Of primary dates lists are read between bounds instead.
+        return part.predicates != () and all(
+            _is_gathered(each) and not (isinstance(each, HasRange) and each.primary)
+            for each in part.predicates
+        )
+    return isinstance(part, HasTermBetween | HasRange | HasTermContaining)
 
 
 def _paired(parts: tuple[Predicate, ...]) -> tuple[Predicate, ...]:
@@ -94,9 +129,63 @@ def _paired(parts: tuple[Predicate, ...]) -> tuple[Predicate, ...]:
     return parts
 
 
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """A driver by a code and a value as one, and the code's own predicate."""
+
+    code: Predicate
+    lead: Predicate
+    rest: tuple[Predicate, ...]
+
+    @property
+    def driver(self) -> Driver:
+        """The plan that it leads."""
+        return Driver(self.lead, self.rest)
+
+    def pays(self, lead: Predicate, count: Callable[[Predicate, int], int]) -> bool:
+        """Tell whether gathering its m candidates costs less than reading another lead until a page is found.
+
+        Of n that have the code m have the value: a page takes its share of n / m checks, or the whole lead.
+        """
+        step = PROBED if any(map(is_selective, self.rest)) else 1
+        page = isqrt(PAGE * CHECKED * count(self.code, BROAD) // step)
+        most = min(page, CHECKED * count(lead, PROBE * PROBED) // step, GATHER)
+        return count(self.lead, most) < most
+
+
+def _coded(parts: tuple[Predicate, ...]) -> Iterator[_Coded]:
+    """Yield what leads by a code and a value as one, where the index has an axis of both."""
+    codes = [each for each in parts if isinstance(each, HasTerm | HasAnyTerm)]
+    values = [each for each in parts if isinstance(each, HasRange)]
+    for code, value in product(codes, values):
+        # There is one value: it keeps the limits of all that ask for it.
+        same = [each for each in values if (each.axis, each.unit) == (value.axis, value.unit)]
+        limits = tuple(chain.from_iterable(each.limits for each in same))
+        if lead := _together(code, replace(value, limits=limits, tags=())):
+            told = (code, *filter(is_whole, same))
+            rest = (each for each in parts if not any(each is other for other in told))
+            yield _Coded(code, lead, tuple(rest))
+
+
+def _together(code: HasTerm | HasAnyTerm, value: HasRange) -> Predicate | None:
+    """Return a code and a value as one predicate; None where they have no axis together."""
+    terms = (code.term,) if isinstance(code, HasTerm) else code.terms
+    axes = [coded_axis(each, value.axis) for each in terms[: MOST_CODES + 1]]
+    ranges = tuple(replace(value, axis=each) for each in axes if each is not None)
+    if not ranges or len(ranges) < len(axes) or len(ranges) > MOST_CODES:
+        return None
+    return ranges[0] if len(ranges) == 1 else AnyOf(ranges)
+
+
 def is_whole(lead: Predicate) -> bool:
     """Tell whether all candidates of a lead satisfy it: rows of ranges do not tell their tags."""
-    return not (isinstance(lead, HasRange) and lead.tags)
+    match lead:
+        case HasRange(tags=tags):
+            return not tags
+        case AnyOf(parts):
+            return all(map(is_whole, parts))
+        case _:
+            return True
 
 
 def _cheapest(

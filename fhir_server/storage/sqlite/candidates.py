@@ -23,9 +23,17 @@ class Candidates:
     """The visible resources of one type that satisfy a predicate.
 
     `asked` is what the predicate was before its joins were written out: what is long to check, and need not lead.
+    `of_all`: all of them are wanted, not the first.
     """
 
-    def __init__(self, view: View, predicate: Predicate, *, asked: Predicate | None = None) -> None:
+    def __init__(
+        self,
+        view: View,
+        predicate: Predicate,
+        *,
+        asked: Predicate | None = None,
+        of_all: bool = False,
+    ) -> None:
         self._view = view
         self._asked = asked
         self._leads = Leads(view)
@@ -35,7 +43,7 @@ class Candidates:
         # An id needs no better lead.
         named = any(isinstance(each, HasId) for each in conjuncts(predicate))
         self._predicate = predicate if named else self._leads.expanded(predicate)
-        driver = choose(self._predicate, self._leads.count)
+        driver = choose(self._predicate, self._leads.count, of_all=of_all)
         self._lead = driver.lead
         self._rest = Filter(view, driver.rest)
 
@@ -43,7 +51,8 @@ class Candidates:
         """Yield the places of the matches within a window, in its order."""
         scans = self._leads.in_order(self._lead)
         if scans is None:
-            yield from window.arranged(set(self._gathered()))
+            places = map(self._rest.passing, self._leads.scans(self._lead))
+            yield from self._rest.kept(window.arranged(set(chain.from_iterable(places))))
             return
         for run in window.runs():
             streams = [self._rest.places(*_bounded(scan, run)) for scan in scans]

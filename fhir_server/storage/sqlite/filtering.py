@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import apsw
@@ -25,6 +25,7 @@ from fhir_server.storage.sqlite.windows import Place
 Scan: TypeAlias = tuple[Source, Condition]
 """Where candidates are found, and the condition that finds them."""
 
+RECORD = "SELECT moment, record FROM resource WHERE rid=?"
 ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
 
 
@@ -51,16 +52,34 @@ class Filter:
             return iter(self._select(scan, source.place, order))
         return (place for place, _, _ in self.records(scan, order=order))
 
+    def passing(self, scan: Scan) -> Iterator[Place]:
+        """Yield the places of the candidates that pass what SQL can tell."""
+        source, _ = scan
+        return iter(self._select(scan, source.place, ""))
+
+    def kept(self, places: Iterable[Place]) -> Iterator[Place]:
+        """Yield the places of those that pass the rest as well: no more are looked at than are asked for."""
+        if self._residual is None:
+            yield from places
+            return
+        for place in places:
+            for moment, packed in self._view.connection.execute(RECORD, place[1:]):
+                if self._is_match(unpacked(packed), moment):
+                    yield place
+
     def records(self, scan: Scan, *, order: str = "") -> Iterator[tuple[Place, int, IndexRecord]]:
         """Yield place, moment and index record of the candidates that pass."""
         source, _ = scan
         columns = f"{source.place}, r.moment, r.record"
         for primary_date, rid, moment, packed in self._select(scan, columns, order, joined=True):
             record = unpacked(packed)
-            if self._residual is None or matches(
-                self._residual, record, updated=moment, resolve=self._view.resolve
-            ):
+            if self._is_match(record, moment):
                 yield (primary_date, rid), moment, record
+
+    def _is_match(self, record: IndexRecord, moment: int) -> bool:
+        return self._residual is None or matches(
+            self._residual, record, updated=moment, resolve=self._view.resolve
+        )
 
     def rows(self, scan: Scan, *, order: str, limit: int) -> list[tuple[Any, ...]]:
         """Return the first candidates that pass, with the columns of their rows; only where `is_exact`.

@@ -75,7 +75,7 @@ class Joins:
         self,
         connection: apsw.Connection,
         sight: Visibility,
-        broad: set[str],
+        broad: dict[str, tuple[int, int]],
         *,
         most: int,
         of_all: bool,
@@ -95,8 +95,9 @@ class Joins:
         if joins(predicate):
             leads = Leads(view)
             asked = leads.expanded(predicate)
-            return Candidates(view, self._cheapest(leads, asked), asked=asked)
-        return Candidates(view, predicate)
+            cheapest = self._cheapest(leads, asked)
+            return Candidates(view, cheapest, asked=asked, of_all=self._of_all)
+        return Candidates(view, predicate, of_all=self._of_all)
 
     def exists(self, kind: str, predicate: Predicate, /) -> bool:
         """Tell whether a visible resource satisfies a predicate; raise TooCostly at the bound."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Literal
 
@@ -66,18 +66,13 @@ class Leads:
                 yield self._posting(term)
             case HasAnyTerm(terms):
                 yield from (self._posting(each) for each in dict.fromkeys(terms))
-            case HasTermBetween(low, high):
-                yield (
-                    POSTING,
-                    _condition("t.term>=? AND t.term<?", self._view.key(low), self._view.key(high)),
-                )
-            case HasTermContaining(prefix, text):
-                low = self._view.key(prefix)
-                condition = _condition("t.term>=? AND t.term<?", low, prefix_end(low))
-                condition.add(f"instr(substr(t.term, {len(low) + 1}), ?)>0", text)
-                yield POSTING, condition
+            case HasTermBetween() | HasTermContaining():
+                yield POSTING, self._terms(lead)
             case HasRange():
                 yield from self._spans(lead)
+            case AnyOf(parts):
+                for each in parts:
+                    yield from self.scans(each)
             case HasId(()):
                 return
             case HasId(ids):
@@ -88,10 +83,20 @@ class Leads:
                 message = f"{type(lead).__name__} leads no search"
                 raise TypeError(message)
 
+    def _terms(self, lead: HasTermBetween | HasTermContaining) -> Condition:
+        if isinstance(lead, HasTermBetween):
+            low, high = self._view.key(lead.low), self._view.key(lead.high)
+            return _condition("t.term>=? AND t.term<?", low, high)
+        low = self._view.key(lead.prefix)
+        condition = _condition("t.term>=? AND t.term<?", low, prefix_end(low))
+        condition.add(f"instr(substr(t.term, {len(low) + 1}), ?)>0", lead.text)
+        return condition
+
     def count(self, lead: Predicate, most: int) -> int:
         """Count candidates, up to a limit; what the caller may not see is counted too."""
-        if isinstance(lead, HasTerm):
-            return self._count_term(self._view.key(lead.term), most)
+        if isinstance(lead, HasTerm | HasAnyTerm):
+            terms = (lead.term,) if isinstance(lead, HasTerm) else lead.terms
+            return self._count_terms(terms, most)
         number = 0
         for source, condition in self.scans(lead):
             number += self._view.connection.execute(
@@ -103,14 +108,24 @@ class Leads:
                 break
         return number
 
-    def _count_term(self, key: str, most: int) -> int:
-        if key in self._view.broad:
-            return most
+    def _count_terms(self, terms: Sequence[str], most: int) -> int:
+        number = 0
+        for each in dict.fromkeys(terms):
+            number += self._count_term(each, most - number)
+            if number >= most:
+                break
+        return number
+
+    def _count_term(self, term: str, most: int) -> int:
+        key = self._view.key(term)
+        counted, known = self._view.broad.get(key, (0, 0))
+        if counted >= most:
+            return min(known, most)
         number: int = self._view.connection.execute(COUNT_TERM, (key, most)).get
         if number >= PROBE:
             if len(self._view.broad) >= REMEMBERED:
                 self._view.broad.clear()
-            self._view.broad.add(key)
+            self._view.broad[key] = most, number
         return number
 
     def expanded(self, predicate: Predicate) -> Predicate:

@@ -1,0 +1,170 @@
+"""Which predicate leads, by what is counted: a code and a value above all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import pytest
+
+from fhir_server.search.expression import (
+    AllOf,
+    AnyOf,
+    HasAnyTerm,
+    HasRange,
+    HasTerm,
+    Limit,
+    Predicate,
+)
+from fhir_server.search.planning import BROAD, GATHER, MOST_CODES, choose
+from fhir_server.search.primary import has_one_value
+from fhir_server.search.record import CODED, SEPARATOR, coded_axis, pair_term, sortable
+from tests.search.cases import a
+from tests.search.support import DEFINITIONS, query_of, record_of
+
+HBA1C = HasTerm("code=4548-4\x1fsystem")
+WEIGHT = HasTerm("code=29463-7\x1fsystem")
+ABOVE = HasRange("value-quantity\x1f", (Limit("high", ">", sortable(Decimal(58))),))
+BELOW = HasRange("value-quantity\x1f", (Limit("low", "<", sortable(Decimal(80))),))
+IN_MG = HasRange("value-quantity\x1f", ABOVE.limits, ("|mg",))
+HIGH = HasRange("code-value-quantity:$4548-4\x1fsystem\x1f", ABOVE.limits)
+FINAL = HasTerm("status=final\x1f")
+
+
+def counting(numbers: Mapping[Predicate, int]) -> Callable[[Predicate, int], int]:
+    """Return a count that knows these, and takes all others for endless."""
+    return lambda lead, most: min(numbers.get(lead, 10**9), most)
+
+
+def test_where_many_have_the_code_and_the_value_the_list_of_the_code_is_read() -> None:
+    driver = choose(AllOf((HBA1C, ABOVE)), counting({HBA1C: BROAD, HIGH: 15_000}))
+
+    assert driver.lead == HBA1C
+    assert driver.rest == (ABOVE,)
+
+
+def test_where_few_do_they_are_gathered_and_nothing_is_checked() -> None:
+    driver = choose(AllOf((HBA1C, ABOVE)), counting({HBA1C: BROAD, HIGH: 2_000}))
+
+    assert driver.lead == HIGH
+    assert driver.rest == ()
+
+
+def test_for_a_total_they_are_gathered_however_many() -> None:
+    asked = AllOf((HBA1C, ABOVE))
+
+    assert choose(asked, counting({}), of_all=True).lead == HIGH
+
+
+def test_a_short_list_of_the_code_is_read_in_any_case() -> None:
+    asked = AllOf((HBA1C, ABOVE))
+
+    assert choose(asked, counting({HBA1C: 300, HIGH: 10}), of_all=True).lead == HBA1C
+
+
+def test_the_more_each_candidate_costs_the_fewer_are_gathered() -> None:
+    numbers = counting({HBA1C: BROAD, HIGH: 5_000})
+
+    assert choose(AllOf((HBA1C, ABOVE)), numbers).lead == HIGH
+    assert choose(AllOf((HBA1C, ABOVE, FINAL)), numbers).lead == HBA1C
+
+
+def test_two_limits_on_the_one_value_are_one_range() -> None:
+    driver = choose(AllOf((ABOVE, HBA1C, BELOW)), counting({}), of_all=True)
+
+    assert driver.lead == HasRange(HIGH.axis, (*ABOVE.limits, *BELOW.limits))
+    assert driver.rest == ()
+
+
+def test_what_an_axis_does_not_tell_is_still_checked() -> None:
+    driver = choose(AllOf((HBA1C, IN_MG)), counting({}), of_all=True)
+
+    assert driver.lead == HIGH
+    assert driver.rest == (IN_MG,)
+
+
+def test_each_of_several_codes_has_its_axis() -> None:
+    codes = HasAnyTerm((HBA1C.term, WEIGHT.term))
+
+    driver = choose(AllOf((codes, ABOVE)), counting({}), of_all=True)
+
+    weight = HasRange("code-value-quantity:$29463-7\x1fsystem\x1f", ABOVE.limits)
+    assert driver.lead == AnyOf((HIGH, weight))
+
+
+def test_many_codes_are_checked_instead() -> None:
+    codes = HasAnyTerm(tuple(f"code={n}\x1f" for n in range(MOST_CODES + 1)))
+
+    driver = choose(AllOf((codes, ABOVE)), counting({}), of_all=True)
+
+    assert driver.lead == codes
+
+
+@pytest.mark.parametrize(("matches", "expected"), [(GATHER - 1, True), (GATHER, False)])
+def test_alternatives_of_ranges_lead_where_nothing_else_does(
+    matches: int, *, expected: bool
+) -> None:
+    either = AnyOf((HIGH, HasRange("dose", BELOW.limits)))
+
+    driver = choose(either, counting({either: matches}))
+
+    assert (driver.lead == either) is expected
+
+
+def test_wherever_code_and_value_have_an_axis_together_a_resource_has_one_of_each() -> None:
+    """What makes the two, asked apart, the same as the composite: it is over the resource, and neither repeats."""
+    composites = {axis.rstrip(SEPARATOR): name for axis, name in CODED.items()}
+    composites["value-concept"] = "code-value-concept"
+    seen = set()
+    for resource_type in DEFINITIONS.resource_types:
+        known = DEFINITIONS.search_parameters(resource_type)
+        for name in composites.keys() & known.keys() if "code" in known else ():
+            whole = known[composites[name]]
+            code, value = whole.components
+            assert whole.expression == resource_type
+            assert known["code"].expression == f"{resource_type}.{code.expression}"
+            assert (known["code"].url, known[name].url) == (code.definition, value.definition)
+            assert value.expression.startswith("value.as(")
+            assert {has_one_value(known["code"], DEFINITIONS)} == {True}
+            elements = DEFINITIONS.type(resource_type).elements[resource_type]
+            assert [e.repeats for e in elements if e.name == "value[x]"] == [False]
+            seen.add(name)
+    assert seen == set(composites)
+
+
+@pytest.mark.parametrize(
+    ("value", "query"),
+    [
+        ({"valueQuantity": {"value": 60, "code": "g", "system": "http://unitsofmeasure.org"}},
+         "value-quantity=gt58"),
+        ({"valueQuantity": {"value": 60, "unit": "mg"}}, "value-quantity=gt58||mg"),
+        ({"valueDateTime": "2026-01-01T10:00:00Z"}, "value-date=ge2026"),
+        ({"valuePeriod": {"start": "2026-01-01"}}, "value-date=ge2026"),
+    ],
+)  # fmt: skip
+def test_the_axis_of_both_is_the_one_that_is_indexed(value: dict[str, object], query: str) -> None:
+    coding = {"system": "http://loinc.org", "code": "4548-4"}
+    record = record_of(a("Observation", code={"coding": [coding]}, **value))
+    code = query_of("Observation", "code=http://loinc.org|4548-4").plan.predicate
+    asked = query_of("Observation", query).plan.predicate
+    ranges = asked.predicates if isinstance(asked, AnyOf) else (asked,)
+    assert isinstance(code, HasTerm)
+
+    axes = {coded_axis(code.term, each.axis) for each in ranges if isinstance(each, HasRange)}
+
+    assert len(axes) == 1
+    (axis,) = axes
+    assert axis is not None
+    assert any(each.axis.startswith(axis) for each in record.ranges)
+
+
+def test_the_term_of_code_and_concept_is_the_one_that_is_indexed() -> None:
+    code = {"coding": [{"system": "http://loinc.org", "code": "94500-6"}]}
+    positive = {"coding": [{"system": "http://snomed.info/sct", "code": "260373001"}]}
+    record = record_of(a("Observation", code=code, valueCodeableConcept=positive))
+    code_term, concept_term = (
+        next(each for each in record.terms if each.startswith(start))
+        for start in ("code=", "value-concept=")
+    )
+
+    assert pair_term(code_term, concept_term) in record.terms
