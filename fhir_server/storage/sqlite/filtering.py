@@ -25,7 +25,6 @@ from fhir_server.storage.sqlite.windows import Place
 Scan: TypeAlias = tuple[Source, Condition]
 """Where candidates are found, and the condition that finds them."""
 
-RECORD = "SELECT moment, record FROM resource WHERE rid=?"
 ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
 
 
@@ -63,9 +62,10 @@ class Filter:
             yield from places
             return
         for place in places:
-            for moment, packed in self._view.connection.execute(RECORD, place[1:]):
-                if self._is_match(unpacked(packed), moment):
-                    yield place
+            one = Condition()
+            one.add("r.rid=?", place[1])
+            if any(True for _ in self.records((LISTED, one))):
+                yield place
 
     def records(self, scan: Scan, *, order: str = "") -> Iterator[tuple[Place, int, IndexRecord]]:
         """Yield place, moment and index record of the candidates that pass."""
@@ -73,13 +73,10 @@ class Filter:
         columns = f"{source.place}, r.moment, r.record"
         for primary_date, rid, moment, packed in self._select(scan, columns, order, joined=True):
             record = unpacked(packed)
-            if self._is_match(record, moment):
+            if self._residual is None or matches(
+                self._residual, record, updated=moment, resolve=self._view.resolve
+            ):
                 yield (primary_date, rid), moment, record
-
-    def _is_match(self, record: IndexRecord, moment: int) -> bool:
-        return self._residual is None or matches(
-            self._residual, record, updated=moment, resolve=self._view.resolve
-        )
 
     def rows(self, scan: Scan, *, order: str, limit: int) -> list[tuple[Any, ...]]:
         """Return the first candidates that pass, with the columns of their rows; only where `is_exact`.
