@@ -25,13 +25,13 @@ from fhir_server.interactions.transaction import transaction
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import IndexRecord
-from fhir_server.settings import Settings, definitions_folder
+from fhir_server.settings import PREFIX, Settings, definitions_folder
 from fhir_server.storage.contract import Put, Store
 from fhir_server.storage.sqlite.emptying import empty_store
 from fhir_server.storage.sqlite.reindexing import reindex
 from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
 from fhir_server.storage.sqlite.store import open_store
-from fhir_server.wiring import PREFIX, clock, new_id
+from fhir_server.wiring import clock, new_id
 
 __all__ = [
     "Finding",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from fhir_server.auth.addresses import is_loopback, is_safe
 from fhir_server.conformance.definitions import definitions_in
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas."""
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+
+PREFIX = "/fhir"
+"""Where the FHIR base is below the origin."""
 
 _SCHEME = "sqlite:"
 
@@ -37,8 +40,15 @@ class Settings(BaseSettings):
     base_url: str | None = Field(
         default=None, description="the FHIR base as clients see it; else told from the Host header"
     )
-    auth: Literal["none"] = Field(
-        default="none", description="who may call: `none` lets everyone, and binds loopback alone"
+    auth: Literal["none", "smart"] = Field(
+        default="none",
+        description="who may call: `none` lets everyone, and binds loopback alone; `smart` wants a token",
+    )
+    issuers: Names = Field(
+        default=(), description="issuers of tokens that are trusted, URLs with commas between them"
+    )
+    audience: str | None = Field(
+        default=None, description="what a token must be meant for; else the FHIR base"
     )
     types: Names = Field(
         default=("all",), description="resource types to serve, with commas between them; or `all`"
@@ -57,11 +67,14 @@ class Settings(BaseSettings):
     cors_origins: Names = Field(
         default=(), description="origins whose pages may call, with commas between them; or `*`"
     )
+    search_seconds: float = Field(
+        default=10.0, ge=0.1, le=300, description="seconds that one search may take"
+    )
     cursor_hours: int = Field(
         default=24, ge=1, le=720, description="hours for which page links are good"
     )
 
-    @field_validator("types", "cors_origins", mode="before")
+    @field_validator("types", "cors_origins", "issuers", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -91,12 +104,27 @@ class Settings(BaseSettings):
             raise ValueError("a base URL begins with http:// or https://")
         return value.rstrip("/") if value else None
 
+    @field_validator("issuers")
+    @classmethod
+    def _are_safe(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unsafe = [each for each in value if not is_safe(each)]
+        if unsafe:
+            raise ValueError(f"{unsafe[0]} is no issuer: this is a URL with https://")
+        return value
+
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
-        if not _is_loopback(self.host):
+        local = is_loopback(self.host)
+        if self.auth == "none" and not local:
             raise ValueError(
                 f"auth=none lets everyone in, so host={self.host} is refused: "
                 "it binds loopback alone (127.0.0.1, ::1, localhost)"
+            )
+        if (self.auth == "smart") != bool(self.issuers):
+            raise ValueError("auth=smart and issuers=URL belong together: whose tokens are good")
+        if not (local or self.audience or self.base_url):
+            raise ValueError(
+                f"host={self.host} is no FHIR base that tokens could name: set base_url or audience"
             )
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together")
@@ -106,6 +134,16 @@ class Settings(BaseSettings):
     def store_path(self) -> Path:
         """The file of the store."""
         return Path(self.store.removeprefix(_SCHEME)).expanduser().absolute()
+
+    @property
+    def meant_for(self) -> str:
+        """The audience of tokens that are good here."""
+        return self.audience or self.base_url or f"{self.origin}{PREFIX}"
+
+    @property
+    def is_readable_on_the_way(self) -> bool:
+        """Whether others can be reached that read along, unless something in front encrypts."""
+        return self.tls_cert is None and not is_loopback(self.host)
 
     @property
     def origin(self) -> str:
@@ -138,12 +176,3 @@ def problems(error: ValidationError) -> str:
 def _problem(place: tuple[int | str, ...], message: str) -> str:
     said = message.removeprefix("Value error, ")
     return f"{place[0]}: {said}" if place else said
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from asyncio import get_running_loop
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from itertools import count
 from time import time_ns
-from typing import Any, get_args
+from typing import Any, assert_never, get_args
 from uuid import uuid4  # noqa: TID251 - ids begin here
 
 import msgspec
@@ -16,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fhir_server
+from fhir_server.auth.caller import Callers
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import FhirError
@@ -29,13 +31,12 @@ from fhir_server.rest.service import Limits, Service
 from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.search.indexing import Extractor
-from fhir_server.settings import LogLevel, Settings, definitions_folder
+from fhir_server.settings import PREFIX, LogLevel, Settings, definitions_folder
 from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.web.app import web_application
 from fhir_server.web.start import About
 
-PREFIX = "/fhir"
 _HOUR = 3_600_000_000
 _LEVELS = get_args(LogLevel)
 
@@ -86,8 +87,11 @@ class Node:
         try:
             path = self.settings.store_path
             path.parent.mkdir(parents=True, exist_ok=True)
-            async with open_store(path, clock=clock) as store:
-                await self._build(store)
+            async with (
+                open_store(path, clock=clock, seconds=self.settings.search_seconds) as store,
+                callers_of(self.settings) as callers,
+            ):
+                await self._build(store, callers)
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except (FhirError, OSError, ValueError) as error:
@@ -96,9 +100,9 @@ class Node:
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _build(self, store: Store) -> None:
+    async def _build(self, store: Store, callers: Callers | None) -> None:
         registry = CollectorRegistry()
-        service = await service_of(self.settings, store)
+        service = await service_of(self.settings, store, callers)
         telemetry = Telemetry(ROUTES, registry, tell=event_log(self.settings))
         self._fhir = FhirApplication(
             service, telemetry, prefix=PREFIX, new_request_id=_request_ids()
@@ -108,14 +112,27 @@ class Node:
             types=service.types,
             base_url=service.base_url,
             prefix=PREFIX,
-            call=service.call_at,
+            call=service.call_at if callers is None else None,
             clock=clock,
         )
         self._web = web_application(about, ready=store.now, registry=registry)
 
 
-async def service_of(settings: Settings, store: Store) -> Service:
-    """Return what the FHIR API works with."""
+@asynccontextmanager
+async def callers_of(settings: Settings) -> AsyncIterator[Callers | None]:
+    """Yield what knows callers by their tokens, None where nobody is asked for one."""
+    if settings.auth == "none":
+        yield None
+        return
+    # Here, since a node without tokens needs none of it, and would start later.
+    from fhir_server.auth.trust import trusting  # noqa: PLC0415
+
+    async with trusting(settings.issuers, settings.meant_for) as callers:
+        yield callers
+
+
+async def service_of(settings: Settings, store: Store, callers: Callers | None = None) -> Service:
+    """Return what the FHIR API works with; with `callers` nothing is seen without a token."""
     known = definitions_in(definitions_folder())
     base_url = settings.base_url or settings.origin + PREFIX
     return Service(
@@ -124,7 +141,7 @@ async def service_of(settings: Settings, store: Store) -> Service:
         validator=Validator(known),
         extractor=Extractor(known, base_url=base_url),
         projector=Projector(known),
-        sight=Visibility.everything("auth=none"),
+        sight=_sight_without_token(settings),
         clock=clock,
         new_id=new_id,
         cursors=Cursors(AESGCM(await store.secret("cursor")), settings.cursor_hours * _HOUR),
@@ -133,9 +150,20 @@ async def service_of(settings: Settings, store: Store) -> Service:
         version=fhir_server.__version__,
         started=clock(),
         base_url=settings.base_url,
+        callers=callers,
         limits=Limits(body=settings.max_body, entries=settings.max_entries),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )
+
+
+def _sight_without_token(settings: Settings) -> Visibility:
+    match settings.auth:
+        case "none":
+            return Visibility.everything("auth=none")
+        case "smart":
+            return Visibility.nothing("no token")
+        case _:
+            assert_never(settings.auth)
 
 
 def event_log(settings: Settings) -> Tell:

@@ -6,6 +6,7 @@ import argparse
 import os
 import socket
 import ssl
+import sys
 
 from fhir_server.cli.frame import CommandFailed
 from fhir_server.cli.options import add_settings, settings_of
@@ -69,4 +70,9 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def _announce(settings: Settings) -> None:
+    if settings.is_readable_on_the_way:
+        warning = (
+            "tokens and records are sent unencrypted: give tls_cert, or encrypt in front of it"
+        )
+        print(f"fhir-server serve: {warning}", file=sys.stderr, flush=True)  # noqa: T201
     print(f"FHIR R4 at {settings.base_url or settings.origin + '/fhir'}", flush=True)  # noqa: T201

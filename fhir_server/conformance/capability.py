@@ -14,6 +14,8 @@ from fhir_server.fhir.resource import Resource
 
 _PROFILE = "http://hl7.org/fhir/StructureDefinition/"
 _COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
+_SECURITY_SERVICES = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+_OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _CONDITIONAL = (
     ("create", {"conditionalCreate": True}),
     ("read", {"conditionalRead": "full-support"}),
@@ -45,13 +47,24 @@ class Software:
     base_url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Security:
+    """Who may call: pages of other origins or not, and with a token of whom.
+
+    `oauth_uris` are the endpoints of the issuer of tokens, by name; None where no tokens are asked for.
+    """
+
+    cross_origin: bool = False
+    oauth_uris: Mapping[str, str] | None = None
+
+
 def capability_statement(
     definitions: Definitions,
     *,
     types: Collection[str],
     interactions: Interactions,
     software: Software,
-    cross_origin: bool,
+    security: Security,
 ) -> Resource:
     """Return the CapabilityStatement of a server that serves these types and interactions."""
     names = sorted(types)
@@ -76,7 +89,7 @@ def capability_statement(
         "rest": [
             {
                 "mode": "server",
-                "security": {"cors": cross_origin},
+                "security": {"cors": security.cross_origin, **_smart(security.oauth_uris)},
                 "resource": [
                     _of_type(
                         definitions, name, interactions, includes[name], revincludes.get(name, [])
@@ -88,6 +101,22 @@ def capability_statement(
             }
         ],
     }
+
+
+def _smart(oauth_uris: Mapping[str, str] | None) -> Resource:
+    """Return that tokens are asked for, and where they come from, if the two needed addresses are known.
+
+    https://hl7.org/fhir/smart-app-launch/1.0.0/conformance/
+    """
+    if oauth_uris is None:
+        return {}
+    told: Resource = {
+        "service": [{"coding": [{"system": _SECURITY_SERVICES, "code": "SMART-on-FHIR"}]}]
+    }
+    if {"authorize", "token"} <= oauth_uris.keys():
+        uris = [{"url": name, "valueUri": uri} for name, uri in oauth_uris.items()]
+        told["extension"] = [{"url": _OAUTH_URIS, "extension": uris}]
+    return told
 
 
 def _compartments(
@@ -121,7 +150,7 @@ def _of_type(
     told["referencePolicy"] = ["literal", "logical"]
     if "search-type" in interactions.each_type:
         told["searchInclude"] = ["*", *includes]
-        told["searchRevInclude"] = list(revincludes)
+        told["searchRevInclude"] = ["*", *revincludes]
         told["searchParam"] = [
             {"name": each.code, "definition": each.url, "type": each.type}
             for each in served_parameters(definitions, name)
@@ -134,7 +163,7 @@ def _of_type(
 def served_parameters(definitions: Definitions, resource_type: str) -> Sequence[SearchParameter]:
     """Return the search parameters of a type that this server answers, in order."""
     known = definitions.search_parameters(resource_type)
-    return [each for _, each in sorted(known.items()) if each.expression and each.type != "special"]
+    return [each for code, each in sorted(known.items()) if each.expression or code == "_filter"]
 
 
 def _includes(definitions: Definitions, names: Sequence[str]) -> Mapping[str, Sequence[str]]:

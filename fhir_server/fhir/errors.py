@@ -63,11 +63,26 @@ class InvalidResource(FhirError):
         return self._issues
 
 
+class Unauthenticated(FhirError):
+    """Nobody is known to ask: there is no token, or (`sent`) none that is good here."""
+
+    status = 401
+    code = "login"
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
 class Forbidden(FhirError):
     """The caller may not do this."""
 
     status = 403
     code = "forbidden"
+
+
+class InsufficientScope(Forbidden):
+    """The scopes of the caller's token do not reach so far."""
 
 
 class NotFound(FhirError):

@@ -17,6 +17,7 @@ async def create(
 ) -> Saved:
     """Write a new resource, unless one matches `if_none_exist`: then return that; raise MultipleMatches."""
     check_type(call, resource_type)
+    call = call.to("c", resource_type)
     if if_none_exist is not None:
         criteria = criteria_of(call, resource_type, if_none_exist)
         return await _create_unless_matched(call, resource, criteria)

@@ -36,7 +36,7 @@ class Criteria:
 
     def expect(self, call: Call, *keys: Key) -> Expectation:
         """Return the precondition that exactly these match for this caller."""
-        return Expectation(call.sight, self.plan, frozenset(keys))
+        return Expectation(call.to("s", self.type).sight, self.plan, frozenset(keys))
 
 
 def criteria_of(call: Call, resource_type: str, query: str) -> Criteria:
@@ -53,8 +53,9 @@ def criteria_of(call: Call, resource_type: str, query: str) -> Criteria:
 async def only_match(
     call: Call, criteria: Criteria, *, leaving_out: frozenset[Key] = frozenset()
 ) -> Stored | None:
-    """Return the one match or None; raise MultipleMatches."""
-    page = await call.store.search(call.sight, criteria.plan, None, 2 + len(leaving_out))
+    """Return the one match or None; raise MultipleMatches or InsufficientScope."""
+    sight = call.to("s", criteria.type).sight
+    page = await call.store.search(sight, criteria.plan, None, 2 + len(leaving_out))
     found = [row.stored for row in page.rows if row.stored.key not in leaving_out]
     if len(found) > 1:
         raise several_match(criteria, [each.key for each in found])

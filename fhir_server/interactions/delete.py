@@ -21,6 +21,7 @@ from fhir_server.storage.contract import Delete, Refused
 async def delete(call: Call, key: Key, *, if_match: int | None = None) -> Deleted:
     """Make a deletion the current version, if there is one; raise PreconditionFailed."""
     check_type(call, key.type)
+    call = call.to("d", key.type)
     for _ in range(ATTEMPTS):
         op = await deleting(call, key, if_match)
         if op is None:
@@ -36,6 +37,7 @@ async def delete(call: Call, key: Key, *, if_match: int | None = None) -> Delete
 async def delete_matching(call: Call, resource_type: str, criteria: str) -> Deleted:
     """Delete the one match, if there is one; raise MultipleMatches."""
     selected = criteria_of(call, resource_type, criteria)
+    call = call.to("d", resource_type)
     for _ in range(ATTEMPTS):
         match = await only_match(call, selected)
         if match is None:

@@ -87,8 +87,9 @@ def _check_permitted(sight: Visibility, key: Key, record: IndexRecord) -> None:
     """Refuse what the caller could not see once it is written."""
     if not sight.permits_type(key.type):
         raise Forbidden(f"this caller may not write resources of the type {key.type}")
-    if sight.patient is not None and sight.patient not in record.compartments:
+    patient = sight.patient_of(key.type)
+    if patient is not None and patient not in record.compartments:
         raise Forbidden(
-            f"this caller may write in the compartment of Patient/{sight.patient} alone, "
+            f"this caller may write in the compartment of Patient/{patient} alone, "
             f"and this {key.type} does not belong to it"
         )

@@ -25,6 +25,7 @@ async def history(
     """Return a page of versions, the newest first; raise NotFound for a resource that never was."""
     if scope.type is not None:
         check_type(call, scope.type)
+    call = call.to("s" if scope.id is None else "r", *([scope.type] if scope.type else []))
     page = await call.store.history(call.sight, scope, after, count)
     if page.versions or after is not None or scope.type is None or scope.id is None:
         return page

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fhir_server.conformance.definitions import SearchParameter
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.call import Call
@@ -95,9 +96,9 @@ async def _one_step(
         for row in await call.store.read_many(call.sight, keys):
             yield row
     for include in links.backward:
-        for terms in _batches(_terms_of(call, include, frontier)):
-            async with aclosing(_referring(call, include.source, terms)) as rows:
-                async for row in rows:
+        for rows in _batches(frontier):
+            async with aclosing(_referring(call, _plan(call, include, rows))) as found:
+                async for row in found:
                     if row.stored.key not in seen:
                         yield row
 
@@ -123,26 +124,36 @@ def _references(terms: Iterable[str], include: Include) -> Iterator[Key]:
             yield Key(reference[2], reference[3])
 
 
-def _terms_of(call: Call, include: Include, rows: Sequence[Row]) -> list[str]:
-    """Return the terms that a resource has which refers to one of the rows."""
+def _plan(call: Call, include: Include, rows: Sequence[Row]) -> Plan:
+    """Return the plan of what refers to one of the rows."""
+    if include.source != "*":
+        terms = _terms(call, include.source, include, rows)
+        return Plan(frozenset({include.source}), HasAnyTerm(terms))
+    kinds = sorted(call.definitions.resource_types)
+    return Plan(
+        None, placed=tuple((each, HasAnyTerm(_terms(call, each, include, rows))) for each in kinds)
+    )
+
+
+def _terms(call: Call, source: str, include: Include, rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return the terms of which a resource of the source has one if it refers to one of the rows."""
     keys = [row.stored.key for row in rows]
-    return [
-        reference_term(parameter, str(key))
-        for parameter in _parameters(call, include)
+    return tuple(
+        reference_term(parameter.code, str(key))
+        for parameter in _parameters(call, source, include)
         for key in keys
-        if include.target in {None, key.type}
-    ]
+        if include.target in {None, key.type} and key.type in (parameter.targets or (key.type,))
+    )
 
 
-def _parameters(call: Call, include: Include) -> list[str]:
-    if include.parameter != "*":
-        return [include.parameter]
-    known = call.definitions.search_parameters(include.source).values()
-    return [each.code for each in known if each.type == "reference"]
+def _parameters(call: Call, source: str, include: Include) -> Iterator[SearchParameter]:
+    """Yield the reference parameters of the source that an include names."""
+    for each in call.definitions.search_parameters(source).values():
+        if each.type == "reference" and include.parameter in {"*", each.code}:
+            yield each
 
 
-async def _referring(call: Call, source: str, terms: Sequence[str]) -> AsyncGenerator[Row, None]:
-    plan = Plan(frozenset({source}), HasAnyTerm(tuple(terms)))
+async def _referring(call: Call, plan: Plan) -> AsyncGenerator[Row, None]:
     after: Position | None = None
     while True:
         page = await call.store.search(call.sight, plan, after, _BATCH)

@@ -10,6 +10,7 @@ from fhir_server.fhir.fhirpath_patch import apply_fhirpath_patch
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.json_patch import apply_json_patch
 from fhir_server.fhir.resource import Key, Resource, Stored
+from fhir_server.interactions.addressing import check_type
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.criteria import Criteria, criteria_of, only_match
 from fhir_server.interactions.drafting import check_same_id, prepare
@@ -42,9 +43,14 @@ class FhirPathPatch:
 
 Change: TypeAlias = JsonPatch | FhirPathPatch
 
+PATCHING = "ru"
+"""A patch reads as well: its answer shows, and its tests ask, what the resource holds."""
+
 
 async def patch(call: Call, key: Key, change: Change, *, if_match: int | None = None) -> Saved:
     """Write the changed version; raise NotFound, Gone, PreconditionFailed or VersionConflict."""
+    check_type(call, key.type)
+    call = call.to(PATCHING, key.type)
     check_if_match(if_match)
     for _ in range(ATTEMPTS):
         current = await read(call, key)
@@ -61,6 +67,7 @@ async def patch_matching(
 ) -> Saved:
     """Patch the one match; raise NotFound where there is none, and MultipleMatches."""
     selected = criteria_of(call, resource_type, criteria)
+    call = call.to(PATCHING, resource_type)
     check_if_match(if_match)
     for _ in range(ATTEMPTS):
         match = await only_match(call, selected)

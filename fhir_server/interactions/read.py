@@ -8,7 +8,8 @@ from fhir_server.interactions.call import Call
 
 
 async def read(call: Call, key: Key) -> Stored:
-    """Return the current version; raise NotFound or Gone."""
+    """Return the current version; raise NotFound, Gone or InsufficientScope."""
+    call = call.to("r", key.type)
     found = await call.store.read(call.sight, key)
     if found is None:
         check_type(call, key.type)

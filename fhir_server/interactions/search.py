@@ -51,6 +51,7 @@ async def search(  # noqa: PLR0913 - options, each by keyword
         lenient=call.lenient,
         base_url=call.base_url,
     )
+    call = call.to("s", *sorted(query.plan.types or ()))
     if owner is not None:
         query = replace(query, plan=within(query.plan, owner, call.definitions))
     issues = [_ignored(*each) for each in query.ignored]

@@ -27,7 +27,7 @@ from fhir_server.interactions.linking import Links
 from fhir_server.interactions.patch import Change, FhirPathPatch, JsonPatch, patching
 from fhir_server.interactions.read import read
 from fhir_server.interactions.references import relinked
-from fhir_server.interactions.targets import Target, Targets, Writing, in_order_of_effect
+from fhir_server.interactions.targets import Target, Targets, Writing, in_order_of_effect, permitted
 from fhir_server.interactions.writing import expected_version
 from fhir_server.storage.contract import Delete, Expect, Expectation, Put, WriteOp
 
@@ -53,7 +53,7 @@ async def steps_of(
     for number, entry in enumerate(in_order_of_effect(entries), 1):
         try:
             with at_entry(entry.index):
-                op = await _operation(call, entry, targets[entry.index], links)
+                op = await _operation(permitted(call, entry), entry, targets[entry.index], links)
         except InvalidResource as error:
             issues += error.issues
             continue

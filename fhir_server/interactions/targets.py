@@ -27,7 +27,7 @@ from fhir_server.interactions.entries import (
     Replacement,
     at_entry,
 )
-from fhir_server.interactions.patch import nothing_to_patch
+from fhir_server.interactions.patch import PATCHING, nothing_to_patch
 
 Writing: TypeAlias = Removal | Creation | Replacement | Modification
 
@@ -53,7 +53,7 @@ async def find_targets(call: Call, entries: Sequence[Entry]) -> Targets:
     removed: set[Key] = set()
     for entry in in_order_of_effect(entries):
         with at_entry(entry.index):
-            target = await _find(call, entry, frozenset(removed))
+            target = await _find(permitted(call, entry), entry, frozenset(removed))
         targets[entry.index] = target
         if isinstance(entry, Removal) and target.key is not None:
             removed.add(target.key)
@@ -68,6 +68,21 @@ def in_order_of_effect(
     order = {Removal: 0, Creation: 1, Replacement: 2, Modification: 2}
     writing = [each for each in entries if not isinstance(each, ReadEntry)]
     return sorted(writing, key=lambda each: order[type(each)])
+
+
+def permitted(call: Call, entry: Writing) -> Call:
+    """Return the call of one entry, by what that interaction needs; raise InsufficientScope."""
+    match entry:
+        case Creation(key=key):
+            return call.to("c", key.type)
+        case Replacement(where=where):
+            return call.to("u", where.type)
+        case Modification(where=where):
+            return call.to(PATCHING, where.type)
+        case Removal(where=where):
+            return call.to("d", where.type)
+        case _:
+            assert_never(entry)
 
 
 async def _find(call: Call, entry: Writing, removed: frozenset[Key]) -> Target:

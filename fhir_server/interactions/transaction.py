@@ -26,7 +26,7 @@ from fhir_server.interactions.entries import (
 from fhir_server.interactions.linking import resolve_links
 from fhir_server.interactions.outcomes import Deleted, Saved
 from fhir_server.interactions.steps import Step, steps_of
-from fhir_server.interactions.targets import Target, Targets, Writing, find_targets
+from fhir_server.interactions.targets import Target, Targets, Writing, find_targets, permitted
 from fhir_server.interactions.writing import saved, version_mismatch
 from fhir_server.storage.contract import Put, Refused, Unchanged, WriteResult, Written
 
@@ -100,7 +100,13 @@ async def _raise_unless_race(
     for step, answer in zip(steps, answers, strict=True):
         if step.entry is not None and isinstance(answer, Refused):
             with at_entry(step.entry.index):
-                await _explain(call, step.entry, targets[step.entry.index], answer, written)
+                await _explain(
+                    permitted(call, step.entry),
+                    step.entry,
+                    targets[step.entry.index],
+                    answer,
+                    written,
+                )
 
 
 async def _explain(

@@ -29,6 +29,7 @@ from fhir_server.storage.contract import Put, Refused
 async def update(call: Call, key: Key, resource: Resource, *, if_match: int | None = None) -> Saved:
     """Write the next version, or the first; raise PreconditionFailed if `if_match` is not current."""
     check_writable(call, key)
+    call = call.to("u", key.type)
     check_same_id(resource, key)
     draft = prepare(call, resource, key)
     for _ in range(ATTEMPTS):
@@ -51,6 +52,7 @@ async def update_matching(
 ) -> Saved:
     """Update the one match, or create; raise MultipleMatches, PreconditionFailed or VersionConflict."""
     selected = criteria_of(call, resource_type, criteria)
+    call = call.to("u", resource_type)
     check_if_match(if_match)
     fresh_id = call.new_id()
     for _ in range(ATTEMPTS):

@@ -14,6 +14,7 @@ HIGHEST_VERSION = 2**53
 async def vread(call: Call, key: Key, version: int) -> Stored:
     """Return one version; raise NotFound, or Gone where that version is a deletion."""
     check_type(call, key.type)
+    call = call.to("r", key.type)
     found = None
     if 0 < version < HIGHEST_VERSION:
         found = await call.store.read(call.sight, key, version)

@@ -45,7 +45,7 @@ async def expected_version(call: Call, key: Key, if_match: int | None) -> int | 
 
 def sees_all_of(sight: Visibility, resource_type: str) -> bool:
     """Tell whether no resource of this type is hidden from the caller."""
-    return sight.patient is None and sight.permits_type(resource_type)
+    return sight.patient_of(resource_type) is None and sight.permits_type(resource_type)
 
 
 def check_if_match(if_match: int | None) -> None:

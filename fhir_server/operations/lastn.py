@@ -145,4 +145,5 @@ OBSERVATION_LASTN = Operation(
     parameters=(Parameter("max"),),
     run=last_n,
     takes_search=True,
+    rights="s",
 )

@@ -70,7 +70,7 @@ class Operation:
     """An operation that changes nothing: it is invoked by GET and by POST.
 
     `name` is without the `$`, `url` that of its OperationDefinition. `takes_search`: search parameters of
-    the type are its parameters as well.
+    the type are its parameters as well. `rights` are the letters of SMART's `cruds` that a caller needs.
     """
 
     name: str
@@ -80,6 +80,7 @@ class Operation:
     parameters: tuple[Parameter, ...]
     run: Run
     takes_search: bool = False
+    rights: str = "rs"
 
     @property
     def addresses(self) -> tuple[str, ...]:

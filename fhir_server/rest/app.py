@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
 from fhir_server.rest.answer import Answer
+from fhir_server.rest.bearer import caller_of
 from fhir_server.rest.content import Disconnected, Receive, Streamed
 from fhir_server.rest.negotiation import Format, negotiate
 from fhir_server.rest.rendering import error_answer, failure_answer
@@ -99,6 +100,9 @@ class FhirApplication:
             self._negotiate(exchange, request)
             route = find(self._service, request)
             exchange.route = route.template
+            callers = self._service.callers
+            if callers is not None and not route.open:
+                request.caller = await caller_of(callers, request, now=self._service.clock())
             return await route.handler(self._service, request)
         except FhirError as error:
             return error_answer(error)
@@ -123,8 +127,9 @@ class FhirApplication:
         try:
             exchange.format = negotiate(request.header(b"accept"), asked)
         except NotAcceptable:
-            # The content of a Binary has whatever type it has.
-            if request.segments[:1] != ("Binary",) or request.method not in {"GET", "HEAD"}:
+            # The content of a Binary has whatever type it has, and the SMART configuration is JSON.
+            free = request.segments[:1] in (("Binary",), (".well-known",))
+            if not free or request.method not in {"GET", "HEAD"}:
                 raise
 
     def _options(self, exchange: Exchange, request: Request) -> Answer:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, assert_never
 from urllib.parse import unquote
 
 from fhir_server.fhir.bundle import Entry, Link, Response, bundle_bytes
-from fhir_server.fhir.errors import BadRequest, FhirError, NotFound
+from fhir_server.fhir.errors import BadRequest, FhirError, MethodNotAllowed, NotFound
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.resource import Resource
-from fhir_server.interactions.entries import ReadEntry
+from fhir_server.interactions.entries import ReadEntry, at_entry
 from fhir_server.interactions.outcomes import Deleted, Saved
 from fhir_server.interactions.transaction import EntryResult, transaction
 from fhir_server.rest.answer import Answer, etag
@@ -24,11 +25,22 @@ from fhir_server.rest.bodies import resource_of
 from fhir_server.rest.content import Given
 from fhir_server.rest.rendering import deleted_answer, error_answer, saved_answer
 from fhir_server.rest.request import Request, query_text
-from fhir_server.rest.routing import answer, segments_of
+from fhir_server.rest.routing import answer, find, segments_of
 from fhir_server.rest.service import Service
 
 AT_ONCE = 8
 """Entries of a batch that run at the same time: their writes share one durable step."""
+
+_READING = {
+    "read": "r",
+    "vread": "r",
+    "history-instance": "r",
+    "search-type": "s",
+    "history-type": "s",
+    "search-system": "s",
+    "history-system": "s",
+}
+"""The right that a read in a transaction needs, by interaction."""
 
 _CONDITIONS = {
     "ifMatch": b"if-match",
@@ -77,6 +89,7 @@ async def _transaction(
 ) -> Sequence[Answer]:
     for index, entry in enumerate(entries):
         _check_served(service, index, entry)
+        _check_readable(service, request, index, entry)
     results = await transaction(service.call(request), bundle, most=service.limits.entries)
     return [await _transaction_answer(service, request, entries, each) for each in results]
 
@@ -122,6 +135,7 @@ def _sub_request(outer: Request, index: int, entry: Resource) -> Request:
         outer.base_url,
         Given(resource if isinstance(resource, dict) else None),
         nested=True,
+        caller=outer.caller,
     )
 
 
@@ -168,6 +182,30 @@ def _check_served(service: Service, index: int, entry: Resource) -> None:
             f"This server does not have the type {name}; nothing was written.",
             expression=f"Bundle.entry[{index}].request.url",
         )
+
+
+def _check_readable(service: Service, request: Request, index: int, entry: Resource) -> None:
+    """Refuse a read without right before anything is written: it is answered after that."""
+    if request.caller is None:
+        return
+    asked = _sub_request(request, index, entry)
+    if asked.method not in {"GET", "HEAD"}:
+        return
+    with suppress(NotFound, MethodNotAllowed), at_entry(index):
+        (interaction,) = find(service, asked).interactions or ("",)
+        if interaction in _READING:
+            service.call(asked).to(_READING[interaction], *_types_read(asked))
+
+
+def _types_read(request: Request) -> tuple[str, ...]:
+    """Return the type that a read is about, none where it is about all."""
+    match request.segments:
+        case (_, _, member) if member[:1].isupper():
+            return (member,)
+        case (_, _, "*") | () | ("_history",):
+            return ()
+        case _:
+            return (request.type,)
 
 
 def _response(request: Request, given: Answer) -> Entry:

@@ -51,7 +51,7 @@ class _Page:
         if self.cursor:
             links.append(Link("first", first))
         if after is not None:
-            scope = scope_of(self.place, applied)
+            scope = scope_of(self.place, applied, principal=self.request.principal)
             cursor = service.cursors.seal(Cursor(after, self.moment), scope, now=self.now)
             links.append(Link("next", further + cursor))
         return links
@@ -109,7 +109,7 @@ async def operation_page(
     operation.check(page.asked)
     logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
     asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
-    listed = await operation.run(service.call(request), asked)
+    listed = await operation.run(service.call(request).to(operation.rights, request.type), asked)
     body = bundle_bytes(
         "searchset",
         id=service.new_id(),
@@ -150,7 +150,8 @@ def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page
     text = next((value for name, value in pairs if name == CURSOR), None)
     if text is None:
         return _Page(request, place, asked, "", None, now, now)
-    cursor = service.cursors.open(text, scope_of(place, asked), now=now)
+    scope = scope_of(place, asked, principal=request.principal)
+    cursor = service.cursors.open(text, scope, now=now)
     return _Page(request, place, asked, text, cursor.position, cursor.moment, now)
 
 

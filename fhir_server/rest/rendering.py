@@ -13,6 +13,7 @@ from fhir_server.fhir.outcome import Issue, operation_outcome
 from fhir_server.fhir.resource import Stored
 from fhir_server.interactions.outcomes import Deleted, Saved
 from fhir_server.rest.answer import Answer, Header
+from fhir_server.rest.bearer import challenge
 from fhir_server.rest.conditional import preferences
 from fhir_server.rest.request import Request
 
@@ -42,6 +43,8 @@ def error_answer(error: FhirError) -> Answer:
     headers: tuple[Header, ...] = ()
     if isinstance(error, MethodNotAllowed):
         headers = ((b"allow", ", ".join(error.allowed).encode()),)
+    elif (demand := challenge(error)) is not None:
+        headers = ((b"www-authenticate", demand),)
     return Answer(error.status, outcome_bytes(error.issues), headers=headers)
 
 

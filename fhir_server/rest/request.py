@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from fhir_server.auth.caller import Caller
 from fhir_server.fhir.errors import BadRequest, UnsupportedMediaType
 from fhir_server.fhir.resource import LOGICAL_ID, Key
 from fhir_server.rest.content import Content, Streamed
@@ -34,6 +35,7 @@ class Request:
     content: Content
     format: Format = Format.JSON
     nested: bool = False
+    caller: Caller | None = None
     pairs: Pairs = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,6 +56,11 @@ class Request:
                 "these are 1 to 64 letters, digits, hyphens and full stops."
             )
         return Key(self.segments[0], logical_id)
+
+    @property
+    def principal(self) -> str:
+        """What tells callers apart; the same for all where nobody is asked for a token."""
+        return "" if self.caller is None else self.caller.access.principal
 
     @property
     def asked(self) -> Pairs:

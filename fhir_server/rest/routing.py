@@ -63,6 +63,8 @@ def template_of(segments: tuple[str, ...], types: frozenset[str]) -> str:
             return "/"
         case ("metadata" | "_history" | "_search" as word,):
             return f"/{word}"
+        case (".well-known", "smart-configuration"):
+            return "/.well-known/smart-configuration"
         case _:
             _check_type(segments[0], types)
             return _template_of_type(segments, types)

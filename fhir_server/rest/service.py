@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from fhir_server.auth.caller import Callers
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.interactions.call import Call
@@ -38,7 +39,7 @@ class Kept:
     """
 
     calls: dict[tuple[str, bool], Call] = field(default_factory=dict)
-    statements: dict[str, bytes] = field(default_factory=dict)
+    statements: dict[Hashable, bytes] = field(default_factory=dict)
 
     def forget_if_many(self) -> None:
         """Make room, so that clients cannot fill the memory."""
@@ -52,6 +53,7 @@ class Service:
     """One FHIR base. `clock` gives microseconds since 1970; `started` is when it was set up.
 
     `base_url` is None where the Host header of each request names it. `types` are those served.
+    `callers` knows who asks by a token, None where nobody is asked; `sight` is what is seen without one.
     """
 
     store: Store
@@ -68,6 +70,7 @@ class Service:
     version: str
     started: int
     base_url: str | None = None
+    callers: Callers | None = None
     limits: Limits = Limits()
     cross_origin: CrossOrigin = field(default_factory=CrossOrigin)
     kept: Kept = field(default_factory=Kept)
@@ -76,7 +79,9 @@ class Service:
         """Return what the interaction for this request works with."""
         prefer = request.headers.get(b"prefer")
         lenient = prefer is not None and preferences(prefer.decode("latin-1")).lenient
-        return self.call_at(request.base_url, lenient=lenient)
+        call = self.call_at(request.base_url, lenient=lenient)
+        caller = request.caller
+        return call if caller is None else replace(call, rights=caller.rights)
 
     def call_at(self, base_url: str, *, lenient: bool = False) -> Call:
         """Return what an interaction works with for clients that see this base URL."""
@@ -103,7 +108,7 @@ Handler: TypeAlias = Callable[[Service, Request], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one address, and the FHIR interactions that it serves.
+    """One method of one address, and the FHIR interactions that it serves; `open` to callers without a token.
 
     https://hl7.org/fhir/R4/valueset-type-restful-interaction.html and -system-restful-interaction.html.
     """
@@ -112,6 +117,7 @@ class Route:
     template: str
     handler: Handler
     interactions: tuple[str, ...]
+    open: bool = False
 
 
 Routes: TypeAlias = Mapping[str, Mapping[str, Route]]

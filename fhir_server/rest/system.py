@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from fhir_server.conformance.capability import Interactions, Software, capability_statement
+from fhir_server.conformance.capability import (
+    Interactions,
+    Security,
+    Software,
+    capability_statement,
+)
 from fhir_server.fhir.errors import NotSupported
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
@@ -12,6 +17,7 @@ from fhir_server.rest.bodies import form_of
 from fhir_server.rest.paging import history_page, search_page
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Routes, Service
+from fhir_server.rest.smart import oauth_uris
 
 
 async def metadata(service: Service, request: Request) -> Answer:
@@ -19,18 +25,20 @@ async def metadata(service: Service, request: Request) -> Answer:
     mode = request.parameter("mode")
     if mode not in {"", "full"}:
         raise NotSupported(f"metadata is served with mode=full, not {mode[:40]!r}.")
-    body = service.kept.statements.get(request.base_url)
+    uris = await oauth_uris(service)
+    kept_as = (request.base_url, None if uris is None else tuple(uris.items()))
+    body = service.kept.statements.get(kept_as)
     if body is None:
         statement = capability_statement(
             service.definitions,
             types=service.types,
             interactions=interactions_of(service.routes),
             software=Software(service.version, instant(service.started), request.base_url),
-            cross_origin=bool(service.cross_origin.origins),
+            security=Security(bool(service.cross_origin.origins), uris),
         )
         body = dump(statement)
         service.kept.forget_if_many()
-        service.kept.statements[request.base_url] = body
+        service.kept.statements[kept_as] = body
     return Answer(200, body)
 
 

@@ -15,6 +15,7 @@ from fhir_server.rest.instance import (
 from fhir_server.rest.operation import operation_routes
 from fhir_server.rest.routing import table
 from fhir_server.rest.service import Route
+from fhir_server.rest.smart import smart_configuration
 from fhir_server.rest.system import (
     metadata,
     search_system,
@@ -48,7 +49,8 @@ ROUTES = table(
         Route("DELETE", "/[type]", delete_where, ("delete",)),
         Route("GET", "/[type]/[id]/[type]", search_compartment, ("search-type",)),
         Route("POST", "/[type]/[id]/[type]/_search", search_compartment_by_form, ("search-type",)),
-        Route("GET", "/metadata", metadata, ()),
+        Route("GET", "/metadata", metadata, (), open=True),
+        Route("GET", "/.well-known/smart-configuration", smart_configuration, (), open=True),
         Route("POST", "/", post_bundle, ("transaction", "batch")),
         Route("GET", "/", search_system, ("search-system",)),
         Route("POST", "/_search", search_system_by_form, ("search-system",)),

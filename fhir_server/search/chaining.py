@@ -5,15 +5,16 @@ https://hl7.org/fhir/R4/search.html#chaining and #has; each may hold the other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
 
 from fhir_server.conformance.definitions import SearchParameter
 from fhir_server.fhir.errors import BadRequest, NotSupported
-from fhir_server.search import filtering
-from fhir_server.search.expression import PointedToBy, PointsTo, Predicate
+from fhir_server.search.expression import AllOf, PointedToBy, PointsTo, Predicate
 from fhir_server.search.filtering import Known, UnknownParameter, known_parameters, nearest
-from fhir_server.search.parameter_types.criterion import Surroundings, any_of
+from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.paths import is_canonical
 
 MOST_HOPS = 4
@@ -26,19 +27,42 @@ _HAS = "_has:"
 _HAS_PARTS = 3
 
 
-def predicate(known: Known, name: str, value: str, around: Surroundings) -> Predicate:
-    """Return what a parameter asks, chained or not; raise a BadRequest that says what is wrong with it."""
-    return _Chain(name, value, around).predicate(known, name, hops=0)
+End: TypeAlias = Callable[[Known, str, int], Predicate]
+"""Return what the last name of a chain asks of its type, after so many links."""
+
+Beside: TypeAlias = Mapping[int, Callable[[Known], Predicate]]
+"""What the type after so many links must satisfy besides."""
 
 
 @dataclass(slots=True)
+class Effort:
+    """How many types were tried for one parameter, and what the latest of them lacked."""
+
+    tried: int = 0
+    missed: UnknownParameter | None = None
+
+
+def predicate(  # noqa: PLR0913 - options, each by keyword
+    known: Known,
+    name: str,
+    end: End,
+    *,
+    effort: Effort,
+    beside: Beside = MappingProxyType({}),
+    hops: int = 0,
+) -> Predicate:
+    """Return what a name asks, chained or not; raise a BadRequest that says what is wrong with it."""
+    return _Chain(name, end, effort, beside).predicate(known, name, hops)
+
+
+@dataclass(frozen=True, slots=True)
 class _Chain:
-    """One chain on its way to its end, and how many types it tried."""
+    """One chain on its way to its end."""
 
     name: str
-    value: str
-    around: Surroundings
-    tried: int = 0
+    end: End
+    effort: Effort
+    beside: Beside
 
     def predicate(self, known: Known, rest: str, hops: int) -> Predicate:
         """Return what the rest of the name asks of a type."""
@@ -47,7 +71,7 @@ class _Chain:
         elif "." in rest:
             link = self._forward
         else:
-            return filtering.predicate(known, rest, self.value, self.around)
+            return self.end(known, rest, hops)
         if hops == MOST_HOPS:
             raise NotSupported(f"{self.name} has more than the {MOST_HOPS} links that are served")
         return link(known, rest, hops + 1)
@@ -93,17 +117,20 @@ class _Chain:
 
     def _of_type(self, known: Known, kind: str, beyond: str, hops: int) -> Predicate | None:
         """Return what the chain asks of the next type, None if that has no such parameter."""
-        self.tried += 1
-        if self.tried > MOST_TYPES:
+        self.effort.tried += 1
+        if self.effort.tried > MOST_TYPES:
             raise NotSupported(
                 f"{self.name} may mean more than {MOST_TYPES} types: name them, as in subject:Patient."
             )
         target = known_parameters(known.definitions, kind)
         if not beyond.startswith("_") and _first(beyond) not in target.parameters:
             return None
+        beside = self.beside.get(hops)
         try:
-            return self.predicate(target, beyond, hops)
-        except UnknownParameter:
+            found = self.predicate(target, beyond, hops)
+            return found if beside is None else AllOf((beside(target), found))
+        except UnknownParameter as missed:
+            self.effort.missed = missed
             return None
 
     def _reference(self, known: Known, code: str) -> SearchParameter:
@@ -137,9 +164,11 @@ class _Chain:
             for code in known_parameters(known.definitions, kind).parameters
         }
         code = _first(beyond)
-        what = repr(beyond) if code in parameters else f"{code!r}{nearest(code, parameters)}"
+        if code in parameters and self.effort.missed is not None:
+            # It is further on, or in brackets, that something is missing.
+            return self.effort.missed
         whom = kinds[0] if len(kinds) == 1 else f"none of {len(kinds)} types"
-        return UnknownParameter(f"{self.name!r}: {whom} has {what}")
+        return UnknownParameter(f"{self.name!r}: {whom} has {code!r}{nearest(code, parameters)}")
 
 
 def _first(name: str) -> str:

@@ -18,6 +18,7 @@ from fhir_server.search import paths
 from fhir_server.search.parameter_types import (
     composite,
     date,
+    near,
     number,
     quantity,
     reference,
@@ -27,20 +28,24 @@ from fhir_server.search.parameter_types import (
 )
 from fhir_server.search.parameter_types.composite import Component
 from fhir_server.search.parameter_types.entries import Entries, Indexer
+from fhir_server.search.record import LISTED
 
 Step: TypeAlias = Callable[[Node, Entries], None]
 """Add what a resource can be found by through one operand."""
 
 Keep: TypeAlias = Callable[[Node], bool]
 
-_APART = frozenset(("_id", "_lastUpdated"))
-"""Parameters that stores answer by themselves."""
+_LISTED = "List.entry.where(deleted.exists().not() or deleted = false).item"
+
+_APART = frozenset(("_id", "_lastUpdated", "_filter"))
+"""Parameters that stores answer by themselves, and the one that is of no value."""
 
 _INDEXERS: dict[str, Callable[[str], Indexer]] = {
     "string": string.indexer,
     "uri": uri.indexer,
     "number": number.indexer,
     "quantity": quantity.indexer,
+    "special": near.indexer,
 }
 
 _WHERE_TYPE = re.compile(r"([\w.]+)\.where\(resolve\(\) is (\w+)\)\Z")
@@ -80,7 +85,7 @@ class Compiler:
         uses: dict[str, list[Use]] = {}
         found: list[Compiled] = []
         for code, parameter in known.items():
-            if code in covered or code in _APART or parameter.type == "special":
+            if code in covered or code in _APART:
                 continue
             names = frozenset((code, *(each for each, parts in covered.items() if code in parts)))
             if parameter.type == "composite":
@@ -88,6 +93,9 @@ class Compiler:
             else:
                 for path, use in self._uses(resource_type, parameter, names):
                     uses.setdefault(path, []).append(use)
+        if resource_type == "List":
+            listed = reference.indexer(LISTED, self.base_url)
+            uses[_LISTED] = [Use(frozenset(), listed, lambda item: "reference" in item.value)]
         found.extend(
             Compiled(
                 _source(self._evaluator(path), each),

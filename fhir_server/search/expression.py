@@ -37,10 +37,11 @@ class HasTermBetween:
 
 @dataclass(frozen=True, slots=True)
 class HasTermContaining:
-    """The record has a term that begins with `prefix` and has `text` somewhere after it."""
+    """The record has a term that begins with `prefix` and has `text` somewhere after it, or at its end."""
 
     prefix: str
     text: str
+    at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,16 @@ class HasRange:
     tags: tuple[str, ...] = ()
     primary: bool = False
     unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IsNear:
+    """A place of the record under this parameter is at most so many metres from here."""
+
+    parameter: str
+    latitude: float
+    longitude: float
+    metres: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,7 @@ Predicate: TypeAlias = (
     | HasTermBetween
     | HasTermContaining
     | HasRange
+    | IsNear
     | IsPresent
     | HasId
     | Updated
@@ -163,11 +175,20 @@ def joins(predicate: Predicate) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One key of the order; `parameter` is a search parameter's code, of type `kind`."""
+    """One key of the order; `parameter` is a search parameter's code, of type `kind`.
+
+    `sources` are the parameters under which its values are indexed, where it is not by itself.
+    """
 
     parameter: str
     kind: str
     descending: bool
+    sources: tuple[str, ...] = ()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The parameters under which its values are indexed."""
+        return self.sources or (self.parameter,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +213,11 @@ class Plan:
     predicate: Predicate = EVERYTHING
     sort: tuple[SortKey, ...] = ()
     placed: tuple[tuple[str, Predicate], ...] = ()
+
+    @property
+    def joins(self) -> bool:
+        """Tell whether it asks for other resources as well."""
+        return joins(self.predicate) or any(joins(each) for _, each in self.placed)
 
     def predicate_of(self, resource_type: str) -> Predicate:
         """Return all that resources of one type must satisfy."""

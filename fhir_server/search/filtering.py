@@ -11,7 +11,7 @@ from functools import lru_cache
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.fhir.resource import LOGICAL_ID
-from fhir_server.search import paths
+from fhir_server.search import listing, paths
 from fhir_server.search.expression import (
     EVERYTHING,
     NOTHING,
@@ -26,6 +26,7 @@ from fhir_server.search.expression import (
 from fhir_server.search.parameter_types import (
     composite,
     date,
+    near,
     number,
     quantity,
     reference,
@@ -35,13 +36,16 @@ from fhir_server.search.parameter_types import (
 )
 from fhir_server.search.parameter_types.composite import Component
 from fhir_server.search.parameter_types.criterion import (
+    Alternatives,
     Criterion,
     Surroundings,
     any_of,
+    in_range,
     split,
     unescape,
 )
 from fhir_server.search.primary import has_one_value, primary_parameter
+from fhir_server.search.record import LISTED
 
 MOST_ALTERNATIVES = 500
 """How many values, separated by commas, one parameter may have."""
@@ -53,8 +57,6 @@ NOT_SERVED = {
     "_content": "a search in the text of resources",
     "_contained": "a search for contained resources",
     "_containedType": "a search for contained resources",
-    "_filter": "the filter language",
-    "_list": "a search by list",
     "_query": "a named query",
     "_text": "a search in narratives",
 }
@@ -68,6 +70,9 @@ _PARSERS: dict[str, Callable[[Criterion], Predicate]] = {
     "number": number.parse,
     "quantity": quantity.parse,
 }
+
+_NEGATED = {"not": None, "not-in": "in"}
+"""Modifiers of tokens that say that none of the values is there, and how one is asked for."""
 
 _UNREADABLE = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 
@@ -101,8 +106,6 @@ class Known:
         found = self.parameters.get(code)
         if found is None:
             raise UnknownParameter(f"{code!r}{nearest(code, self.parameters)}")
-        if found.type == "special":
-            raise NotSupported(f"the parameter {code} is not served yet")
         return found
 
     def components(self, parameter: SearchParameter) -> tuple[Component, ...]:
@@ -127,30 +130,46 @@ def nearest(name: str, names: Mapping[str, object]) -> str:
 
 def predicate(known: Known, name: str, value: str, around: Surroundings) -> Predicate:
     """Return what a parameter asks; raise a BadRequest that says what is wrong with it."""
-    _check_served(name)
+    check_served(name)
     code, _, modifier = name.partition(":")
+    if code == LISTED:
+        check_value(name, value)
+        return listing.predicate(known.resource_type, name, value)
     parameter = known.find(code)
-    if len(name) + len(value) > LONGEST_PARAMETER:
-        raise BadRequest(f"{code} is longer than {LONGEST_PARAMETER} characters")
-    if _UNREADABLE.search(value):
-        raise BadRequest(f"{code} has a character that no FHIR value has")
-    if not value:
-        raise EmptyValue(f"{name} has no value")
+    check_value(name, value)
     criterion = Criterion(parameter, modifier or None, value, around)
     if modifier == "missing":
-        return _missing(criterion)
-    if modifier == "not" and parameter.type == "token":
-        return Not(_any_value(known, replace(criterion, modifier=None)))
+        return missing(criterion)
+    if modifier in _NEGATED and parameter.type == "token":
+        return Not(_any_value(known, replace(criterion, modifier=_NEGATED[modifier])))
     return _any_value(known, criterion)
 
 
-def _check_served(name: str) -> None:
+def check_value(name: str, value: str) -> None:
+    """Raise BadRequest for a value that is empty, too long, or unreadable."""
+    code = name.partition(":")[0]
+    if len(name) + len(value) > LONGEST_PARAMETER:
+        raise BadRequest(f"{code} is longer than {LONGEST_PARAMETER} characters")
+    check_readable(code, value)
+    if not value:
+        raise EmptyValue(f"{name} has no value")
+
+
+def check_readable(code: str, value: str) -> None:
+    """Raise BadRequest for a value with control characters or halves of surrogate pairs."""
+    if _UNREADABLE.search(value):
+        raise BadRequest(f"{code} has a character that no FHIR value has")
+
+
+def check_served(name: str) -> None:
+    """Raise NotSupported for a parameter that R4 defines apart from the types, and that is not served."""
     code = name.partition(":")[0]
     if code in NOT_SERVED:
         raise NotSupported(f"{NOT_SERVED[code]} ({code}) is not served yet")
 
 
-def _missing(criterion: Criterion) -> Predicate:
+def missing(criterion: Criterion) -> Predicate:
+    """Return what `:missing` asks."""
     code = criterion.parameter.code
     if criterion.value not in {"true", "false"}:
         raise BadRequest(f"{criterion}: :missing is true or false")
@@ -163,7 +182,15 @@ def _missing(criterion: Criterion) -> Predicate:
 def _any_value(known: Known, criterion: Criterion) -> Predicate:
     """Return that one of the values separated by commas is there."""
     if "," not in criterion.value:
-        return _one_value(known, criterion)
+        return one_value(known, criterion)
+    values = _values(criterion)
+    if criterion.parameter.type == "special":
+        return near.parse(criterion, values)
+    return any_of(one_value(known, replace(criterion, value=each)) for each in values)
+
+
+def _values(criterion: Criterion) -> list[str]:
+    """Return the values between commas; raise BadRequest for too many, EmptyValue for an empty one."""
     values = split(criterion.value, ",")
     if len(values) > MOST_ALTERNATIVES:
         raise BadRequest(
@@ -171,16 +198,17 @@ def _any_value(known: Known, criterion: Criterion) -> Predicate:
         )
     if "" in values:
         raise EmptyValue(f"{criterion} has an empty value beside its commas")
-    return any_of(_one_value(known, replace(criterion, value=each)) for each in values)
+    return values
 
 
-def _one_value(known: Known, criterion: Criterion) -> Predicate:
+def one_value(known: Known, criterion: Criterion) -> Predicate:
+    """Return what one value asks, without regard to commas."""
     match criterion.parameter.code:
         case "_id":
             return _logical_id(criterion)
         case "_lastUpdated":
             criterion.refuse_modifier()
-            return any_of(Updated(each) for each in date.alternatives_of_moment(criterion))
+            return within(known, criterion, date.alternatives_of_moment(criterion))
         case _:
             sources = known.sources(criterion.parameter)
             if len(sources) == 1 and sources[0] is criterion.parameter:
@@ -188,6 +216,15 @@ def _one_value(known: Known, criterion: Criterion) -> Predicate:
             return any_of(
                 _parsed(known, replace(criterion, parameter=source)) for source in sources
             )
+
+
+def within(known: Known, criterion: Criterion, alternatives: Alternatives) -> Predicate:
+    """Return the predicate of a date within one of these limits."""
+    code = criterion.parameter.code
+    if code == "_lastUpdated":
+        return any_of(map(Updated, alternatives))
+    found = in_range(code, alternatives)
+    return _of_primary(found) if code == known.primary else found
 
 
 def _of_primary(predicate: Predicate) -> Predicate:
@@ -203,7 +240,7 @@ def _of_primary(predicate: Predicate) -> Predicate:
 
 def _logical_id(criterion: Criterion) -> Predicate:
     if criterion.modifier is not None:
-        raise criterion.wrong_modifier("not")
+        raise criterion.wrong_modifier()
     logical_id = unescape(criterion.value)
     if not LOGICAL_ID.match(logical_id):
         raise criterion.malformed("the logical id alone: up to 64 of A-Z, a-z, 0-9, `-` and `.`")
@@ -215,4 +252,6 @@ def _parsed(known: Known, criterion: Criterion) -> Predicate:
     if parse is not None:
         found = parse(criterion)
         return _of_primary(found) if criterion.parameter.code == known.primary else found
+    if criterion.parameter.type == "special":
+        return near.parse(criterion, [criterion.value])
     return composite.parse(criterion, known.components(criterion.parameter))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
-from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.fhir.errors import BadRequest
 from fhir_server.search.expression import Include
 from fhir_server.search.filtering import known_parameters, nearest
 
@@ -32,7 +32,7 @@ def parse_revinclude(
     """Return what `_revinclude=Provenance:target` asks for; raise BadRequest."""
     iterate = _iterates(name)
     if value == "*":
-        raise NotSupported(f"{name}=*: name the type that refers, as in Observation:*")
+        return Include("*", "*", iterate=iterate)
     include, parameter = _parsed(name, value, definitions)
     targets = parameter.targets if parameter is not None else ()
     if not iterate and resource_type is not None and targets and resource_type not in targets:

@@ -6,7 +6,7 @@ Stores also check here what their own index cannot.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, assert_never
 
@@ -21,6 +21,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -31,13 +32,15 @@ from fhir_server.search.expression import (
     SortKey,
     Updated,
 )
-from fhir_server.search.ordering import NATURAL, PRIMARY, Order, SortValue
+from fhir_server.search.geography import distance
+from fhir_server.search.ordering import PRIMARY, Order, SortValue, completed
 from fhir_server.search.record import (
     NO_DATE,
     SEPARATOR,
     IndexRecord,
     Range,
     is_on,
+    place_term,
     reference_term,
 )
 
@@ -82,13 +85,19 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             return any(each in record.terms for each in terms)
         case HasTermBetween(low, high):
             return any(low <= each < high for each in record.terms)
-        case HasTermContaining(prefix, text):
+        case HasTermContaining(prefix, text, at_end):
             start = len(prefix)
             return any(
-                each.startswith(prefix) and each.find(text, start) >= 0 for each in record.terms
+                each.startswith(prefix)
+                and (each.endswith(text, start) if at_end else each.find(text, start) >= 0)
+                for each in record.terms
             )
         case HasRange():
             return any(_is_within(each, predicate) for each in record.ranges)
+        case IsNear(parameter, latitude, longitude, metres):
+            return any(
+                distance(latitude, longitude, *each) <= metres for each in places(record, parameter)
+            )
         case IsPresent(parameter):
             return parameter in record.present
         case HasId(ids):
@@ -113,6 +122,15 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             )
         case _:
             assert_never(predicate)
+
+
+def places(record: IndexRecord, parameter: str) -> Iterator[tuple[float, float]]:
+    """Yield the latitude and longitude of each place of a record."""
+    prefix = place_term(parameter, "")
+    for each in record.terms:
+        if each.startswith(prefix):
+            latitude, _, longitude = each[len(prefix) :].partition("|")
+            yield float(latitude), float(longitude)
 
 
 def referred(record: IndexRecord, parameter: str, target: str) -> tuple[str, ...]:
@@ -150,20 +168,29 @@ def sort_key(record: IndexRecord, key: SortKey, *, updated: int) -> SortValue:
     marker = MARKERS.get(key.kind)
     if marker is None:
         return _range_end(record, key)
-    prefix = key.parameter + marker
     found = [
-        each[len(prefix) :].partition(SEPARATOR)[0]
+        value_of(each[len(prefix) :])
+        for prefix in (code + marker for code in key.codes)
         for each in record.terms
         if each.startswith(prefix)
     ]
     return _extreme(found, descending=key.descending)
 
 
+def value_of(text: str) -> str:
+    """Return what a term sorts by, of what follows its marker: a code without its system.
+
+    The separator stays, so that values are in the order of their terms.
+    """
+    value, separator, _ = text.partition(SEPARATOR)
+    return value + separator
+
+
 def _range_end(record: IndexRecord, key: SortKey) -> SortValue:
     found: list[Any] = [
         each.high if key.descending else each.low
         for each in record.ranges
-        if each.axis.partition(SEPARATOR)[0] == key.parameter
+        if each.axis.partition(SEPARATOR)[0] in key.codes
     ]
     end: SortValue = _extreme(found, descending=key.descending)
     return end
@@ -188,7 +215,7 @@ def ordered(
     candidates: Iterable[Candidate], plan: Plan, resolve: Resolver = nothing_resolves
 ) -> list[Candidate]:
     """Return those that match the plan, in its order."""
-    keys = plan.sort or NATURAL
+    keys = completed(plan.sort)
 
     def place(each: Candidate) -> Order:
         values = (sort_key(each.record, key, updated=each.updated) for key in keys)

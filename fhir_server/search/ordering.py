@@ -1,7 +1,8 @@
 """The order of a page, total in every case. Pure.
 
-Without `_sort`: the newest primary date first, then the latest created. With it: by its keys, what has no
-value last in both directions, and equals by creation, in the direction of the first key.
+Without `_sort`: the newest primary date first, then the latest created: page order. With it: by its keys, what has no
+value last in both directions, and equals in page order. Where the primary date is a key, what is of the
+same date stands by creation, in the direction of that key.
 https://hl7.org/fhir/R4/search.html#sort
 """
 
@@ -21,10 +22,19 @@ NATURAL = (SortKey("", PRIMARY, descending=True),)
 """The order without `_sort`."""
 
 
+def completed(keys: tuple[SortKey, ...]) -> tuple[SortKey, ...]:
+    """Return the keys with those that order what they leave equal: the primary date is always one."""
+    return keys if _primary(keys) else keys + NATURAL
+
+
+def _primary(keys: tuple[SortKey, ...]) -> SortKey | None:
+    return next((each for each in keys if each.kind == PRIMARY), None)
+
+
 @total_ordering
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """Where a resource stands: its value for each sort key, then its surrogate id."""
+    """Where a resource stands: its value for each of the `completed` keys, then its surrogate id."""
 
     keys: tuple[SortKey, ...]
     values: tuple[SortValue, ...]
@@ -41,7 +51,7 @@ class Order:
                 continue
             if mine is None or theirs is None:
                 return theirs is None
-            key = self.keys[number] if number < len(self.keys) else self.keys[0]
+            key = self.keys[number] if number < len(self.keys) else _primary(self.keys)
             smaller = mine < theirs  # type: ignore[operator]
-            return smaller != key.descending
+            return smaller != (key is not None and key.descending)
         return False

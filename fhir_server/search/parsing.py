@@ -7,6 +7,7 @@ Commas are alternatives, repeated parameters must all hold.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from fhir_server.search.expression import Plan
 from fhir_server.search.filtering import EmptyValue, UnknownParameter, known_parameters
 from fhir_server.search.parameter_types.criterion import Surroundings
 from fhir_server.search.reading import DEFAULT_COUNT, READERS, Query, Reading
+from fhir_server.search.terminology import ListedValueSets
 
 __all__ = ["Query", "parse_criteria", "parse_query"]
 
@@ -48,7 +50,7 @@ def parse_query(  # noqa: PLR0913 - options, each by keyword
         resource_type,
         definitions,
         known_parameters(definitions, resource_type or "Resource"),
-        Surroundings(now, ZoneInfo(zone), base_url.rstrip("/")),
+        Surroundings(now, ZoneInfo(zone), base_url.rstrip("/"), _terminology(definitions)),
         count=default_count,
         most_count=most_count,
     )
@@ -68,6 +70,12 @@ def parse_query(  # noqa: PLR0913 - options, each by keyword
     if unknown:
         raise _unknown(resource_type, unknown)
     return reading.query()
+
+
+@lru_cache(maxsize=4)
+def _terminology(definitions: Definitions) -> ListedValueSets:
+    """Return what the definitions tell of value sets; they are read when first asked for."""
+    return ListedValueSets(definitions.value_sets)
 
 
 def _reason(refusal: BadRequest) -> str:

@@ -20,6 +20,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -118,7 +119,9 @@ def _is_gathered(part: Predicate) -> bool:
             _is_gathered(each) and not (isinstance(each, HasRange) and each.primary)
             for each in part.predicates
         )
-    return isinstance(part, HasTermBetween | HasRange | HasTermContaining)
+    if isinstance(part, HasTermBetween):
+        return is_posted(part.low)
+    return isinstance(part, HasRange | HasTermContaining)
 
 
 def _paired(parts: tuple[Predicate, ...]) -> tuple[Predicate, ...]:
@@ -307,7 +310,7 @@ def is_selective(predicate: Predicate) -> bool:
             return is_selective(inner)
         case AllOf(inner) | AnyOf(inner):
             return all(is_selective(each) for each in inner)
-        case HasTermBetween() | HasTermContaining() | HasRange() | IsPresent():
+        case HasTermBetween() | HasTermContaining() | HasRange() | IsNear() | IsPresent():
             return False
         case PointsTo() | PointedToBy():
             return False

@@ -9,13 +9,20 @@ from urllib.parse import urlencode
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest, NotSupported
-from fhir_server.search import chaining
+from fhir_server.search import conditions, listing
 from fhir_server.search.expression import AllOf, Include, Plan, Predicate, SortKey
-from fhir_server.search.filtering import EmptyValue, Known, UnknownParameter, nearest
+from fhir_server.search.filtering import (
+    EmptyValue,
+    Known,
+    UnknownParameter,
+    check_value,
+    nearest,
+)
 from fhir_server.search.includes import parse_include, parse_revinclude
 from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.parameter_types.criterion import Surroundings
 from fhir_server.search.primary import primary_parameter
+from fhir_server.search.record import LISTED
 
 DEFAULT_COUNT = 20
 MOST_SORT_KEYS = 5
@@ -80,14 +87,17 @@ class Reading:
     includes: list[Include] = field(default_factory=list)
     revincludes: list[Include] = field(default_factory=list)
     predicates: list[Predicate] = field(default_factory=list)
+    placed: list[tuple[str, Predicate]] = field(default_factory=list)
     applied: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
 
     def apply(self, name: str, value: str) -> None:
         """Take one parameter in; raise a BadRequest that says what is wrong with it."""
         code = name.partition(":")[0]
-        if code not in READERS:
-            self.predicates.append(chaining.predicate(self.known, name, value, self.around))
+        if code == LISTED and self.resource_type is None:
+            self._apply_list(name, value)
+        elif code not in READERS:
+            self.predicates.append(conditions.predicate(self.known, name, value, self.around))
         else:
             self._apply_result_parameter(code, name, value)
         self.applied.append((name, value))
@@ -99,7 +109,7 @@ class Reading:
         )
         types = self.types if self.resource_type is None else frozenset({self.resource_type})
         return Query(
-            Plan(types, predicate, tuple(self.sort)),
+            Plan(types, predicate, tuple(self.sort), tuple(self.placed)),
             self.count,
             self.only_count or self.summary == "count",
             self.total,
@@ -110,6 +120,12 @@ class Reading:
             tuple(self.applied),
             tuple(self.ignored),
         )
+
+    def _apply_list(self, name: str, value: str) -> None:
+        """Take a list of all types in: it asks something else of each."""
+        check_value(name, value)
+        for each in self.definitions.resource_types:
+            self.placed.append((each, listing.predicate(each, name, value)))
 
     def _apply_result_parameter(self, code: str, name: str, value: str) -> None:
         if not value:
@@ -164,12 +180,13 @@ def _sort_key(reading: Reading, text: str) -> SortKey:
     if parameter is None:
         hint = nearest(code, reading.known.parameters)
         raise BadRequest(f"_sort={text}: there is no search parameter {code!r}{hint}")
-    sources = reading.known.sources(parameter)
-    if parameter.type in _UNSORTABLE or len(sources) > 1:
+    if parameter.type in _UNSORTABLE:
         raise NotSupported(f"_sort={text}: a {parameter.type} like {code} has no one order")
-    own = sources[0]
-    kind = PRIMARY if own.code == primary_parameter(reading.known.parameters) else own.type
-    return SortKey(own.code, kind, descending=text.startswith("-"))
+    codes = tuple(each.code for each in reading.known.sources(parameter))
+    primary = codes == (primary_parameter(reading.known.parameters),)
+    kind = PRIMARY if primary else parameter.type
+    others = () if codes == (code,) else codes
+    return SortKey(code, kind, descending=text.startswith("-"), sources=others)
 
 
 def _read_types(reading: Reading, _name: str, value: str) -> None:

@@ -7,10 +7,14 @@ subscriptions and exports use the same record. A term begins with the code of it
     code~SYSTEM             some code of that system
     subject>Patient/1       a reference; an absolute or canonical one as it stands
     subject#123␟SYSTEM      the identifier of a Reference
+    _list>Patient/1         what a List has in an entry that is not marked as deleted
     family^smith            a string, folded as `fold` does
     family!Smith            the same string as it stands, for `:exact`
     url@http://…            a URI
+    code"systolic pressure  the text of a code, folded, for `:text`
     identifier%1␟MR␟SYSTEM  the value of an Identifier, and a coding of its type
+    near/64.3456.-118       a cell of the grid over the earth that a place lies in
+    near!54.002|-1.9        the place itself, in degrees north and east
     code:$8480-6␟SYSTEM␟^high␟      a composite: its parts in order, each with the marker of its kind
 
 Numbers, dates and quantities are ranges on an axis: dates in microseconds since 1970, numbers as text that sorts as
@@ -128,6 +132,10 @@ def system_term(parameter: str, system: str) -> str:
     return f"{parameter}~{system_key(system)}"
 
 
+LISTED = "_list"
+"""The parameter that finds what a List has; the List is indexed by it, as by a reference."""
+
+
 def reference_term(parameter: str, reference: str) -> str:
     """Return the term of a reference: `Patient/1`, an absolute URL, or a canonical."""
     return f"{parameter}>{shortened(reference)}"
@@ -160,14 +168,30 @@ def uri_term(parameter: str, uri: str) -> str:
     return f"{parameter}@{shortened(uri)}"
 
 
-_KEPT_IN_RECORD = re.compile(r"[\w.-]+[!%]|(?!identifier~)[\w.-]+~").match
+def cell_term(parameter: str, cell: str) -> str:
+    """Return the term of a cell that a place lies in."""
+    return f"{parameter}/{cell}"
+
+
+def place_term(parameter: str, place: str) -> str:
+    """Return the term of a place: `54.002|-1.9`."""
+    return f"{parameter}!{place}"
+
+
+@lru_cache(maxsize=4096)
+def text_term(parameter: str, text: str) -> str:
+    """Return the term of the text of a code: remembered, as the same few texts come again and again."""
+    return f'{parameter}"{fold(text)[:LONGEST_VALUE]}'
+
+
+_KEPT_IN_RECORD = re.compile(r"""[\w.-]+[!%"]|(?!identifier~)[\w.-]+~""").match
 
 
 def is_posted(term: str) -> bool:
-    """Tell whether stores keep a posting list of a term, or leave it to the record.
+    """Tell whether stores keep a posting list of a term (or of all with this beginning), or leave it to the record.
 
-    Exact strings, identifiers of a type, and `system|` without a code are searched rarely and would cost a third
-    of all postings; `identifier=system|` is asked often.
+    Exact strings and places, texts of codes, identifiers of a type, and `system|` without a code are searched rarely and
+    would cost a third of all postings; `identifier=system|` is asked often.
     """
     return _KEPT_IN_RECORD(term) is None
 

@@ -26,6 +26,7 @@ _TRIES = (
 class About:
     """What there is to tell of a node; `call` gives what an interaction works with, by base URL.
 
+    `call` is None where readers may not know what is kept here: they have no token.
     `base_url` is None where the address that the reader sees names it; `prefix` is then its path.
     """
 
@@ -33,7 +34,7 @@ class About:
     types: frozenset[str]
     base_url: str | None
     prefix: str
-    call: Callable[[str], Call]
+    call: Callable[[str], Call] | None
     clock: Callable[[], int]
 
 
@@ -48,7 +49,9 @@ class StartPage:
     async def render(self, origin: str) -> str:
         """Return the page as HTML; `origin` is where the reader sees this node."""
         base = self.about.base_url or origin + self.about.prefix
-        counts = await self._fresh_counts(base)
+        counts = (
+            None if self.about.call is None else await self._fresh_counts(base, self.about.call)
+        )
         return _PAGE.substitute(
             version=escape(self.about.version),
             base=escape(base),
@@ -57,15 +60,14 @@ class StartPage:
             counts=_counts(base, counts),
         )
 
-    async def _fresh_counts(self, base: str) -> Mapping[str, str]:
+    async def _fresh_counts(self, base: str, call: Callable[[str], Call]) -> Mapping[str, str]:
         now = self.about.clock()
         if now - self._counted > _FRESH:
-            self._counts = await self._count(base, now)
+            self._counts = await self._count(call(base), now)
             self._counted = now
         return self._counts
 
-    async def _count(self, base: str, now: int) -> Mapping[str, str]:
-        call = self.about.call(base)
+    async def _count(self, call: Call, now: int) -> Mapping[str, str]:
         counts = {}
         for name in sorted(self.about.types):
             found = await search(call, name, (("_summary", "count"),), after=None, now=now)
@@ -83,7 +85,9 @@ def _try(base: str, query: str, told: str) -> str:
     return f'<li><a href="{link}">{escape(told)}</a><code>GET /{escape(query)}</code></li>'
 
 
-def _counts(base: str, counts: Mapping[str, str]) -> str:
+def _counts(base: str, counts: Mapping[str, str] | None) -> str:
+    if counts is None:
+        return '<p class="none">What is stored here is for those who have a token.</p>'
     if not counts:
         return '<p class="none">Nothing is stored here yet.</p>'
     return f'<ul class="counts">{"".join(_cells(base, counts))}</ul>'

@@ -100,7 +100,15 @@ def a_certificate(folder: Path) -> tuple[Path, Path]:
     [
         (["--host", "0.0.0.0"], "auth=none lets everyone in"),  # noqa: S104 - to see it refused
         (["--host", "example.org"], "binds loopback alone"),
-        (["--auth", "smart"], "auth: Input should be 'none'"),
+        (["--auth", "basic"], "auth: Input should be 'none' or 'smart'"),
+        (["--auth", "smart"], "auth=smart and issuers=URL belong together"),
+        (["--issuers", "https://a.example"], "auth=smart and issuers=URL belong together"),
+        (["--auth", "smart", "--issuers", "http://a.example"], "issuers: http://a.example is no"),
+        (["--auth", "smart", "--issuers", "a.example"], "a URL with https://"),
+        (
+            ["--auth", "smart", "--issuers", "https://a.example", "--host", "0.0.0.0"],  # noqa: S104 - to see it refused
+            "set base_url or audience",
+        ),
         (["--port", "http"], "port: Input should be a valid integer"),
         (["--port", "70000"], "port: Input should be less than or equal to 65535"),
         (["--workers", "0"], "workers:"),

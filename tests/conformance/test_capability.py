@@ -8,6 +8,7 @@ import pytest
 
 from fhir_server.conformance.capability import (
     Interactions,
+    Security,
     Software,
     capability_statement,
     served_parameters,
@@ -24,11 +25,17 @@ ALL = Interactions(
 
 
 def a_statement(
-    types: frozenset[str] = DEFINITIONS.resource_types, interactions: Interactions = ALL
+    types: frozenset[str] = DEFINITIONS.resource_types,
+    interactions: Interactions = ALL,
+    security: Security = Security(),  # noqa: B008 - a frozen value
 ) -> dict[str, Any]:
     software = Software("1.2.3", "2026-11-23T05:41:56.123Z", "http://here/fhir")
     return capability_statement(
-        DEFINITIONS, types=types, interactions=interactions, software=software, cross_origin=False
+        DEFINITIONS,
+        types=types,
+        interactions=interactions,
+        software=software,
+        security=security,
     )
 
 
@@ -43,6 +50,29 @@ def test_it_is_a_valid_resource(types: frozenset[str]) -> None:
     issues = Validator(DEFINITIONS).validate(a_statement(types))
 
     assert [each for each in issues if each.severity == "error"] == []
+
+
+@pytest.mark.parametrize(
+    "uris", [{}, {"token": "https://a.example/token"}, {"authorize": "https://a.example/x"}]
+)
+def test_addresses_of_the_issuer_are_told_when_both_that_are_needed_are_known(
+    uris: dict[str, str],
+) -> None:
+    security = a_statement(security=Security(oauth_uris=uris))["rest"][0]["security"]
+
+    assert "extension" not in security
+    assert security["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
+
+
+def test_where_tokens_are_asked_for_the_statement_says_whose() -> None:
+    uris = {"authorize": "https://a.example/authorize", "token": "https://a.example/token"}
+    statement = a_statement(security=Security(oauth_uris=uris))
+
+    issues = Validator(DEFINITIONS).validate(statement)
+    (extension,) = statement["rest"][0]["security"]["extension"]
+    assert [each for each in issues if each.severity == "error"] == []
+    assert {each["url"]: each["valueUri"] for each in extension["extension"]} == uris
+    assert a_statement()["rest"][0]["security"] == {"cors": False}
 
 
 def test_what_is_not_served_is_not_claimed() -> None:
@@ -61,10 +91,11 @@ def test_what_is_not_served_is_not_claimed() -> None:
     )
 
 
-def test_special_parameters_are_not_claimed() -> None:
+def test_special_parameters_are_claimed_where_they_are_served() -> None:
     location = of_type(a_statement(), "Location")
 
-    assert not {"near", "_filter"} & {each["name"] for each in location["searchParam"]}
+    special = {each["name"] for each in location["searchParam"] if each["type"] == "special"}
+    assert special == {"_filter", "near"}
 
 
 def test_each_type_that_is_served_is_told() -> None:

@@ -83,6 +83,9 @@ async def test_what_is_hidden_is_not_included(ward: Call) -> None:
         ("Patient", "_id=grace&_revinclude=Observation:subject", []),
         ("Organization", "_revinclude=Observation:performer", ["Observation/two"]),
         ("Organization", "_revinclude=Observation:*", ["Observation/two"]),
+        ("Patient", "_revinclude=*", ["Observation/one", "Observation/two"]),
+        ("Patient", "_id=grace&_revinclude=*", []),
+        ("Organization", "_revinclude=*", ["Observation/two", "Patient/ada"]),
         (
             "Patient",
             "_revinclude=Observation:subject&_include=Patient:general-practitioner",

@@ -9,6 +9,18 @@ from fhir_server.policy.visibility import Visibility
 
 TYPES = ("Patient", "Observation", "Slot")
 type_sets = st.sets(st.sampled_from(TYPES)).map(frozenset)
+sights = st.builds(
+    Visibility,
+    st.just("test"),
+    st.none() | type_sets,
+    st.sampled_from((None, "ada", "bob")),
+    type_sets,
+)
+
+
+def sees(sight: Visibility, resource_type: str, compartments: frozenset[str]) -> bool:
+    patient = sight.patient_of(resource_type)
+    return sight.permits_type(resource_type) and (patient is None or patient in compartments)
 
 
 def test_nothing_in_common_is_nothing_and_not_everything() -> None:
@@ -43,3 +55,19 @@ def test_narrowing_by_types_leaves_what_both_permit(
     sight = Visibility.everything("test").of_types(first).of_types(second)
 
     assert {each for each in TYPES if sight.permits_type(each)} == first & second
+
+
+@given(
+    first=sights,
+    second=sights,
+    resource_type=st.sampled_from(TYPES),
+    compartments=st.sets(st.sampled_from(("ada", "bob"))).map(frozenset),
+)
+def test_together_two_sights_see_what_each_of_them_sees(
+    first: Visibility, second: Visibility, resource_type: str, compartments: frozenset[str]
+) -> None:
+    both = sees(first, resource_type, compartments) and sees(second, resource_type, compartments)
+    of_one_patient = None in (first.patient, second.patient) or first.patient == second.patient
+
+    together = sees(first & second, resource_type, compartments)
+    assert together == (both and of_one_patient)

@@ -44,7 +44,7 @@ def test_an_unknown_type_is_not_found_with_a_suggestion(path: str, message: str)
         ("/Patient/_foo", "not served"),
         ("/Patient/1/_history/2/3", "not served"),
         ("/_foo", "not served"),
-        ("/.well-known/smart-configuration", "not served"),
+        ("/.well-known/openid-configuration", "not served"),
         ("/Patient/1/_search", "not served"),
         ("/Patient/1/*/_history", "not served"),
     ],

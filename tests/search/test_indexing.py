@@ -47,6 +47,21 @@ def test_a_resource_with_too_many_entries_is_refused() -> None:
         record_of(a("Patient", name=crowd))
 
 
+def test_what_a_list_has_is_counted_once() -> None:
+    items = [{"item": {"reference": f"Patient/{each}"}} for each in range(MOST_ENTRIES - 100)]
+
+    found = record_of(a("List", entry=items))
+
+    assert len([each for each in found.terms if each.startswith("_list>")]) == len(items)
+    with pytest.raises(TooLarge, match="the index takes"):
+        record_of(
+            a(
+                "List",
+                entry=[*items, *({"item": {"reference": f"Group/{each}"}} for each in range(101))],
+            )
+        )
+
+
 def test_a_resource_without_anything_has_an_empty_record() -> None:
     found = record_of({"resourceType": "Observation"})
 

@@ -45,6 +45,7 @@ HOLDS: list[Predicate] = [
     HasTermBetween("code=a\x1fs", "code=a\x1ft"),
     HasTermContaining("family^", "mit"),
     HasTermContaining("family^", "smith"),
+    HasTermContaining("family^", "th", at_end=True),
     HasRange("date", (Limit("low", ">=", 10), Limit("high", "<=", 20))),
     HasRange("date", (Limit("low", ">", 20),)),
     IsPresent("code"),
@@ -63,6 +64,8 @@ FAILS: list[Predicate] = [
     HasTermBetween("code=b", "code=c"),
     HasTermBetween("a", "code=a\x1fs"),
     HasTermContaining("family^s", "smith"),
+    HasTermContaining("family^", "mit", at_end=True),
+    HasTermContaining("family^s", "smith", at_end=True),
     HasTermContaining("code^", "mit"),
     # Each limit holds of one range, and not both of the same.
     HasRange("date", (Limit("low", ">=", 40), Limit("high", "<=", 20))),
@@ -92,7 +95,7 @@ def test_what_holds_is_found(predicate: Predicate) -> None:
         ("date", "date", 10, 50),
         ("dose", "quantity", "5", "7"),
         ("family", "string", "jones", "smith"),
-        ("code", "token", "a", "b"),
+        ("code", "token", "a\x1f", "b\x1f"),
         ("subject", "reference", "Patient/1", "Patient/2"),
         ("url", "uri", "urn:a", "urn:b"),
         ("_id", "token", "ada", "ada"),
@@ -135,8 +138,16 @@ FAMILIES = [
     ("sort", "ids"),
     [
         ((), "cdbae"),
-        ((SortKey("family", "string", descending=False),), "bdace"),
-        ((SortKey("family", "string", descending=True),), "adbec"),
+        ((SortKey("family", "string", descending=False),), "dbace"),
+        ((SortKey("family", "string", descending=True),), "adbce"),
+        ((SortKey("date", "primary", descending=False),), "abdce"),
+        (
+            (
+                SortKey("family", "string", descending=False),
+                SortKey("date", "primary", descending=False),
+            ),
+            "bdace",
+        ),
         ((SortKey("_lastUpdated", "date", descending=True),), "edcba"),
         (
             (
@@ -147,7 +158,7 @@ FAMILIES = [
         ),
     ],
 )
-def test_what_is_missing_comes_last_and_the_newest_first(
+def test_what_is_missing_comes_last_and_of_equals_the_newest_first(
     sort: tuple[SortKey, ...], ids: str
 ) -> None:
     found = ordered(FAMILIES, Plan(None, EVERYTHING, sort))

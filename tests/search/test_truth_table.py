@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 import pytest
-from _pytest.mark import ParameterSet
 
-from fhir_server.fhir.resource import Resource
+from fhir_server.search.expression import Predicate
 from fhir_server.search.matching import matches
-from fhir_server.search.parsing import parse_query
-from tests.search.cases import Rule, codes, dates, numbers, references, texts, units
-from tests.search.support import BASE, DEFINITIONS, NOW, UPDATED, pairs_of, record_of
-
-RULES = [
-    rule for table in (dates, numbers, texts, codes, references, units) for rule in table.RULES
-]
+from tests.search.cases import Rule, a
+from tests.search.support import UPDATED, query_of, record_of
+from tests.search.truth import ROWS, RULES, Row, is_cited
 
 
-def rows(rules: list[Rule]) -> list[ParameterSet]:
-    found = [
-        (rule, query, expected)
-        for rule in rules
-        for queries, expected in ((rule.found_by, True), (rule.not_found_by, False))
-        for query in queries
-    ]
-    return [
-        pytest.param(rule.resource, query, expected, id=f"{number} {rule.says[:40]}: {query[:60]}")
-        for number, (rule, query, expected) in enumerate(found)
-    ]
+def named(number: int, row: Row) -> str:
+    return f"{number} {row.rule.says[:40]}: {row.query[:60]}"
 
 
 def test_the_table_is_as_large_as_it_claims() -> None:
-    assert len(rows(RULES)) >= 400
+    assert len([row for row in ROWS if is_cited(row.rule)]) >= 400
 
 
-@pytest.mark.parametrize(("resource", "query", "expected"), rows(RULES))
-def test_a_resource_is_found_by_what_the_specification_says(
-    resource: Resource, query: str, *, expected: bool
-) -> None:
-    asked = parse_query(
-        resource["resourceType"], pairs_of(query), DEFINITIONS, now=NOW, base_url=BASE
-    )
+def test_each_rule_says_where_its_sentence_stands() -> None:
+    assert [each.says for each in RULES if not is_cited(each)] == []
 
-    found = matches(asked.plan.predicate, record_of(resource), updated=UPDATED)
 
-    assert found is expected
+@pytest.mark.parametrize("source", ["", "R4", "https://hl7.org/fhir/R5/search.html", "see #token"])
+def test_a_rule_that_names_no_page_of_r4_is_not_cited(source: str) -> None:
+    assert not is_cited(Rule("anything", a("Patient"), source=source))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[named(*each) for each in enumerate(ROWS)])
+def test_a_resource_is_found_by_what_the_specification_says(row: Row) -> None:
+    resource = row.rule.resource
+    there = [(each["resourceType"], record_of(each)) for each in (resource, *row.rule.beside)]
+
+    def resolve(kind: str, predicate: Predicate, /) -> bool:
+        return any(
+            name == kind and matches(predicate, record, updated=UPDATED, resolve=resolve)
+            for name, record in there
+        )
+
+    asked = query_of(resource["resourceType"], row.query)
+    found = matches(asked.plan.predicate, record_of(resource), updated=UPDATED, resolve=resolve)
+
+    assert found is row.expected

@@ -21,9 +21,11 @@ def ticking() -> Callable[[], int]:
     return lambda: next(moments)
 
 
-def open_sqlite(folder: Path) -> AbstractAsyncContextManager[Store]:
+def open_sqlite(
+    folder: Path, clock: Callable[[], int] | None = None
+) -> AbstractAsyncContextManager[Store]:
     """Open the embedded store."""
-    return open_store(folder / "store.db", clock=ticking())
+    return open_store(folder / "store.db", clock=clock or ticking())
 
 
 BACKENDS = {"sqlite": open_sqlite}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anyio
 import msgspec
 import pytest
@@ -288,6 +290,8 @@ SEARCHES: list[tuple[Predicate, list[str]]] = [
     (HasTermBetween("code=1\x1f", "code=1 "), ["ann", "bob", "dee"]),
     (HasTermContaining("family^", "mith"), ["ann", "bob"]),
     (HasTermContaining("family^", "family"), []),
+    (HasTermContaining("family^", "mith", at_end=True), ["ann"]),
+    (HasTermContaining("family^", "xsmith", at_end=True), []),
     (HasRange("birthdate", (Limit("low", ">=", 10), Limit("high", "<", 20))), ["ann"]),
     (HasRange("birthdate", (Limit("high", ">=", 20),)), ["bob"]),
     (HasRange("birthdate", (Limit("low", "<", 21), Limit("high", ">=", 15))), ["ann", "bob"]),
@@ -350,6 +354,45 @@ async def test_a_type_that_may_not_be_seen_is_as_if_absent(store: Store) -> None
     assert await found(store, HasTerm("a=1\x1f"), sight=sight) == []
     assert (await store.history(sight, HistoryScope(), None, 10)).versions == ()
     assert [each async for each in store.scan(sight, Part(None, 0, LARGE), LARGE)] == []
+
+
+async def test_the_compartment_bounds_all_but_the_types_that_are_seen_whole(store: Store) -> None:
+    ward, theirs, other = (
+        a_draft(Key(kind, "x"), terms=("a=1\x1f",), patients=patients)
+        for kind, patients in (("Location", ()), ("Observation", ("ann",)), ("Slot", ("bob",)))
+    )
+    await store.write([Put(each) for each in (ward, theirs, other)], atomic=False)
+    sight = replace(EVERYTHING.of_patient("ann"), unbound=frozenset({"Location"}))
+    plan = Plan(None, HasTerm("a=1\x1f"))
+    seen = {ward.key, theirs.key}
+
+    keys = [ward.key, theirs.key, other.key]
+    assert {each for each in keys if await store.read(sight, each)} == seen
+    assert {each for each in keys if await store.read(sight, each, 1)} == seen
+    assert {each.stored.key for each in await store.read_many(sight, keys)} == seen
+    page = await store.search(sight, plan, None, 10)
+    assert {each.stored.key for each in page.rows} == seen
+    assert (await store.count(sight, plan)).number == 2
+    history = await store.history(sight, HistoryScope(), None, 10)
+    assert {each.key for each in history.versions} == seen
+    assert {each.key async for each in store.scan(sight, Part(None, 0, LARGE), LARGE)} == seen
+    met = Expectation(sight, plan, frozenset(seen))
+    (answer,) = await store.write([Expect(met)], atomic=True)
+    assert answer == Unchanged(None)
+
+
+async def test_an_old_version_is_hidden_with_the_current_one(store: Store) -> None:
+    await put(store, a_draft(patients=("one",)))
+    between = await store.now()
+    await put(store, a_draft(rest=b'"n":2', patients=("two",)))
+    everything = Part(None, 0, LARGE)
+
+    for patient, numbers in (("one", []), ("two", [2])):
+        sight = EVERYTHING.of_patient(patient)
+        assert [each for each in (1, 2) if await store.read(sight, ADA, each)] == numbers
+        history = await store.history(sight, HistoryScope("Patient", "ada"), None, 10)
+        assert [each.version for each in history.versions] == numbers
+        assert [each async for each in store.scan(sight, everything, between)] == []
 
 
 async def test_an_update_changes_what_finds_it(store: Store) -> None:

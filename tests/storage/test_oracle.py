@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
@@ -26,6 +27,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -47,6 +49,7 @@ from fhir_server.search.record import (
     sortable,
 )
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
+from fhir_server.storage.sqlite import sorting, walking
 from tests.storage.conftest import BACKENDS, START
 
 EXAMPLES = 3_000 if os.environ.get("FHIR_TEST_LONG") else 150
@@ -55,20 +58,36 @@ TERMS = (
     *(f"code={code}\x1f{system}" for code in "abc" for system in ("", "x", "y")),
     *(f"family^{name}" for name in ("smith", "smithe", "smyth", "jones")),
     *(f"family!{name}" for name in ("Smith", "SMITH")),
+    *(f'code"{text}' for text in ("high pressure", "low pressure")),
     *(f"patient>Patient/{patient}" for patient in PATIENTS),
+    "near!54.0|-1.9",
+    "near!54.002|-1.9",
+    "near!-89.9|180.0",
+    *(f"url@urn:{name}" for name in ("a", "a:b", "b")),
+    # Its text is less than that of `a` with a system, and a beginning of it.
+    "code=a\ta\x1f",
     "code~x",
     "identifier~x",
+    "identifier=a\x1fx",
 )
 NUMBERS = tuple(map(sortable, map(Decimal, ("-3", "0", "0.002", "2", "2000"))))
 ENDS = (LOWEST, *NUMBERS, HIGHEST)
 MOMENTS = tuple(day * DAY for day in (0, 1, 2, 40, 400, 1_000))
 LENGTHS = (0, SECOND - 1, DAY - 1, 30 * DAY, 365 * DAY, 2**50)
+WAYS: dict[str, dict[str, int]] = {
+    "as it decides": {},
+    "the index walked": {"FEW": 0, "CHUNK": 1, "MOST_IN_CHUNK": 2, "LARGE": 0},
+    "the index walked, equals sorted": {"FEW": 0},
+    "the index walked until it is too far": {"FEW": 1, "LARGE": 1},
+}
+"""How a page may be sorted, by the thresholds that lead to it."""
 
 dates = st.builds(
     lambda low, length: Range("date", low, low + length),
     st.sampled_from(MOMENTS),
     st.sampled_from(LENGTHS),
 )
+others = dates.map(lambda each: Range("issued", each.low, each.high))
 tags = st.sampled_from(((), ("|mg",), ("|g",), ("0$x", "|mg")))
 numbers = st.builds(
     lambda ends, tags: Range("value", min(ends), max(ends), tags),
@@ -78,18 +97,22 @@ numbers = st.builds(
 units = st.sampled_from(("", "mg", "g", "mL", "m.s", "m"))
 quantities = st.builds(
     lambda axis, unit, ends, tags: Range(axis + unit, min(ends), max(ends), tags),
-    st.sampled_from(("dose\x1f", "pair:a\x1fx\x1f", "pair:a\x1fy\x1f", "pair:b\x1fx\x1f")),
+    st.sampled_from(("amount\x1f", "pair:a\x1fx\x1f", "pair:a\x1fy\x1f", "pair:b\x1fx\x1f")),
     units,
     st.tuples(st.sampled_from(ENDS), st.sampled_from(ENDS)),
     st.sampled_from(((), ("|mg",))),
 )
+doses = numbers.map(lambda each: Range("dose", each.low, each.high, each.tags))
 patients = st.sets(st.sampled_from(PATIENTS), max_size=2).map(sorted).map(tuple)
 
 
 @st.composite
 def records(draw: st.DrawFn, logical_id: str) -> IndexRecord:
     primary = draw(st.sampled_from((NO_DATE, *MOMENTS)))
-    found = draw(st.sets(st.one_of(dates, numbers, quantities), max_size=4))
+    found = draw(st.sets(st.one_of(dates, others, numbers, doses, quantities), max_size=4))
+    if primary != NO_DATE:
+        # What the extractor promises of the primary date: one range, which begins there.
+        found.add(Range("when", primary, primary + draw(st.sampled_from(LENGTHS))))
     ranges = tuple(sorted(found, key=str))
     members = draw(patients)
     return IndexRecord(
@@ -163,10 +186,15 @@ coded = st.builds(
 leaves: st.SearchStrategy[Predicate] = st.one_of(
     st.builds(HasTerm, st.sampled_from(TERMS)),
     st.builds(HasAnyTerm, st.lists(st.sampled_from(TERMS), max_size=12).map(tuple)),
-    st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^")).map(
+    st.sampled_from(("code=a\x1f", "code=", "family^smi", "family^", 'code"hi', 'code"')).map(
         lambda prefix: HasTermBetween(prefix, prefix_end(prefix))
     ),
-    st.builds(HasTermContaining, st.just("family^"), st.sampled_from(("mit", "smith", "y", "q"))),
+    st.builds(
+        HasTermContaining,
+        st.just("family^"),
+        st.sampled_from(("mit", "smith", "th", "es", "y", "q", "xsmith")),
+        st.booleans(),
+    ),
     st.builds(
         HasRange,
         st.just("when"),
@@ -183,10 +211,17 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
     ),
     st.builds(
         HasRange,
-        st.sampled_from(("dose\x1f", "pair:a\x1f", "pair:a\x1fx\x1f", "pair:b\x1fx\x1f")),
+        st.sampled_from(("amount\x1f", "pair:a\x1f", "pair:a\x1fx\x1f", "pair:b\x1fx\x1f")),
         st.lists(number_limits, min_size=1, max_size=2).map(tuple),
         st.sampled_from(((), ("|mg",))),
         unit=st.sampled_from(("", "g", "mg", "m")),
+    ),
+    st.builds(
+        IsNear,
+        st.just("near"),
+        st.sampled_from((54.0, 54.001, 90.0)),
+        st.sampled_from((-1.9, 0.0, -180.0)),
+        st.sampled_from((0.0, 150.0, 222.5, 2e7)),
     ),
     st.builds(IsPresent, st.sampled_from(("date", "value", "none"))),
     st.builds(HasId, st.lists(st.sampled_from(["r0", "r3", "r5", "zz"]), max_size=3).map(tuple)),
@@ -203,15 +238,21 @@ predicates = st.recursive(
 )
 sort_keys = st.sampled_from(
     [
-        SortKey(parameter, kind, descending=descending)
-        for parameter, kind in (
-            ("date", PRIMARY),
-            ("date", "date"),
-            ("value", "number"),
-            ("family", "string"),
-            ("code", "token"),
-            ("_lastUpdated", "date"),
-            ("_id", "token"),
+        SortKey(parameter, kind, descending=descending, sources=sources)
+        for parameter, kind, sources in (
+            ("when", PRIMARY, ()),
+            ("date", "date", ()),
+            ("either-date", "date", ("date", "issued")),
+            ("value", "number", ()),
+            ("either-value", "number", ("value", "dose")),
+            ("amount", "quantity", ()),
+            ("family", "string", ()),
+            ("code", "token", ()),
+            ("either-code", "token", ("code", "identifier")),
+            ("patient", "reference", ()),
+            ("url", "uri", ()),
+            ("_lastUpdated", "date", ()),
+            ("_id", "token", ()),
         )
         for descending in (False, True)
     ]
@@ -219,7 +260,7 @@ sort_keys = st.sampled_from(
 plans = st.builds(
     lambda predicate, sort: Plan(frozenset({"Observation"}), predicate, tuple(sort)),
     predicates,
-    st.lists(sort_keys, max_size=2),
+    st.lists(sort_keys, max_size=3),
 )
 sights = st.sampled_from(
     [
@@ -248,6 +289,14 @@ async def written(store: Store, history: tuple[IndexRecord, ...]) -> list[Candid
         current[each.id] = Candidate(each, answer.stored.moment, rid)
     current.pop("r2", None)
     return list(current.values())
+
+
+def sorted_by(way: str) -> ExitStack:
+    """Set the thresholds of a way to sort, until the stack is closed."""
+    patches = ExitStack()
+    for name, number in WAYS[way].items():
+        patches.enter_context(patch.object(walking if name == "LARGE" else sorting, name, number))
+    return patches
 
 
 async def compare(
@@ -286,18 +335,20 @@ async def compare(
     plan=plans,
     sight=sights,
     size=st.integers(1, 4),
+    way=st.sampled_from(sorted(WAYS)),
     few=st.sampled_from((planning.PROBE, 1, 3)),
 )
-def test_every_page_of_every_search_is_the_oracles(  # noqa: PLR0917 - a case
+def test_every_page_of_every_search_is_the_oracles(  # noqa: PLR0917 - what is drawn
     backend: str,
     history: tuple[IndexRecord, ...],
     plan: Plan,
     sight: Visibility,
     size: int,
+    way: str,
     few: int,
 ) -> None:
     # What is few decides what leads, and nothing else.
-    with patch.multiple(planning, SHORT=few, PROBE=few):
+    with sorted_by(way), patch.multiple(planning, SHORT=few, PROBE=few):
         asyncio.run(compare(backend, history, plan, sight, size))
 
 

@@ -121,6 +121,8 @@ _OTHER: Mapping[str, Measure] = {
     "[ft_i]": (_INCH * 12, ((_LENGTH, 1),)),
     "[yd_i]": (_INCH * 36, ((_LENGTH, 1),)),
     "[mi_i]": (_INCH * 63_360, ((_LENGTH, 1),)),
+    "[mi_us]": (Fraction(5280 * 1200, 3937), ((_LENGTH, 1),)),
+    "[nmi_i]": (Fraction(1852), ((_LENGTH, 1),)),
     "%": (Fraction(1, 100), ()),
     "[ppm]": (Fraction(1, 1_000_000), ()),
 }

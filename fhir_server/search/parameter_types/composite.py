@@ -23,6 +23,7 @@ from fhir_server.search.parameter_types.criterion import (
     Criterion,
     any_of,
     begins_with,
+    folded,
     in_range,
     split,
     unescape,
@@ -230,8 +231,8 @@ def _patterns(criterion: Criterion) -> list[Pattern]:
         case "token":
             return [_token_pattern(criterion)]
         case "string":
-            folded = string.folded(criterion, unescape(criterion.value))
-            return [(f"^{folded}", None, SEPARATOR)]
+            text = folded(criterion)
+            return [(f"^{text}", None, SEPARATOR)]
         case "reference":
             names = reference.names(criterion)
             return [(f">{shortened(each)}{SEPARATOR}",) for each in names]

@@ -19,15 +19,14 @@ from fhir_server.search.expression import (
     Limit,
     Predicate,
 )
-from fhir_server.search.record import LONGEST_VALUE, prefix_end
+from fhir_server.search.parameter_types.modifiers import modifiers_of
+from fhir_server.search.record import LONGEST_VALUE, fold, prefix_end
+from fhir_server.search.terminology import NO_VALUE_SETS, Terminology
 
 Alternatives = tuple[tuple[Limit, ...], ...]
 """Limits on one range: all of those in one of these."""
 
 _NEEDS = {
-    "text": "a search in display texts",
-    "in": "a terminology service",
-    "not-in": "a terminology service",
     "above": "the hierarchy of the resources or codes",
     "below": "the hierarchy of the resources or codes",
 }
@@ -38,11 +37,15 @@ _ESCAPED = re.compile(r"\\([,$|\\])")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the meaning of a value depends on: the moment in microseconds, the zone, this server's address."""
+    """What the meaning of a value depends on.
+
+    The moment in microseconds, the zone, this server's address, what is known of value sets.
+    """
 
     now: int
     zone: ZoneInfo
     base_url: str = ""
+    terminology: Terminology = NO_VALUE_SETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,8 @@ class Criterion:
         if self.modifier is not None:
             raise self.wrong_modifier()
 
-    def wrong_modifier(self, *served: str) -> BadRequest:
-        """Return the error for a modifier that is not among those that the type has."""
+    def wrong_modifier(self) -> BadRequest:
+        """Return the error for a modifier that is not among those that the parameter has."""
         kind = self.parameter.type
         need = _NEEDS.get(self.modifier or "")
         if need is not None:
@@ -72,7 +75,7 @@ class Criterion:
                 f"{self}: the modifier :{self.modifier} of a {kind} parameter needs "
                 f"{need}, which is not served yet"
             )
-        known = ", ".join(f":{each}" for each in ("missing", *served))
+        known = ", ".join(f":{each}" for each in modifiers_of(self.parameter))
         return BadRequest(
             f"{self}: a {kind} parameter has no modifier :{self.modifier}; it has {known}"
         )
@@ -112,6 +115,16 @@ def begins_with(prefix: str) -> HasTermBetween:
     return HasTermBetween(prefix, prefix_end(prefix))
 
 
+def begins_otherwise(prefix: str, low: str, high: str) -> Predicate:
+    """Return the predicate of a term that begins with the prefix and lies outside of low <= term < high."""
+    return any_of((HasTermBetween(prefix, low), HasTermBetween(high, prefix_end(prefix))))
+
+
+def next_term(term: str) -> str:
+    """Return the first text after a term: no term has a NUL."""
+    return term + "\0"
+
+
 def check_length(criterion: Criterion, text: str) -> str:
     """Return a text that is searched by its beginning; raise BadRequest for one longer than is indexed."""
     if len(text) > LONGEST_VALUE:
@@ -120,6 +133,14 @@ def check_length(criterion: Criterion, text: str) -> str:
             f"this value has {len(text)}"
         )
     return text
+
+
+def folded(criterion: Criterion) -> str:
+    """Return the value folded, as strings are searched; raise BadRequest if punctuation is all there is."""
+    found = fold(unescape(criterion.value))
+    if not found:
+        raise criterion.malformed("at least one letter or digit in what is searched for")
+    return check_length(criterion, found)
 
 
 def in_range(

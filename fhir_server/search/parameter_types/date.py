@@ -183,18 +183,13 @@ def parse(criterion: Criterion) -> Predicate:
     return in_range(criterion.parameter.code, alternatives(criterion))
 
 
-def alternatives(criterion: Criterion) -> Alternatives:  # noqa: C901 - one branch per prefix
+def alternatives(criterion: Criterion) -> Alternatives:
     """Return the limits on a stored interval that a prefix and a date ask for.
 
     https://hl7.org/fhir/R4/search.html#prefix, where the search value covers start <= … < end.
     """
     prefix, text = split_prefix(unescape(criterion.value))
-    found = interval(text, criterion.around.zone)
-    if found is None:
-        raise criterion.malformed(
-            f"`yyyy`, `yyyy-mm`, `yyyy-mm-dd` or `yyyy-mm-ddThh:mm:ss+zz:zz` after one of {NAMES}"
-        )
-    start, end = found
+    found = start, end = _asked(criterion, text)
     match prefix:
         case "eq":
             return within(start, end)
@@ -218,6 +213,28 @@ def alternatives(criterion: Criterion) -> Alternatives:  # noqa: C901 - one bran
             return ((low("<", end + margin), high(">=", start - margin)),)
         case _:
             assert_never(prefix)
+
+
+def overlapping(criterion: Criterion) -> Alternatives:
+    """Return the limits on a stored interval that has a moment in common with a date."""
+    start, end = _asked(criterion, criterion.value)
+    return ((low("<", end), high(">=", start)),)
+
+
+def including(criterion: Criterion) -> Alternatives:
+    """Return the limits on a stored interval that has all moments of a date."""
+    start, end = _asked(criterion, criterion.value)
+    return ((low("<=", start), high(">=", end - 1)),)
+
+
+def _asked(criterion: Criterion, text: str) -> Interval:
+    """Return what a date that is asked for covers; raise BadRequest for what is none."""
+    found = interval(text, criterion.around.zone)
+    if found is None:
+        raise criterion.malformed(
+            f"`yyyy`, `yyyy-mm`, `yyyy-mm-dd` or `yyyy-mm-ddThh:mm:ss+zz:zz` after one of {NAMES}"
+        )
+    return found
 
 
 def alternatives_of_moment(criterion: Criterion) -> Alternatives:

@@ -9,14 +9,14 @@ from fhir_server.search.parameter_types.criterion import Alternatives
 
 Prefix: TypeAlias = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 
-_PREFIXES: dict[str, Prefix] = {each: each for each in get_args(Prefix)}
+PREFIXES: dict[str, Prefix] = {each: each for each in get_args(Prefix)}
 
-NAMES = ", ".join(_PREFIXES)
+NAMES = ", ".join(PREFIXES)
 
 
 def split_prefix(text: str) -> tuple[Prefix, str]:
     """Return the prefix, `eq` if there is none, and what follows it."""
-    found = _PREFIXES.get(text[:2])
+    found = PREFIXES.get(text[:2])
     return ("eq", text) if found is None else (found, text[2:])
 
 

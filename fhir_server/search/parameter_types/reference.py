@@ -78,7 +78,7 @@ def parse(criterion: Criterion) -> Predicate:
         case modifier if _TYPE.match(modifier):
             return _of_type(criterion, modifier)
         case _:
-            raise criterion.wrong_modifier("identifier", "[type]")
+            raise criterion.wrong_modifier()
 
 
 def _predicate(criterion: Criterion) -> Predicate:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from fhir_server.fhir.fhirpath import Node
-from fhir_server.search.expression import AllOf, HasTerm, HasTermContaining, Predicate
+from fhir_server.search.expression import (
+    AllOf,
+    HasTerm,
+    HasTermBetween,
+    HasTermContaining,
+    Predicate,
+)
 from fhir_server.search.parameter_types.criterion import (
     Criterion,
+    begins_otherwise,
     begins_with,
-    check_length,
+    folded,
+    next_term,
     unescape,
 )
 from fhir_server.search.parameter_types.entries import Entries, Indexer
-from fhir_server.search.record import exact_term, fold, string_term
+from fhir_server.search.record import exact_term, fold, prefix_end, string_term
 
 _PARTS = {
     "HumanName": ("family", "given", "prefix", "suffix", "text"),
@@ -53,20 +61,36 @@ def parse(criterion: Criterion) -> Predicate:
     code, text = criterion.parameter.code, unescape(criterion.value)
     match criterion.modifier:
         case None:
-            return begins_with(f"{code}^{folded(criterion, text)}")
+            return begins_with(f"{code}^{folded(criterion)}")
         case "exact":
             # The folded text leads; the exact one is looked up in the record of what that finds.
             exact = HasTerm(exact_term(code, text))
             return AllOf((HasTerm(string_term(code, text)), exact)) if fold(text) else exact
         case "contains":
-            return HasTermContaining(f"{code}^", folded(criterion, text))
+            return HasTermContaining(f"{code}^", folded(criterion))
         case _:
-            raise criterion.wrong_modifier("exact", "contains")
+            raise criterion.wrong_modifier()
 
 
-def folded(criterion: Criterion, text: str) -> str:
-    """Return the text as it is searched; raise BadRequest if punctuation is all there is."""
-    found = fold(text)
-    if not found:
-        raise criterion.malformed("at least one letter or digit (`:exact` finds punctuation)")
-    return check_length(criterion, found)
+def compared(criterion: Criterion, operator: str) -> Predicate:
+    """Return what an operator of the filter language asks of a whole string, folded, by its code points."""
+    prefix = f"{criterion.parameter.code}^"
+    text = folded(criterion)
+    term = prefix + text
+    match operator:
+        case "eq":
+            return HasTerm(term)
+        case "ne":
+            return begins_otherwise(prefix, term, next_term(term))
+        case "lt":
+            return HasTermBetween(prefix, term)
+        case "le":
+            return HasTermBetween(prefix, next_term(term))
+        case "gt":
+            return HasTermBetween(next_term(term), prefix_end(prefix))
+        case "ge":
+            return HasTermBetween(term, prefix_end(prefix))
+        case "ew":
+            return HasTermContaining(prefix, text, at_end=True)
+        case _:
+            raise AssertionError(operator)

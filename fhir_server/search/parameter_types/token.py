@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fhir_server.fhir.errors import NotSupported
 from fhir_server.fhir.fhirpath import Node
-from fhir_server.search.expression import HasTerm, Predicate
-from fhir_server.search.parameter_types.criterion import Criterion, begins_with, split, unescape
+from fhir_server.search.expression import HasAnyTerm, HasTerm, Predicate
+from fhir_server.search.parameter_types.criterion import (
+    Criterion,
+    begins_otherwise,
+    begins_with,
+    folded,
+    next_term,
+    split,
+    unescape,
+)
 from fhir_server.search.parameter_types.entries import Entries, Indexer
+from fhir_server.search.parameter_types.modifiers import modifiers_of
 from fhir_server.search.record import (
     SEPARATOR,
     of_type_term,
+    prefix_end,
     shortened,
     system_term,
+    text_term,
     token_term,
 )
 
@@ -21,6 +33,7 @@ _BOOLEANS = "http://terminology.hl7.org/CodeSystem/special-values"
 """The system that the specification gives to `true` and `false`."""
 
 _TRIPLE = 3
+_WITH_TEXT = frozenset(("CodeableConcept", "Coding", "Identifier"))
 
 Coded = tuple[str, str]
 """A system, or "" for none, and a code."""
@@ -37,8 +50,24 @@ def indexer(code: str, implied: str = "") -> Indexer:
                 terms.append(system_term(code, system))
         if node.type == "Identifier":
             terms.extend(_typed(code, node.value))
+        if node.type in _WITH_TEXT:
+            terms.extend([text_term(code, each) for each in _texts(node)])
 
     return index
+
+
+def _texts(node: Node) -> list[str]:
+    """Return the texts that go with a code: of a concept and its codings, of the type of an identifier."""
+    value = node.value
+    if node.type == "Identifier":
+        kind = value.get("type", {})
+        return [kind["text"]] if "text" in kind else []
+    if node.type == "Coding":
+        return [value["display"]] if "display" in value else []
+    said = [each["display"] for each in value.get("coding", ()) if "display" in each]
+    if "text" in value:
+        said.append(value["text"])
+    return said
 
 
 def codings(node: Node, implied: str = "") -> list[Coded]:
@@ -79,10 +108,19 @@ def parse(criterion: Criterion) -> Predicate:
     match criterion.modifier:
         case None:
             return _predicate(criterion)
-        case "of-type":
+        case "of-type" if "of-type" in modifiers_of(criterion.parameter):
             return _of_type(criterion)
+        case "text":
+            return begins_with(text_term(criterion.parameter.code, folded(criterion)))
+        case "in":
+            return _in(criterion)
+        case "above" | "below":
+            raise NotSupported(
+                f"{criterion}: the modifier :{criterion.modifier} of a token parameter needs a terminology "
+                "service, and none is configured; list the codes, separated by commas"
+            )
         case _:
-            raise criterion.wrong_modifier("not", "of-type")
+            raise criterion.wrong_modifier()
 
 
 def _predicate(criterion: Criterion) -> Predicate:
@@ -94,6 +132,20 @@ def _predicate(criterion: Criterion) -> Predicate:
     if system is None:
         return begins_with(f"{code}={shortened(value)}{SEPARATOR}")
     return HasTerm(token_term(code, system, value))
+
+
+def other_than(criterion: Criterion) -> Predicate:
+    """Return what `ne` of the filter language asks: a code that is not this one."""
+    code, (system, value) = criterion.parameter.code, system_and_code(criterion)
+    if not value:
+        raise criterion.malformed(
+            "`code`, `system|code` or `|code` where another code is asked for"
+        )
+    if system is None:
+        low = f"{code}={shortened(value)}{SEPARATOR}"
+        return begins_otherwise(f"{code}=", low, prefix_end(low))
+    low = token_term(code, system, value)
+    return begins_otherwise(f"{code}=", low, next_term(low))
 
 
 def system_and_code(criterion: Criterion) -> tuple[str | None, str]:
@@ -108,6 +160,20 @@ def system_and_code(criterion: Criterion) -> tuple[str | None, str]:
             raise criterion.malformed(
                 r"`code`, `system|code`, `|code` or `system|` (a `|` inside of them is written `\|`)"
             )
+
+
+def _in(criterion: Criterion) -> Predicate:
+    value_set = unescape(criterion.value)
+    codes = criterion.around.terminology.expand(value_set)
+    if codes is None:
+        raise NotSupported(
+            f"{criterion}: no terminology service is configured, and without one only the value sets are known "
+            "that R4 requires and lists, such as http://hl7.org/fhir/ValueSet/administrative-gender"
+        )
+    code = criterion.parameter.code
+    return HasAnyTerm(
+        tuple(token_term(code, system, each) for system in codes for each in sorted(codes[system]))
+    )
 
 
 def _of_type(criterion: Criterion) -> Predicate:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from fhir_server.fhir.fhirpath import Node
-from fhir_server.search.expression import HasAnyTerm, HasTerm, Predicate
+from fhir_server.search.expression import HasAnyTerm, HasTerm, HasTermContaining, Predicate
 from fhir_server.search.parameter_types.criterion import (
     Criterion,
     any_of,
+    begins_otherwise,
     begins_with,
     check_length,
+    next_term,
     unescape,
 )
 from fhir_server.search.parameter_types.entries import Entries, Indexer
@@ -45,7 +47,24 @@ def parse(criterion: Criterion) -> Predicate:
         case "above":
             return HasAnyTerm(tuple(uri_term(code, each) for each in _above(uri)))
         case _:
-            raise criterion.wrong_modifier("above", "below")
+            raise criterion.wrong_modifier()
+
+
+def compared(criterion: Criterion, operator: str) -> Predicate:
+    """Return what an operator of the filter language asks of a URI, as it is written."""
+    prefix = f"{criterion.parameter.code}@"
+    text = check_length(criterion, unescape(criterion.value))
+    match operator:
+        case "ne":
+            return begins_otherwise(prefix, prefix + text, next_term(prefix + text))
+        case "co":
+            return HasTermContaining(prefix, text)
+        case "sw":
+            return begins_with(prefix + text)
+        case "ew":
+            return HasTermContaining(prefix, text, at_end=True)
+        case _:
+            raise AssertionError(operator)
 
 
 def _above(uri: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import assert_never
 import apsw
 
 from fhir_server.fhir.resource import Key, Stored
+from fhir_server.search.advice import advice
 from fhir_server.search.record import NO_DATE, IndexRecord, packed, unpacked
 from fhir_server.storage.contract import (
     Delete,
@@ -22,6 +23,7 @@ from fhir_server.storage.contract import (
     Written,
 )
 from fhir_server.storage.drafts import rendered
+from fhir_server.storage.sqlite.budget import while_writing
 from fhir_server.storage.sqlite.index import Index, Place
 from fhir_server.storage.sqlite.owners import Owners
 from fhir_server.storage.sqlite.searching import Searcher
@@ -157,7 +159,12 @@ class Applier:
 
     def _refusal(self, expectation: Expectation) -> Refused | None:
         self.index.flush()
-        page = self._searcher.page(expectation.sight, expectation.plan, None, 2)
+        sight, plan = expectation.sight, expectation.plan
+        page = while_writing(
+            self._connection,
+            lambda: self._searcher.page(sight, plan, None, 2),
+            lambda: f"{advice(plan)}. Nothing was written",
+        )
         matches = tuple(row.stored.key for row in page.rows)
         return None if frozenset(matches) == expectation.matches else Refused(matches=matches)
 

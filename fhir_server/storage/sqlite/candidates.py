@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import chain, groupby
 from typing import Any
 
-from fhir_server.search.expression import AllOf, HasId, HasTerm, Predicate, SortKey
+from fhir_server.search.expression import AllOf, HasId, Predicate
 from fhir_server.search.planning import choose, conjuncts
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.sqlite.filtering import Filter, Scan
-from fhir_server.storage.sqlite.index import compartment_term
 from fhir_server.storage.sqlite.leads import Leads
-from fhir_server.storage.sqlite.sorting import TermOrder
-from fhir_server.storage.sqlite.translation import LISTED
+from fhir_server.storage.sqlite.translation import LISTED, Condition
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Place, Run, Window
 
@@ -34,12 +33,11 @@ class Candidates:
         asked: Predicate | None = None,
         of_all: bool = False,
     ) -> None:
-        self._view = view
-        self._asked = asked
+        self.view = view
         self._leads = Leads(view)
-        if view.sight.patient is not None:
-            # The compartment's own posting list: a driver that is never longer than what may be seen.
-            predicate = AllOf((HasTerm(compartment_term(view.sight.patient)), predicate))
+        self._asked = asked
+        if view.bound:
+            predicate = AllOf((*view.bound, predicate))
         # An id needs no better lead.
         named = any(isinstance(each, HasId) for each in conjuncts(predicate))
         self._predicate = predicate if named else self._leads.expanded(predicate)
@@ -71,19 +69,13 @@ class Candidates:
         scan, order = _bounded(scans[0], run)
         return self._rest.rows(scan, order=order, limit=limit)
 
-    def by_moment(self, after: int | None, *, descending: bool) -> Iterator[tuple[int, int]]:
-        """Yield moment and rid of the matches, by the moment of their version."""
-        ((_, condition),) = self._leads.scans(None)
-        if after is not None:
-            condition.add(f"r.moment {'<' if descending else '>'} ?", after)
-        order = f" ORDER BY r.moment {'DESC' if descending else 'ASC'}"
-        whole = Filter(self._view, tuple(conjuncts(self._asked or self._predicate)))
-        records = whole.records((LISTED, condition), order=order)
-        return ((moment, rid) for (_, rid), moment, _ in records)
-
-    def by_term(self, key: SortKey) -> TermOrder:
-        """Return the matches in the order of a term."""
-        return TermOrder(self._view, tuple(conjuncts(self._asked or self._predicate)), key)
+    def checked(self, rids: Sequence[int]) -> dict[int, tuple[int, IndexRecord]]:
+        """Return moment and index record of those of these resources that match."""
+        condition = Condition()
+        condition.add("r.deleted=0")
+        condition.add("r.rid IN (SELECT value FROM json_each(?))", f"[{','.join(map(str, rids))}]")
+        found = self._whole.records((LISTED, condition))
+        return {rid: (moment, record) for (_, rid), moment, record in found}
 
     def records(self) -> Iterator[tuple[int, int, IndexRecord]]:
         """Yield rid, moment and index record of each match once, in no order."""
@@ -101,9 +93,21 @@ class Candidates:
             return self._rest.count(scans[0])
         return len({rid for _, rid in self._gathered()})
 
-    def is_short(self, most: int) -> bool:
-        """Tell whether the lead has fewer candidates than that."""
-        return self._lead is not None and self._leads.count(self._lead, most) < most
+    def number(self, most: int) -> int | None:
+        """Return how many candidates the lead has; None without a lead, or if there are so many."""
+        if self._lead is None:
+            return None
+        found = self._leads.count(self._lead, most)
+        return found if found < most else None
+
+    @cached_property
+    def required(self) -> tuple[Predicate, ...]:
+        """What a resource must satisfy that no lead has found."""
+        return tuple(conjuncts(self._asked or self._predicate))
+
+    @cached_property
+    def _whole(self) -> Filter:
+        return Filter(self.view, self.required)
 
     def _gathered(self) -> Iterator[Place]:
         return chain.from_iterable(map(self._rest.places, self._leads.scans(self._lead)))

@@ -96,7 +96,7 @@ class Filter:
     def _select(self, scan: Scan, columns: str, order: str, *, joined: bool = False) -> apsw.Cursor:
         source, found = scan
         condition = found.copy()
-        see(self._view.sight, source, condition)
+        see(self._view.sight, self._view.kind, source, condition)
         if self._first is not None:
             condition.add(f"{source.primary_date} >= ?", self._first)
         if self._last is not None:

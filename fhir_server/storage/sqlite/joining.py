@@ -8,6 +8,7 @@ refer to it. Both ways read under the caller's own sight, at every hop.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 
 import apsw
@@ -30,7 +31,6 @@ from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.planning import GATHER, PROBE, SHORT, choose, conjuncts
 from fhir_server.search.record import IndexRecord, reference_term
 from fhir_server.storage.sqlite.candidates import Candidates
-from fhir_server.storage.sqlite.index import compartment_term
 from fhir_server.storage.sqlite.leads import MERGED, Leads
 from fhir_server.storage.sqlite.view import View
 
@@ -56,6 +56,11 @@ class _Few:
     def __init__(self, records: Sequence[IndexRecord]) -> None:
         self._records = records
         self.ids = frozenset(each.id for each in records)
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """All that one of them can be found by."""
+        return frozenset(term for record in self._records for term in record.terms)
 
     def referring(self, parameter: str, target: str) -> Predicate:
         """Return the predicate of what refers to them."""
@@ -95,7 +100,7 @@ class Joins:
         if joins(predicate):
             leads = Leads(view)
             asked = leads.expanded(predicate)
-            cheapest = self._cheapest(leads, asked)
+            cheapest = self._cheapest(view, leads, asked)
             return Candidates(view, cheapest, asked=asked, of_all=self._of_all)
         return Candidates(view, predicate, of_all=self._of_all)
 
@@ -104,11 +109,16 @@ class Joins:
         match predicate:
             case AllOf((HasId(ids), inner)) if few := self._few_of.get((kind, inner)):
                 return not few.ids.isdisjoint(ids)
+            case AllOf((HasTerm(term), inner)) if few := self._few_of.get((kind, inner)):
+                return term in few.terms
         known = self._answers.get((kind, predicate))
         if known is not None:
             return known
         if self._left == 0:
-            message = f"The chain would look at more than {self._most} resources: narrow the search"
+            message = (
+                f"The chain would look at more than {self._most} resources: narrow the search, "
+                "or search the other type first"
+            )
             raise TooCostly(message)
         self._left -= 1
         if len(self._answers) >= REMEMBERED:
@@ -129,10 +139,10 @@ class Joins:
             self._few_of[kind, predicate] = None if len(found) > most else _Few(found)
         return self._few_of[kind, predicate]
 
-    def _cheapest(self, leads: Leads, predicate: Predicate) -> Predicate:
+    def _cheapest(self, view: View, leads: Leads, predicate: Predicate) -> Predicate:
         """Return a predicate with those joins written out that are cheaper so."""
         parts = list(conjuncts(predicate))
-        if self._most_gathered(leads, parts) == 0:
+        if self._most_gathered(view, leads, parts) == 0:
             return predicate
         long: dict[int, Predicate] = {}
         for place, each in enumerate(parts):
@@ -142,19 +152,17 @@ class Joins:
             elif written is not None:
                 parts[place] = written
         # Many terms are good to lead, and slow to check: one join of them is enough.
-        most = self._most_gathered(leads, parts)
+        most = self._most_gathered(view, leads, parts)
         for place, written in long.items():
             if leads.count(written, most) < most:
                 parts[place] = written
                 break
         return AllOf(tuple(parts))
 
-    def _most_gathered(self, leads: Leads, parts: Sequence[Predicate]) -> int:
+    def _most_gathered(self, view: View, leads: Leads, parts: Sequence[Predicate]) -> int:
         """Return how long a lead may be to be better than those there are; 0 where they are short."""
         others = [each for each in parts if not joins(each)]
-        if self._sight.patient is not None:
-            others = [HasTerm(compartment_term(self._sight.patient)), *others]
-        lead = choose(AllOf(tuple(others)), leads.count).lead
+        lead = choose(AllOf((*view.bound, *others)), leads.count).lead
         if lead is None:
             return _ANY if self._of_all else GATHER
         number = leads.count(lead, PROBE)
@@ -171,7 +179,7 @@ class Joins:
                 return None if few is None else few.referring(parameter, target)
             case PointedToBy(source, parameter, own, inner):
                 few = self._few(source, inner, WRITTEN_OUT)
-                return None if few is None else few.referred(parameter, own, WRITTEN_OUT)
+                return None if few is None else few.referred(parameter, own, WRITTEN_OUT_FOR_ALL)
             case AnyOf(parts) if parts and all(isinstance(each, PointsTo) for each in parts):
                 written = []
                 for each in parts:

@@ -20,7 +20,7 @@ from fhir_server.search.expression import (
     Predicate,
 )
 from fhir_server.search.planning import PROBE, spans_of, tightened
-from fhir_server.search.record import is_family, prefix_end
+from fhir_server.search.record import is_family, is_posted, prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
 from fhir_server.storage.sqlite.index import axis_key
 from fhir_server.storage.sqlite.translation import LISTED, POSTING, SPAN, Condition, add_limits
@@ -51,9 +51,9 @@ class Leads:
             case None:
                 return [self._of_type()]
             case HasTerm(term):
-                return [self._posting(term)]
+                return [self.posting(term)]
             case HasAnyTerm(terms) if len(set(terms)) <= MERGED:
-                return [self._posting(each) for each in dict.fromkeys(terms)]
+                return [self.posting(each) for each in dict.fromkeys(terms)]
             case _:
                 return None
 
@@ -63,9 +63,9 @@ class Leads:
             case None:
                 yield self._of_type()
             case HasTerm(term):
-                yield self._posting(term)
+                yield self.posting(term)
             case HasAnyTerm(terms):
-                yield from (self._posting(each) for each in dict.fromkeys(terms))
+                yield from (self.posting(each) for each in dict.fromkeys(terms))
             case HasTermBetween() | HasTermContaining():
                 yield POSTING, self._terms(lead)
             case HasRange():
@@ -89,7 +89,11 @@ class Leads:
             return _condition("t.term>=? AND t.term<?", low, high)
         low = self._view.key(lead.prefix)
         condition = _condition("t.term>=? AND t.term<?", low, prefix_end(low))
-        condition.add(f"instr(substr(t.term, {len(low) + 1}), ?)>0", lead.text)
+        rest = f"substr(t.term, {len(low) + 1})"
+        if lead.at_end:
+            condition.add(f"substr({rest}, {-len(lead.text)})=?", lead.text)
+        else:
+            condition.add(f"instr({rest}, ?)>0", lead.text)
         return condition
 
     def count(self, lead: Predicate, most: int) -> int:
@@ -131,8 +135,8 @@ class Leads:
     def expanded(self, predicate: Predicate) -> Predicate:
         """Write a range of terms as the few terms that exist in it: those are in page order."""
         match predicate:
-            case HasTermBetween(low, high):
-                terms = tuple(islice(self._terms_between(low, high), MERGED + 1))
+            case HasTermBetween(low, high) if is_posted(low):
+                terms = tuple(islice(self.terms_between(low, high), MERGED + 1))
                 return predicate if len(terms) > MERGED else HasAnyTerm(terms)
             case Not(inner):
                 return Not(self.expanded(inner))
@@ -143,8 +147,8 @@ class Leads:
             case _:
                 return predicate
 
-    def _terms_between(self, low: str, high: str) -> Iterator[str]:
-        """Yield the distinct terms of a range."""
+    def terms_between(self, low: str, high: str) -> Iterator[str]:
+        """Yield the distinct terms of a range, by one seek for each."""
         own = len(self._view.kind) + 1
         keys = self._distinct("term", self._view.key(low), self._view.key(high))
         return (each[own:] for each in keys)
@@ -165,7 +169,8 @@ class Leads:
     def _of_type(self) -> Scan:
         return LISTED, _condition("r.type=? AND r.deleted=0", self._view.kind)
 
-    def _posting(self, term: str) -> Scan:
+    def posting(self, term: str) -> Scan:
+        """Return the posting list of a term: it is in page order."""
         return POSTING, _condition("t.term=?", self._view.key(term))
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
@@ -178,11 +183,14 @@ class Leads:
             yield SPAN, condition
 
     def _axes(self, lead: HasRange) -> Iterator[tuple[str, int]]:
-        """Yield the axes of a lead with their span classes: of a family those that exist."""
-        if not is_family(lead.axis):
-            yield from ((lead.axis, span) for span in spans_of(lead.limits))
-            return
-        first = self._view.key(lead.axis)
+        """Yield the axes of a lead with their span classes."""
+        if is_family(lead.axis):
+            return self.axes_of(lead.axis)
+        return ((lead.axis, span) for span in spans_of(lead.limits))
+
+    def axes_of(self, family: str) -> Iterator[tuple[str, int]]:
+        """Yield the axes of a family that exist, with their span classes."""
+        first = self._view.key(family)
         own = len(self._view.kind) + 1
         for key in self._distinct("axis", first, prefix_end(first)):
             axis, _, span = key[own:].rpartition(".")

@@ -20,10 +20,11 @@ from fhir_server.storage.contract import (
 from fhir_server.storage.sqlite.searching import row_of
 from fhir_server.storage.sqlite.translation import (
     ARCHIVED,
+    CURRENT,
     LISTED,
     Condition,
     see,
-    see_types,
+    see_any,
 )
 
 READ = "SELECT r.version, r.moment, r.method, r.body FROM resource r WHERE r.type=? AND r.id=?"
@@ -39,13 +40,13 @@ class Reader:
 
     def current(self, sight: Visibility, key: Key) -> Stored | None:
         """Return the current version, a deletion included; None if absent or hidden."""
-        if sight.types is None and sight.patient is None:
+        if sight.patient_of(key.type) is None and sight.permits_type(key.type):
             row = self._connection.execute(READ, (key.type, key.id)).fetchone()
             return Stored(key, *row) if row else None
         if not sight.permits_type(key.type):
             return None
         condition = Condition()
-        see(sight, LISTED, condition)
+        see(sight, key.type, LISTED, condition)
         statement = f"{READ} AND {condition.text}"
         row = self._connection.execute(statement, (key.type, key.id, *condition.values)).fetchone()
         return Stored(key, *row) if row else None
@@ -58,7 +59,7 @@ class Reader:
         condition = Condition()
         condition.add("r.type=? AND r.id=?", key.type, key.id)
         condition.add("h.version=?", version)
-        see(sight, ARCHIVED, condition)
+        see(sight, key.type, ARCHIVED, condition)
         row = self._connection.execute(
             "SELECT h.version, h.moment, h.method, h.body"  # noqa: S608 - constants
             f" FROM resource r JOIN history h ON h.rid=r.rid WHERE {condition.text}",
@@ -68,15 +69,15 @@ class Reader:
 
     def many(self, sight: Visibility, keys: Sequence[Key]) -> list[Row]:
         """Return the current, not deleted, visible ones of these resources."""
-        condition = Condition()
-        condition.add("r.type=? AND r.id=? AND r.deleted=0")
-        see(sight, LISTED, condition)
-        statement = f"SELECT {ROW_COLUMNS} FROM resource r WHERE {condition.text}"  # noqa: S608 - constants
+        seen = {key.type for key in keys if sight.permits_type(key.type)}
+        conditions = {kind: _listed(sight, kind) for kind in seen}
         rows: list[Row] = []
         for key in keys:
-            if sight.permits_type(key.type):
-                found = self._connection.execute(statement, (key.type, key.id, *condition.values))
-                rows.extend(row_of(each) for each in found)
+            if key.type in seen:
+                condition = conditions[key.type]
+                statement = f"SELECT {ROW_COLUMNS} FROM resource r WHERE {condition.text}"  # noqa: S608 - constants
+                values = (key.type, key.id, *condition.values)
+                rows.extend(row_of(each) for each in self._connection.execute(statement, values))
         return rows
 
     def history(
@@ -101,8 +102,9 @@ class Reader:
             condition.add(
                 "r.rid=(SELECT rid FROM resource WHERE type=? AND id=?)", str(scope.type), scope.id
             )
-        see_types(sight, "r.type", condition)
-        see(sight, LISTED, condition)
+        see_any(sight, "r.type", LISTED, condition)
+        if table == "history" and sight.patient is not None:
+            _see_current(sight, condition)
         for value, comparison in (
             (scope.since, ">="),
             (scope.until, "<="),
@@ -125,26 +127,28 @@ class Reader:
         condition.add("r.rid>=? AND r.rid<?", part.low, part.high)
         if part.type is not None:
             condition.add("r.type=?", part.type)
-        see_types(sight, "r.type", condition)
-        see(sight, LISTED, condition)
+        see_any(sight, "r.type", LISTED, condition)
         rows: list[Any] = self._connection.execute(
             f"SELECT r.rid, {COLUMNS} FROM resource r WHERE {condition.text}"  # noqa: S608 - constants
             " ORDER BY r.rid LIMIT ?",
             (*condition.values, limit),
         ).fetchall()
-        found = (self._as_of(rid, _stored(row), moment) for rid, *row in rows)
+        found = (self._as_of(sight, rid, _stored(row), moment) for rid, *row in rows)
         resume = rows[-1][0] + 1 if len(rows) == limit else None
         return [each for each in found if each is not None and not each.deleted], resume
 
-    def _as_of(self, rid: int, current: Stored, moment: int) -> Stored | None:
+    def _as_of(self, sight: Visibility, rid: int, current: Stored, moment: int) -> Stored | None:
         if current.moment <= moment:
             return current
+        condition = Condition()
+        see(sight, current.key.type, LISTED, condition)
         row = self._connection.execute(
-            f"SELECT {COLUMNS} FROM history r WHERE r.rid=? AND r.moment<=?"  # noqa: S608 - constants
-            " ORDER BY r.version DESC LIMIT 1",
-            (rid, moment),
+            f"SELECT * FROM (SELECT {COLUMNS}, r.owner FROM history r"  # noqa: S608 - constants
+            " WHERE r.rid=? AND r.moment<=? ORDER BY r.version DESC LIMIT 1) r"
+            f" WHERE {condition.text}",
+            (rid, moment, *condition.values),
         ).fetchone()
-        return _stored(row) if row else None
+        return _stored(row[:-1]) if row else None
 
     def changes(self, after: int, limit: int) -> list[Change]:
         """Return changes after a token, the oldest first; the moment is the token."""
@@ -158,6 +162,22 @@ class Reader:
             Change(moment, Key(kind, logical_id), version, moment, bool(deleted))
             for kind, logical_id, version, moment, deleted in rows
         ]
+
+
+def _see_current(sight: Visibility, into: Condition) -> None:
+    """Add the condition that the current version may be seen too: as a read of an old one has it."""
+    current = Condition()
+    current.add("c.rid=r.rid")
+    see_any(sight, "c.type", CURRENT, current)
+    into.add(f"EXISTS(SELECT 1 FROM {CURRENT.table} WHERE {current.text})", *current.values)  # noqa: S608 - constants
+
+
+def _listed(sight: Visibility, kind: str) -> Condition:
+    """Return what a current, visible resource of this type satisfies; its type and id come first."""
+    condition = Condition()
+    condition.add("r.type=? AND r.id=? AND r.deleted=0")
+    see(sight, kind, LISTED, condition)
+    return condition
 
 
 def _stored(columns: Sequence[Any]) -> Stored:

@@ -12,28 +12,17 @@ from typing import Any
 
 import apsw
 
-from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import Plan, SortKey, joins
-from fhir_server.search.matching import sort_key
-from fhir_server.search.ordering import NATURAL, PRIMARY, Order
+from fhir_server.search.expression import Plan, SortKey
+from fhir_server.search.ordering import PRIMARY, Order, completed
 from fhir_server.search.record import NO_DATE
 from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.joining import MOST_JOINED, Joins
 from fhir_server.storage.sqlite.snapshot import snapshot
-from fhir_server.storage.sqlite.sorting import is_sorted_by_terms
+from fhir_server.storage.sqlite.sorting import Sorting
 from fhir_server.storage.sqlite.windows import Window
-
-SORTABLE = 100_000
-"""How many matches are sorted for a page whose order no index serves."""
-
-MANY = 20_000
-"""Above so many candidates reading them in the order of a term beats sorting them."""
-
-FEW = 1_000
-"""Below so many candidates sorting beats a scan of the type in the wanted order."""
 
 SELECT_ROWS = """
 SELECT rid, type, id, version, moment, method, record, body FROM resource
@@ -51,14 +40,14 @@ class Searcher:
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
-        if joins(plan.predicate):
+        if plan.joins:
             # What is joined, and what it is joined to, are of one moment.
             with snapshot(self._connection):
                 return self._page(sight, plan, after, limit)
         return self._page(sight, plan, after, limit)
 
     def _page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
-        keys = plan.sort or NATURAL
+        keys = completed(plan.sort)
         candidates = self._candidates(sight, plan, of_all=not _is_served(keys))
         # One statement needs no transaction around it.
         if len(candidates) == 1 and (page := _simple(candidates[0], keys, after, limit)):
@@ -141,31 +130,7 @@ def _orders(
     if _is_served(keys):
         window = Window(_place(after), descending=keys[0].descending)
         return (Order(keys, _position(*each)) for each in candidates.in_order(window))
-    if len(keys) == 1 and keys[0].parameter == "_lastUpdated" and not candidates.is_short(FEW):
-        moment = None if after is None else int(after[0] or 0)
-        moments = candidates.by_moment(moment, descending=keys[0].descending)
-        return (Order(keys, each) for each in moments)
-    if is_sorted_by_terms(keys) and not candidates.is_short(MANY):
-        return candidates.by_term(keys[0]).orders(start)
-    return _sorted(candidates, keys, start)
-
-
-def _sorted(
-    candidates: Candidates, keys: tuple[SortKey, ...], start: Order | None
-) -> Iterator[Order]:
-    orders: list[Order] = []
-    for number, (rid, moment, record) in enumerate(candidates.records()):
-        if number >= SORTABLE:
-            names = ",".join(each.parameter for each in keys)
-            message = (
-                f"More than {SORTABLE} resources would have to be sorted by {names}:"
-                " narrow the search, or leave out _sort"
-            )
-            raise TooCostly(message)
-        values = (sort_key(record, each, updated=moment) for each in keys)
-        orders.append(Order(keys, (*values, rid)))
-    orders.sort()
-    return (each for each in orders if start is None or start < each)
+    return Sorting(candidates, keys).orders(start)
 
 
 def row_of(columns: tuple[Any, ...]) -> Row:

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import (
     Change,
@@ -31,7 +32,7 @@ from fhir_server.storage.contract import (
     WriteOp,
     WriteResult,
 )
-from fhir_server.storage.sqlite.budget import Budget, OutOfBudget
+from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
 from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
@@ -47,21 +48,24 @@ T = TypeVar("T")
 class _Session:
     """A connection for reading, with its budget."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seconds: float) -> None:
         self.connection = connect(path, read_only=True)
         self.reader = Reader(self.connection)
-        self.budget = Budget(self.connection)
+        self.budget = Budget(self.connection, seconds=seconds)
         self.searcher = Searcher(self.connection)
 
 
 class SQLiteStore:
     """A Store on one SQLite file: see `fhir_server.storage.contract.Store`."""
 
-    def __init__(self, path: Path, writer: Writer, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, path: Path, writer: Writer, threads: ThreadPoolExecutor, *, seconds: float
+    ) -> None:
         self._path = path
+        self._seconds = seconds
         self._writer = writer
         self._threads = threads
-        self._inline = _Session(path)
+        self._inline = _Session(path, seconds)
         self._of_thread = local()
 
     async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
@@ -78,18 +82,23 @@ class SQLiteStore:
         self, sight: Visibility, plan: Plan, after: Position | None, limit: int
     ) -> Page:
         """See Store.search."""
-        return await self._within_budget(lambda each: each.searcher.page(sight, plan, after, limit))
+        return await self._within_budget(
+            lambda each: each.searcher.page(sight, plan, after, limit), lambda: advice(plan)
+        )
 
     async def count(self, sight: Visibility, plan: Plan) -> Count:
         """See Store.count."""
-        return await self._within_budget(lambda each: each.searcher.count(sight, plan))
+        return await self._within_budget(
+            lambda each: each.searcher.count(sight, plan), lambda: advice(plan, counted=True)
+        )
 
     async def history(
         self, sight: Visibility, scope: HistoryScope, after: Position | None, limit: int
     ) -> HistoryPage:
         """See Store.history."""
         return await self._within_budget(
-            lambda each: each.reader.history(sight, scope, after, limit)
+            lambda each: each.reader.history(sight, scope, after, limit),
+            lambda: "ask for the history of a type or of one resource, or for a later _since",
         )
 
     async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
@@ -131,11 +140,13 @@ class SQLiteStore:
         """Close the reading connections; the writer's is its own."""
         self._inline.connection.close()
 
-    async def _within_budget(self, work: Callable[[_Session], T]) -> T:
+    async def _within_budget(self, work: Callable[[_Session], T], told: Callable[[], str]) -> T:
         try:
             return self._inline.budget.inline(lambda: work(self._inline))
         except OutOfBudget:
-            return await self._on_thread(work)
+            return await self._on_thread(
+                lambda each: each.budget.patient(partial(work, each), told)
+            )
 
     async def _on_thread(self, work: Callable[[_Session], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
@@ -143,8 +154,8 @@ class SQLiteStore:
     def _run(self, work: Callable[[_Session], T]) -> T:
         session: _Session | None = getattr(self._of_thread, "session", None)
         if session is None:
-            session = self._of_thread.session = _Session(self._path)
-        return session.budget.patient(partial(work, session))
+            session = self._of_thread.session = _Session(self._path, self._seconds)
+        return work(session)
 
 
 def _secret(path: Path, name: str) -> bytes:
@@ -156,15 +167,19 @@ def _secret(path: Path, name: str) -> bytes:
 
 
 @asynccontextmanager
-async def open_store(path: Path, *, clock: Callable[[], int]) -> AsyncIterator[SQLiteStore]:
+async def open_store(
+    path: Path, *, clock: Callable[[], int], seconds: float = PATIENT_SECONDS
+) -> AsyncIterator[SQLiteStore]:
     """Open a store in a file, made if absent; `clock` gives microseconds since 1970.
+
+    A search may take so many seconds.
 
     Leaving it commits what waits, and closes. Raises Unavailable for a file that is no store.
     """
     connection = connect(path)
     writer = Writer(connection, clock)
     with ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader") as threads:
-        store = SQLiteStore(path, writer, threads)
+        store = SQLiteStore(path, writer, threads, seconds=seconds)
         writing = asyncio.create_task(writer.run())
         try:
             yield store

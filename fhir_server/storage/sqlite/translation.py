@@ -20,6 +20,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    IsNear,
     IsPresent,
     Limit,
     Not,
@@ -72,21 +73,30 @@ class Source:
 POSTING = Source("term t", "t.primary_date", "t.rid", "t.owner")
 SPAN = Source("span g", "g.primary_date", "g.rid", "g.owner")
 LISTED = Source("resource r", "r.primary_date", "r.rid", "r.owner")
+CURRENT = Source("resource c", "c.primary_date", "c.rid", "c.owner")
 ARCHIVED = Source("history h", "0", "h.rid", "h.owner")
 
 
-def see(sight: Visibility, source: Source, into: Condition) -> None:
-    """Add the condition that the caller may see the candidate: every statement has it."""
-    if sight.patient is not None:
-        member = "EXISTS(SELECT 1 FROM owned o WHERE o.patient=? AND o.member=1 AND o.owner={})"
-        into.add(member.format(source.owner), sight.patient)
+_MEMBER = "EXISTS(SELECT 1 FROM owned o WHERE o.patient=? AND o.member=1 AND o.owner={})"
 
 
-def see_types(sight: Visibility, column: str, into: Condition) -> None:
-    """Add the condition that the type in this column may be seen."""
+def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
+    """Add the condition that the caller may see the candidate, of type `kind`: every statement has it."""
+    patient = sight.patient_of(kind)
+    if patient is not None:
+        into.add(_MEMBER.format(source.owner), patient)
+
+
+def see_any(sight: Visibility, column: str, source: Source, into: Condition) -> None:
+    """Add the condition that the caller may see the candidate, of the type in this column."""
     if sight.types is not None:
         names = sorted(sight.types)
         into.add(f"{column} IN ({_marks(names)})", *names)
+    if sight.patient is not None:
+        # SQLite takes an empty list, which no type is in.
+        whole = sorted(sight.unbound)
+        member = _MEMBER.format(source.owner)
+        into.add(f"({column} IN ({_marks(whole)}) OR {member})", *whole, sight.patient)
 
 
 def needs_row(predicate: Predicate) -> bool:
@@ -126,6 +136,7 @@ def check(kind: str, predicate: Predicate, source: Source, into: Condition) -> N
             HasTermBetween()
             | HasTermContaining()
             | HasRange()
+            | IsNear()
             | IsPresent()
             | PointsTo()
             | PointedToBy()

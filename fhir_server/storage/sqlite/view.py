@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import apsw
 
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search.expression import HasTerm, Predicate
 from fhir_server.search.matching import Resolver
+from fhir_server.storage.sqlite.index import compartment_term
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,12 @@ class View:
     kind: str
     broad: dict[str, tuple[int, int]]
     resolve: Resolver
+
+    @property
+    def bound(self) -> tuple[Predicate, ...]:
+        """The compartment's own posting list: a driver that is never longer than what may be seen."""
+        patient = self.sight.patient_of(self.kind)
+        return () if patient is None else (HasTerm(compartment_term(patient)),)
 
     def key(self, term: str) -> str:
         """Return a term of this type as the term table has it."""

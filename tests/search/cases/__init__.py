@@ -1,7 +1,7 @@
 """What the specification says of search, as tables: https://hl7.org/fhir/R4/search.html.
 
-Each rule is a sentence, a resource, the queries that find it and those that do not.
-`test_truth_table` runs them against the oracle; a store may be given the same rows.
+Each rule is a sentence, a resource, the queries that find it and those that do not. `tests/search/truth.py` gathers
+the rules of every module here: a new one needs no registration, only the address of its section in its docstring.
 """
 
 from __future__ import annotations
@@ -14,12 +14,18 @@ from fhir_server.fhir.resource import Resource
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A sentence of the specification, and what follows from it for one resource."""
+    """A sentence of the specification, and what follows from it for one resource.
+
+    `beside` are other resources that are there. `source` is where the sentence stands; without it, where the docstring
+    of the module says.
+    """
 
     says: str
     resource: Resource
     found_by: tuple[str, ...] = ()
     not_found_by: tuple[str, ...] = ()
+    beside: tuple[Resource, ...] = ()
+    source: str = ""
 
 
 def a(resource_type: str, **elements: Any) -> Resource:

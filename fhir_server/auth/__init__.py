@@ -1,0 +1,1 @@
+"""Who asks: verified tokens of trusted issuers."""

@@ -1,0 +1,145 @@
+"""Sorted pages cost what they show: the index is walked, few are sorted, and too many at once are refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from fhir_server.fhir.errors import TooCostly
+from fhir_server.fhir.resource import Key
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.expression import EVERYTHING, HasTerm, Plan, SortKey
+from fhir_server.search.ordering import PRIMARY
+from fhir_server.search.planning import DAY
+from fhir_server.search.record import IndexRecord, Range
+from fhir_server.storage.contract import Draft, Page, Position, Put
+from fhir_server.storage.sqlite import sorting, walking
+from fhir_server.storage.sqlite.schema import connect
+from fhir_server.storage.sqlite.searching import Searcher
+from tests.storage.conftest import BACKENDS
+
+NUMBER = 3_000
+SEES = Visibility.everything("test")
+STATUS = SortKey("status", "token", descending=False)
+ISSUED = SortKey("issued", "date", descending=True)
+NEWEST = SortKey("when", PRIMARY, descending=True)
+RARE = HasTerm("rare=yes\x1f")
+
+
+def record(number: int) -> IndexRecord:
+    """Return one of many with the same status; of each hundred one is rare, of each thousand one lacks a date."""
+    terms = ["status=final\x1f"] + [RARE.term] * (number % 100 == 0)
+    ranges = () if number % 1_000 == 0 else (Range("issued", number * DAY, number * DAY),)
+    return IndexRecord(f"r{number}", tuple(sorted(terms)), ranges, (), number, (), ())
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of a store that holds many of one status."""
+    folder = tmp_path_factory.mktemp("sorting")
+
+    async def fill() -> None:
+        keys = [(Key("Task", f"r{each}"), record(each)) for each in range(NUMBER)]
+        async with BACKENDS["sqlite"](folder) as store:
+            puts = [Put(Draft(key, b"", b'"n":1', made)) for key, made in keys]
+            await store.write(puts, atomic=False)
+
+    asyncio.run(fill())
+    return folder / "store.db"
+
+
+@pytest.fixture
+def connection(filled: Path) -> Iterator[apsw.Connection]:
+    opened = connect(filled, read_only=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def searcher(connection: apsw.Connection) -> Searcher:
+    return Searcher(connection)
+
+
+def page(
+    searcher: Searcher,
+    *sort: SortKey,
+    predicate: HasTerm | None = None,
+    after: Position | None = None,
+) -> Page:
+    plan = Plan(frozenset({"Task"}), predicate or EVERYTHING, sort)
+    return searcher.page(SEES, plan, after, 3)
+
+
+def ids(found: Page) -> list[str]:
+    return [row.stored.key.id for row in found.rows]
+
+
+def test_too_many_equals_that_other_keys_would_sort_are_refused_by_name(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "GATHERED", 2_999)
+
+    with pytest.raises(TooCostly, match="2999 resources would have to be sorted by status,issued"):
+        page(searcher, STATUS, ISSUED)
+
+
+def test_too_many_of_one_date_are_refused(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, "GATHERED", 2_990)
+    monkeypatch.setattr(walking, "SPANS", (2**62,) * 4)
+
+    with pytest.raises(TooCostly, match="by issued at once: narrow the search"):
+        page(searcher, ISSUED)
+
+
+def test_candidates_that_are_few_enough_are_sorted_where_a_walk_is_refused(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "FEW", 10)
+    monkeypatch.setattr(sorting, "GATHERED", 31)
+
+    found = page(searcher, STATUS, ISSUED, predicate=RARE)
+
+    assert ids(found) == ["r2900", "r2800", "r2700"]
+
+
+def test_what_has_no_value_is_paged_to_the_end(searcher: Searcher) -> None:
+    last = (DAY, 1, 2)
+
+    found = page(searcher, ISSUED, after=last)
+
+    assert found.next is None
+    assert ids(found) == ["r2000", "r1000", "r0"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "after"),
+    [
+        ((STATUS,), ("final\x1f", 100, 101)),
+        ((ISSUED,), (100 * DAY, 100, 101)),
+        ((STATUS, NEWEST), ("final\x1f", 100, 101)),
+        ((ISSUED, STATUS), (100 * DAY, "final\x1f", 100, 101)),
+    ],
+    ids=str,
+)
+def test_a_deep_page_reads_little_more_than_it_shows(
+    connection: apsw.Connection, sort: tuple[SortKey, ...], after: Position
+) -> None:
+    rows = 0
+
+    def note(_: apsw.Cursor, row: tuple[object, ...]) -> tuple[object, ...]:
+        nonlocal rows
+        rows += 1
+        return row
+
+    connection.row_trace = note
+    found = page(Searcher(connection), *sort, after=after)
+    connection.row_trace = None
+
+    assert ids(found) == ["r99", "r98", "r97"]
+    assert rows < 200
