@@ -13,7 +13,6 @@ from fhir_server.search.planning import choose, conjuncts
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.sqlite.filtering import Filter, Scan
 from fhir_server.storage.sqlite.leads import Leads
-from fhir_server.storage.sqlite.translation import LISTED, Condition
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Place, Run, Window
 
@@ -71,10 +70,7 @@ class Candidates:
 
     def checked(self, rids: Sequence[int]) -> dict[int, tuple[int, IndexRecord]]:
         """Return moment and index record of those of these resources that match."""
-        condition = Condition()
-        condition.add("r.deleted=0")
-        condition.add("r.rid IN (SELECT value FROM json_each(?))", f"[{','.join(map(str, rids))}]")
-        found = self._whole.records((LISTED, condition))
+        found = self._whole.among(rids)
         return {rid: (moment, record) for (_, rid), moment, record in found}
 
     def records(self) -> Iterator[tuple[int, int, IndexRecord]]:

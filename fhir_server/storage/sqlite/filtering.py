@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from itertools import islice
+from typing import Any, TypeAlias, TypeVar
 
 import apsw
 
@@ -22,10 +23,16 @@ from fhir_server.storage.sqlite.translation import (
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Place
 
+_T = TypeVar("_T")
 Scan: TypeAlias = tuple[Source, Condition]
 """Where candidates are found, and the condition that finds them."""
 
 ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
+
+
+CHUNK = 32
+MOST_IN_CHUNK = 512
+"""How many are checked together: at first about a page, then more and more."""
 
 
 class Filter:
@@ -61,11 +68,16 @@ class Filter:
         if self._residual is None:
             yield from places
             return
-        for place in places:
-            one = Condition()
-            one.add("r.rid=?", place[1])
-            if any(True for _ in self.records((LISTED, one))):
-                yield place
+        for chunk in chunks(iter(places), CHUNK, MOST_IN_CHUNK):
+            found = {rid for (_, rid), _, _ in self.among([rid for _, rid in chunk])}
+            yield from (place for place in chunk if place[1] in found)
+
+    def among(self, rids: Sequence[int]) -> Iterator[tuple[Place, int, IndexRecord]]:
+        """Yield place, moment and index record of those of these resources that pass."""
+        condition = Condition()
+        condition.add("r.deleted=0")
+        condition.add("r.rid IN (SELECT value FROM json_each(?))", f"[{','.join(map(str, rids))}]")
+        return self.records((LISTED, condition))
 
     def records(self, scan: Scan, *, order: str = "") -> Iterator[tuple[Place, int, IndexRecord]]:
         """Yield place, moment and index record of the candidates that pass."""
@@ -109,3 +121,11 @@ class Filter:
             table += f" CROSS JOIN resource r ON r.rid={source.rid}"
         statement = f"SELECT {columns} FROM {table} WHERE {condition.text}{order}"  # noqa: S608 - constants
         return self._view.connection.execute(statement, condition.values)
+
+
+def chunks(items: Iterator[_T], first: int, most: int) -> Iterator[list[_T]]:
+    """Yield items together: at first so many, then twice as many each time, up to the most."""
+    size = first
+    while chunk := list(islice(items, size)):
+        yield chunk
+        size = min(2 * size, most)
