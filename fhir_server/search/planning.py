@@ -6,11 +6,12 @@ page order already; what a range or a prefix finds must be gathered and sorted f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, permutations, product
 from math import isqrt
 
+from fhir_server.search.bounds import is_listed
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
@@ -93,7 +94,7 @@ def choose(
     whole = tuple(conjuncts(predicate))
     parts = _paired(whole)
     lead = _cheapest([each for each in parts if _is_ordered(each)], count)
-    gathered = [each for each in parts if _is_gathered(each)]
+    gathered = [each for each in parts if _is_gathered(each) and (of_all or not is_listed(each))]
     if not gathered or (lead is not None and count(lead, PROBE) < PROBE):
         return _driver(lead, parts)
     for each in _coded(whole):
@@ -253,48 +254,6 @@ def _tightened(limits: Sequence[Limit], span: int, *, numbers: bool) -> Iterator
             yield Limit("low", limit.operator, limit.value)
         elif span != OPEN and isinstance(limit.value, int):
             yield Limit("low", limit.operator, limit.value - SPANS[span])
-
-
-def primary_bounds(predicate: Predicate) -> tuple[int | None, int | None]:
-    """Return the first and last primary date that a match can have, None where there is no bound."""
-    match predicate:
-        case HasRange(limits=limits, primary=True):
-            return _bounds(limits)
-        case AllOf(parts) if parts:
-            return _both(map(primary_bounds, parts))
-        case AnyOf(parts) if parts:
-            lows, highs = zip(*map(primary_bounds, parts), strict=True)
-            return (
-                None if None in lows else min(lows),
-                None if None in highs else max(highs),
-            )
-        case _:
-            return None, None
-
-
-def _bounds(limits: Sequence[Limit]) -> tuple[int | None, int | None]:
-    """Return the bounds of where a range begins: what ends before a moment begins before it, too."""
-    low, high = [], []
-    for limit in limits:
-        match limit:
-            case Limit("low", ">" | ">=", int(value)):
-                low.append(value)
-            case Limit(_, "<" | "<=", int(value)):
-                high.append(value)
-            case _:
-                # Where a range ends says nothing of where it begins.
-                continue
-    return max(low, default=None), min(high, default=None)
-
-
-def _both(
-    bounds: Iterable[tuple[int | None, int | None]],
-) -> tuple[int | None, int | None]:
-    lows, highs = zip(*bounds, strict=True)
-    return (
-        max((each for each in lows if each is not None), default=None),
-        min((each for each in highs if each is not None), default=None),
-    )
 
 
 def is_selective(predicate: Predicate) -> bool:

@@ -100,6 +100,20 @@ def test_many_codes_are_checked_instead() -> None:
     assert driver.lead == codes
 
 
+IN_MAY = HasRange("date", (Limit("low", ">=", 100), Limit("high", "<", 200)), primary=True)
+UNTIL_MAY = HasRange("date", (Limit("low", "<", 200), Limit("high", ">=", 100)), primary=True)
+
+
+@pytest.mark.parametrize(("dates", "lead"), [(IN_MAY, FINAL), (UNTIL_MAY, UNTIL_MAY)])
+def test_dates_are_read_from_a_list_that_is_in_their_order_where_both_ends_bound_it(
+    dates: HasRange, lead: Predicate
+) -> None:
+    few = counting({dates: 500})
+
+    assert choose(AllOf((FINAL, dates)), few).lead == lead
+    assert choose(AllOf((FINAL, dates)), few, of_all=True).lead == dates
+
+
 @pytest.mark.parametrize(("matches", "expected"), [(GATHER - 1, True), (GATHER, False)])
 def test_alternatives_of_ranges_lead_where_nothing_else_does(
     matches: int, *, expected: bool

@@ -8,9 +8,10 @@ from typing import Any, TypeAlias, TypeVar
 
 import apsw
 
+from fhir_server.search.bounds import primary_bounds
 from fhir_server.search.expression import AllOf, Predicate
 from fhir_server.search.matching import matches
-from fhir_server.search.planning import is_selective, primary_bounds
+from fhir_server.search.planning import is_selective
 from fhir_server.search.record import IndexRecord, unpacked
 from fhir_server.storage.sqlite.translation import (
     LISTED,

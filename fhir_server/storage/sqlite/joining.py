@@ -162,7 +162,7 @@ class Joins:
     def _most_gathered(self, view: View, leads: Leads, parts: Sequence[Predicate]) -> int:
         """Return how long a lead may be to be better than those there are; 0 where they are short."""
         others = [each for each in parts if not joins(each)]
-        lead = choose(AllOf((*view.bound, *others)), leads.count).lead
+        lead = choose(AllOf((*view.bound, *others)), leads.count, of_all=True).lead
         if lead is None:
             return _ANY if self._of_all else GATHER
         number = leads.count(lead, PROBE)
