@@ -9,10 +9,13 @@ from pathlib import Path
 import httpx2
 
 from fhir_server.bulk.loading import Batch, Loader, Tally, batches, prepared, worker_count, workers
-from fhir_server.bulk.preparing import Rejected, preparation
+from fhir_server.bulk.preparing import Rejected, indexing_by, preparation
+from fhir_server.bulk.putting import parameters_in, put_all
 from fhir_server.bulk.reporting import Reporter
 from fhir_server.bulk.resumption import State
 from fhir_server.bulk.sending import Sender
+from fhir_server.catalogue.backfill import Backfill
+from fhir_server.catalogue.register import InForce, Register, opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.demonstration.generation import platform
@@ -23,10 +26,12 @@ from fhir_server.interactions.drafting import prepare
 from fhir_server.interactions.outcomes import Saved
 from fhir_server.interactions.transaction import transaction
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search.catalogue import unpacked
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import IndexRecord
-from fhir_server.settings import PREFIX, Settings, definitions_folder
-from fhir_server.storage.contract import Put, Store
+from fhir_server.settings import PREFIX, Settings, definitions_folder, parameters_folder
+from fhir_server.storage.contract import Catalogue, Store
+from fhir_server.storage.sqlite.cataloguing import catalogue_in
 from fhir_server.storage.sqlite.emptying import empty_store
 from fhir_server.storage.sqlite.reindexing import reindex
 from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
@@ -46,6 +51,8 @@ __all__ = [
 
 SECONDS_TO_ANSWER = 60
 DEMONSTRATION_SEED = 1
+MOST = 100_000
+"""Entries of a transaction that is loaded."""
 
 
 async def load_into_store(  # noqa: PLR0913 - options, each by keyword
@@ -70,10 +77,24 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
         state.reached(batch.source, batch.items[-1].line, len(batch.items))
 
     async with open_store(path, clock=clock) as store:
-        loader = Loader(store, _transact(store, base_url), done, tally)
+        register = await _opened(store, base_url)
+        loader = Loader(store, register, _transact(store, register, base_url), done, tally)
         with workers(number, folder, base_url, keep_invalid=keep_invalid) as pool:
-            await loader.run(prepared(pool, number, batches(sources, state)))
+            found = batches(sources, state)
+            stream = prepared(pool, number, found, lambda: parameters_in(register.current))
+            await loader.run(stream)
     state.finished()
+
+
+async def _opened(store: Store, base_url: str) -> Register:
+    """Return the search parameters in force on a store; a new one has those that are shipped at once."""
+    extractor = Extractor(definitions_in(definitions_folder()), base_url=base_url)
+    register = await opened_register(store, extractor, parameters_folder())
+    backfill = Backfill(store, register, new_id())
+    if not await store.now():
+        while await backfill.step(clock()):
+            pass
+    return register
 
 
 def _base_url(settings: Settings) -> str:
@@ -81,23 +102,27 @@ def _base_url(settings: Settings) -> str:
     return settings.base_url or settings.origin + PREFIX
 
 
-def _transact(store: Store, base_url: str) -> Callable[[Resource], Awaitable[int]]:
+def _transact(
+    store: Store, register: Register, base_url: str
+) -> Callable[[Resource], Awaitable[int]]:
     """Return what does a transaction Bundle as a whole and counts the resources it wrote."""
-    known = definitions_in(definitions_folder())
-    call = Call(
-        store=store,
-        definitions=known,
-        validator=Validator(known),
-        extractor=Extractor(known, base_url=base_url),
-        sight=Visibility.everything("load"),
-        new_id=new_id,
-        base_url=base_url,
-        now=clock(),
-    )
+    validator = Validator(definitions_in(definitions_folder()))
 
     async def transact(bundle: Resource) -> int:
-        results = await transaction(call, bundle, most=100_000)
+        results = await register.settled(lambda force: transaction(call(force), bundle, most=MOST))
         return sum(isinstance(each.outcome, Saved) and each.outcome.changed for each in results)
+
+    def call(force: InForce) -> Call:
+        return Call(
+            store=store,
+            definitions=force.definitions,
+            validator=validator,
+            extractor=force.extractor,
+            sight=Visibility.everything("load"),
+            new_id=new_id,
+            base_url=base_url,
+            now=clock(),
+        )
 
     return transact
 
@@ -110,12 +135,13 @@ async def load_demonstration(settings: Settings, *, patients: int, trusts: int) 
     made_with = preparation(definitions_folder(), _base_url(settings))
     resources = platform(seed=DEMONSTRATION_SEED, trusts=trusts, patients=patients, today=today)
     async with open_store(path, clock=clock) as store:
-        puts = [
-            Put(prepare(made_with, each, Key(each["resourceType"], each["id"])))
-            for each in resources
+        register = await _opened(store, _base_url(settings))
+        made_with = indexing_by(made_with, parameters_in(register.current))
+        drafts = [
+            prepare(made_with, each, Key(each["resourceType"], each["id"])) for each in resources
         ]
-        await store.write(puts, atomic=False)
-    return len(puts)
+        await put_all(store, register, drafts)
+    return len(drafts)
 
 
 async def send_to_server(
@@ -132,17 +158,24 @@ async def send_to_server(
 
 def scrubbing(settings: Settings) -> Iterator[Progress | Finding]:
     """Yield the progress of a check of the store, and what is wrong with it; raise FhirError."""
-    yield from scrub(settings.store_path, _extraction(settings))
+    kept = catalogue_in(settings.store_path)
+    unsettled = unpacked(kept.content).work
+    yield from scrub(settings.store_path, _extraction(settings, kept), unsettled=unsettled)
 
 
 def reindexing(settings: Settings) -> Iterator[Progress]:
     """Index the store anew and yield how far that is; raise FhirError."""
-    yield from reindex(settings.store_path, _extraction(settings))
+    kept = catalogue_in(settings.store_path)
+    extract = _extraction(settings, kept)
+    yield from reindex(settings.store_path, extract, generation=kept.generation)
 
 
-def _extraction(settings: Settings) -> Callable[[bytes], IndexRecord]:
-    """Return what makes the index record of a body."""
-    extractor = Extractor(definitions_in(definitions_folder()), base_url=_base_url(settings))
+def _extraction(settings: Settings, kept: Catalogue) -> Callable[[bytes], IndexRecord]:
+    """Return what makes the index record of a body by the search parameters of a store."""
+    definitions = definitions_in(definitions_folder()).extended_by(
+        unpacked(kept.content).additions()
+    )
+    extractor = Extractor(definitions, base_url=_base_url(settings))
     return lambda body: extractor.extract(parse_resource(body))
 
 

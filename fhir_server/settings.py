@@ -168,6 +168,11 @@ def definitions_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "profiles" / "r4"
 
 
+def parameters_folder() -> Path:
+    """Return the folder of the search parameters that are shipped besides R4's."""
+    return definitions_folder().parent / "search-parameters"
+
+
 def problems(error: ValidationError) -> str:
     """Return what is wrong with settings as one line."""
     return "; ".join(_problem(each["loc"], each["msg"]) for each in error.errors())

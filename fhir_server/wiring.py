@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from time import time_ns
 from typing import Any, assert_never, get_args
@@ -18,6 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fhir_server
 from fhir_server.auth.caller import Callers
+from fhir_server.catalogue.backfill import Backfill
+from fhir_server.catalogue.register import opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import FhirError
@@ -31,11 +34,23 @@ from fhir_server.rest.service import Limits, Service
 from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.search.indexing import Extractor
-from fhir_server.settings import PREFIX, LogLevel, Settings, definitions_folder
+from fhir_server.settings import (
+    PREFIX,
+    LogLevel,
+    Settings,
+    definitions_folder,
+    parameters_folder,
+)
 from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.web.app import web_application
 from fhir_server.web.start import About
+
+STEPS_AT_START = 4
+"""Steps of the backfill before the first request: all that a new store has to do."""
+
+LOOKED_FOR = 0.5
+"""Seconds between two looks for search parameters that others wrote."""
 
 _HOUR = 3_600_000_000
 _LEVELS = get_args(LogLevel)
@@ -91,18 +106,23 @@ class Node:
                 open_store(path, clock=clock, seconds=self.settings.search_seconds) as store,
                 callers_of(self.settings) as callers,
             ):
-                await self._build(store, callers)
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
+                backfill = await self._build(store, callers)
+                async with working(backfill, event_log(self.settings)):
+                    await send({"type": "lifespan.startup.complete"})
+                    await receive()
         except (FhirError, OSError, ValueError) as error:
             self.failure = f"the store {self.settings.store} does not open: {error}"
             await send({"type": "lifespan.startup.failed", "message": self.failure})
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _build(self, store: Store, callers: Callers | None) -> None:
+    async def _build(self, store: Store, callers: Callers | None) -> Backfill:
         registry = CollectorRegistry()
         service = await service_of(self.settings, store, callers)
+        backfill = Backfill(store, service.register, new_id())
+        for _ in range(STEPS_AT_START):
+            if not await backfill.step(clock()):
+                break
         telemetry = Telemetry(ROUTES, registry, tell=event_log(self.settings))
         self._fhir = FhirApplication(
             service, telemetry, prefix=PREFIX, new_request_id=_request_ids()
@@ -116,6 +136,31 @@ class Node:
             clock=clock,
         )
         self._web = web_application(about, ready=store.now, registry=registry)
+        return backfill
+
+
+@asynccontextmanager
+async def working(backfill: Backfill, tell: Tell) -> AsyncIterator[None]:
+    """Index by new search parameters beside the requests until the block ends."""
+    task = asyncio.create_task(_work(backfill, tell))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        with suppress(FhirError):
+            await backfill.release()
+
+
+async def _work(backfill: Backfill, tell: Tell) -> None:
+    while True:
+        try:
+            busy = await backfill.step(clock())
+        except Exception as problem:  # noqa: BLE001 - whatever it was, the next attempt may fare better
+            tell("backfill_failed", {"level": "error", "problem": type(problem).__name__})
+            busy = False
+        await asyncio.sleep(0 if busy else LOOKED_FOR)
 
 
 @asynccontextmanager
@@ -139,7 +184,9 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         store=store,
         definitions=known,
         validator=Validator(known),
-        extractor=Extractor(known, base_url=base_url),
+        register=await opened_register(
+            store, Extractor(known, base_url=base_url), parameters_folder()
+        ),
         projector=Projector(known),
         sight=_sight_without_token(settings),
         clock=clock,

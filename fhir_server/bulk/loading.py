@@ -18,6 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from fhir_server.bulk.preparing import (
+    Parameters,
     Prepared,
     Rejected,
     Result,
@@ -26,11 +27,13 @@ from fhir_server.bulk.preparing import (
     start_worker,
     work,
 )
+from fhir_server.bulk.putting import put_all
 from fhir_server.bulk.resumption import State
 from fhir_server.bulk.sources import Item, read_items
+from fhir_server.catalogue.register import Register
 from fhir_server.fhir.errors import FhirError
 from fhir_server.fhir.resource import Resource
-from fhir_server.storage.contract import Put, Store, Unchanged
+from fhir_server.storage.contract import Store, Unchanged
 
 BATCH = 1_000
 """Items that travel to a process together."""
@@ -99,14 +102,18 @@ def workers(
 
 
 async def prepared(
-    pool: ProcessPoolExecutor, processes: int, found: Iterator[Batch]
+    pool: ProcessPoolExecutor,
+    processes: int,
+    found: Iterator[Batch],
+    parameters: Callable[[], Parameters],
 ) -> AsyncIterator[PreparedBatch]:
     """Yield each batch with what the processes made of it, in order, a few of them ahead."""
     loop = asyncio.get_running_loop()
     ahead: deque[tuple[Batch, asyncio.Future[list[Result]]]] = deque()
     for batch in found:
         items = [(each.line, each.content) for each in batch.items]
-        task = partial(work, items, xml=".xml" in batch.source.suffixes)
+        is_xml = ".xml" in batch.source.suffixes
+        task = partial(work, items, xml=is_xml, parameters=parameters())
         ahead.append((batch, loop.run_in_executor(pool, task)))
         if len(ahead) > AHEAD * processes:
             first, results = ahead.popleft()
@@ -121,10 +128,11 @@ class Loader:
     """Writes what was prepared, and tells of each batch when it is durable.
 
     `transact` does a transaction Bundle as a whole and returns how many resources it wrote; `done` is told what was
-    rejected of a batch.
+    rejected of a batch. `register` has the search parameters in force.
     """
 
     store: Store
+    register: Register
     transact: Callable[[Resource], Awaitable[int]]
     done: Callable[[Batch, Sequence[Rejected]], None]
     tally: Tally
@@ -144,8 +152,8 @@ class Loader:
 
     async def _write(self, group: Sequence[PreparedBatch]) -> None:
         found = [each for _, results in group for each in results]
-        puts = [Put(each.draft) for each in found if isinstance(each, Prepared)]
-        answers = await self.store.write(puts, atomic=False) if puts else ()
+        drafts = [each.draft for each in found if isinstance(each, Prepared)]
+        answers = await put_all(self.store, self.register, drafts) if drafts else ()
         unchanged = sum(isinstance(each, Unchanged) for each in answers)
         self.tally.unchanged += unchanged
         self.tally.written += len(answers) - unchanged

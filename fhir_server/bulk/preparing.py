@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from fhir_server.conformance.definitions import Definitions, definitions_in
+from fhir_server.conformance.definitions import Additions, Definitions, definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import BadRequest, FhirError, InvalidResource
 from fhir_server.fhir.json import dump, parse_resource
@@ -20,6 +20,7 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import packed, unpacked
 from fhir_server.storage.contract import Draft
+from fhir_server.storage.drafts import rendered
 
 UNPACKED = ("batch", "collection", "searchset", "history")
 """Types of Bundle whose entries are loaded one by one; a transaction is done as a whole."""
@@ -46,11 +47,13 @@ class Prepared:
     meta: bytes
     rest: bytes
     record: bytes
+    generation: int
 
     @property
     def draft(self) -> Draft:
         """The draft to write."""
-        return Draft(Key(self.type, self.id), self.meta, self.rest, unpacked(self.record))
+        key, record = Key(self.type, self.id), unpacked(self.record)
+        return Draft(key, self.meta, self.rest, record, self.generation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,29 @@ def preparation(folder: Path, base_url: str, *, keep_invalid: bool = False) -> P
     sight = Visibility.everything("load")
     extractor = Extractor(known, base_url=base_url)
     return Preparation(known, Validator(known), extractor, sight, keep_invalid)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The search parameters besides R4's to index by, as they travel between processes."""
+
+    generation: int = 0
+    added: Additions = field(default_factory=dict)
+
+
+def indexing_by(made_with: Preparation, parameters: Parameters) -> Preparation:
+    """Return what drafts are made with under these search parameters."""
+    if made_with.extractor.generation == parameters.generation:
+        return made_with
+    definitions = made_with.definitions.extended_by(parameters.added)
+    extractor = made_with.extractor.over(definitions, parameters.generation)
+    return replace(made_with, extractor=extractor)
+
+
+def redrafted(draft: Draft, extractor: Extractor) -> Draft:
+    """Return a draft indexed anew: the search parameters changed after it was made."""
+    record = extractor.extract(parse_resource(rendered(draft, 1, 0)))
+    return replace(draft, record=record, generation=extractor.generation)
 
 
 def rejected(line: int, error: FhirError, *, kept: bool = False) -> Rejected:
@@ -143,8 +169,8 @@ class _Unchecked(Validator):
 
 
 def _travelling(line: int, draft: Draft) -> Prepared:
-    record = packed(draft.record)
-    return Prepared(line, draft.key.type, draft.key.id, draft.meta, draft.rest, record)
+    record, generation = packed(draft.record), draft.generation
+    return Prepared(line, draft.key.type, draft.key.id, draft.meta, draft.rest, record, generation)
 
 
 def _id_of(resource: Resource) -> str:
@@ -167,6 +193,7 @@ def start_worker(folder: Path, base_url: str, keep_invalid: bool) -> None:  # no
     _made_with.append(preparation(folder, base_url, keep_invalid=keep_invalid))
 
 
-def work(items: Sequence[tuple[int, bytes]], *, xml: bool) -> list[Result]:
-    """Prepare items in a worker process."""
+def work(items: Sequence[tuple[int, bytes]], *, xml: bool, parameters: Parameters) -> list[Result]:
+    """Prepare items in a worker process, under the search parameters of the moment."""
+    _made_with[0] = indexing_by(_made_with[0], parameters)
     return prepare_items(_made_with[0], items, xml=xml)

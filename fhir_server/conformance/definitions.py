@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -23,7 +24,10 @@ class Component(msgspec.Struct, frozen=True):
 
 
 class SearchParameter(msgspec.Struct, frozen=True):
-    """A search parameter on one base type, its expression narrowed to that type."""
+    """A search parameter on one base type, its expression narrowed to that type.
+
+    `added` tells that it is not one of R4's own.
+    """
 
     code: str
     type: str
@@ -31,19 +35,43 @@ class SearchParameter(msgspec.Struct, frozen=True):
     expression: str
     targets: tuple[str, ...] = ()
     components: tuple[Component, ...] = ()
+    added: bool = False
+
+
+Additions: TypeAlias = Mapping[str, Mapping[str, SearchParameter]]
+"""Search parameters besides R4's: by type and code."""
 
 
 @dataclass(frozen=True, eq=False)
 class Definitions:
-    """The definitions in one folder. Nothing is read before it is asked for."""
+    """The definitions in one folder, and what was added to them. Nothing is read before it is asked for.
+
+    `withheld` says by type and code of parameters that there will be why they cannot be searched by yet.
+    """
 
     folder: Path
+    added: Additions = field(default_factory=dict, repr=False)
+    withheld: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    _origin: Definitions | None = field(default=None, repr=False)
     _types: dict[str, TypeDefinition] = field(default_factory=dict, repr=False)
     _parameters: dict[str, Mapping[str, SearchParameter]] = field(default_factory=dict, repr=False)
+
+    @property
+    def origin(self) -> Definitions:
+        """The definitions of R4 alone."""
+        return self._origin or self
+
+    def extended_by(
+        self, added: Additions, withheld: Mapping[str, Mapping[str, str]] | None = None
+    ) -> Definitions:
+        """Return R4's definitions with these parameters besides; those of types are shared."""
+        return Definitions(self.folder, added, withheld or {}, self.origin, self._types)
 
     @cached_property
     def resource_types(self) -> frozenset[str]:
         """The names of the 146 concrete resource types of R4."""
+        if self._origin is not None:
+            return self._origin.resource_types
         names = {path.stem for path in (self.folder / "search").glob("*.json")}
         return frozenset(names - {"Resource", "DomainResource"})
 
@@ -62,13 +90,19 @@ class Definitions:
         """Return the parameters of a type by code, those of every resource included."""
         known = self._parameters.get(resource_type)
         if known is None:
-            known = {
-                parameter.code: parameter
-                for name in ("Resource", "DomainResource", resource_type)
-                for parameter in self._read_parameters(name)
-            }
-            self._parameters[resource_type] = known
+            known = self._parameters[resource_type] = self._find_parameters(resource_type)
         return known
+
+    def _find_parameters(self, resource_type: str) -> Mapping[str, SearchParameter]:
+        if self._origin is not None:
+            own = self._origin.search_parameters(resource_type)
+            added = self.added.get(resource_type)
+            return {**added, **own} if added else own
+        return {
+            parameter.code: parameter
+            for name in ("Resource", "DomainResource", resource_type)
+            for parameter in self._read_parameters(name)
+        }
 
     def _read_parameters(self, name: str) -> tuple[SearchParameter, ...]:
         path = self.folder / "search" / f"{name}.json"
@@ -77,6 +111,8 @@ class Definitions:
     @cached_property
     def value_sets(self) -> Mapping[str, Mapping[str, frozenset[str]]]:
         """The codes by system of each value set that an element requires, where they can be listed."""
+        if self._origin is not None:
+            return self._origin.value_sets
         return msgspec.json.decode(
             (self.folder / "value-sets.json").read_bytes(),
             type=dict[str, dict[str, frozenset[str]]],
@@ -85,6 +121,8 @@ class Definitions:
     @cached_property
     def compartments(self) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
         """Compartment -> resource type -> the search parameters that place a resource in it."""
+        if self._origin is not None:
+            return self._origin.compartments
         return msgspec.json.decode(
             (self.folder / "compartments.json").read_bytes(),
             type=dict[str, dict[str, tuple[str, ...]]],

@@ -163,3 +163,7 @@ class Unavailable(FhirError):
 
     status = 503
     code = "transient"
+
+
+class OutdatedIndex(Unavailable):
+    """The search parameters changed since the request was read: it is to be run again under the new ones."""

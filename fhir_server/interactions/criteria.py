@@ -36,7 +36,8 @@ class Criteria:
 
     def expect(self, call: Call, *keys: Key) -> Expectation:
         """Return the precondition that exactly these match for this caller."""
-        return Expectation(call.to("s", self.type).sight, self.plan, frozenset(keys))
+        sight = call.to("s", self.type).sight
+        return Expectation(sight, self.plan, frozenset(keys), call.extractor.generation)
 
 
 def criteria_of(call: Call, resource_type: str, query: str) -> Criteria:

@@ -12,6 +12,7 @@ from fhir_server.fhir.errors import BadRequest, Forbidden, InvalidResource
 from fhir_server.fhir.json import members
 from fhir_server.fhir.resource import Key, Resource
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search import custom
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.contract import Draft
@@ -46,11 +47,13 @@ def prepare(call: Checks, resource: Resource, key: Key) -> Draft:
     issues = call.validator.validate(own)
     if any(each.severity == "error" for each in issues):
         raise InvalidResource(issues)
+    if key.type == "SearchParameter":
+        custom.check(own, call.extractor.definitions)
     record = call.extractor.extract(own)
     _check_permitted(call.sight, key, record)
     meta = own.get("meta", {})
     rest = {name: value for name, value in own.items() if name not in _WRITTEN_APART}
-    return Draft(key, members(meta), members(rest), record)
+    return Draft(key, members(meta), members(rest), record, call.extractor.generation)
 
 
 def check_same_id(resource: Resource, key: Key) -> None:

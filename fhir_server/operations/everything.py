@@ -1,16 +1,18 @@
-"""`Patient/[id]/$everything`: https://hl7.org/fhir/R4/patient-operation-everything.html.
+"""`$everything` of a patient, and of an encounter.
 
-The patient, what is in the patient's compartment, and what that refers to one step further: staff, organisations,
-places, medications. What concerns another patient is not followed.
+https://hl7.org/fhir/R4/patient-operation-everything.html, https://hl7.org/fhir/R4/encounter-operation-everything.html
+
+The subject, what is in its compartment, and what that refers to one step further: staff, organisations, places,
+medications. What concerns another patient is not followed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from fhir_server.fhir.errors import BadRequest
+from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import absent
 from fhir_server.interactions.call import Call
@@ -34,53 +36,74 @@ from fhir_server.search.parameter_types.criterion import Surroundings
 from fhir_server.search.parameter_types.date import interval
 from fhir_server.search.parsing import DEFAULT_ZONE, MOST_COUNT
 from fhir_server.search.primary import PRIMARY_DATES
+from fhir_server.search.record import IndexRecord
 from fhir_server.storage.contract import Page, Row
 
 DEFAULT_COUNT = 100
 
 _ALL_REFERENCES = (Include("*", "*"),)
 _START = ()
-"""The position before all that is in the compartment: the patient, who comes first, was given."""
+"""The position before all that is in the compartment: the subject, which comes first, was given."""
 
 
 async def everything(call: Call, asked: Invocation) -> Listed:
-    """Return a page of what is known of a patient; raise NotFound for one absent or hidden, or Gone."""
+    """Return a page of what is known of a subject; raise NotFound for one absent or hidden, or Gone."""
     wanted = _wanted(call, asked)
-    patient = await _patient(call, asked.key)
+    subject = await _subject(call, asked.key)
     first: tuple[Row, ...] = ()
-    if asked.after is None and wanted.keeps(patient):
-        first = (patient,)
+    if asked.after is None and wanted.keeps(subject):
+        first = (subject,)
     page = await _page(call, wanted, asked, wanted.count - len(first))
     rows = (*first, *page.rows)
     included = await follow(call, _ALL_REFERENCES, (), rows)
+    beside = tuple(wanted.beside(subject, included))
     total = len(rows) if asked.after is None and page.next is None else None
-    return Listed(rows, tuple(wanted.beside(included)), page.next, total, included.issues)
+    return Listed(rows, beside, page.next, total, included.issues)
+
+
+async def everything_of_the_caller(call: Call, asked: Invocation) -> Listed:
+    """Return the same of a patient, or of the one patient that the caller may see; raise NotSupported."""
+    if asked.id is None and call.sight.patient is None:
+        raise NotSupported(
+            "Patient/$everything would be every record that may be seen, and a bulk $export is not"
+            " served yet; Patient/[id]/$everything is of one patient"
+        )
+    return await everything(call, replace(asked, id=asked.id or call.sight.patient))
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is asked for: `plan` finds the compartment, `types` (None: all) bounds what it refers to."""
+    """What is asked for: `plan` finds it in the `compartment`, `types` (None: all) bounds what that refers to."""
 
     plan: Plan
+    compartment: Plan
     since: Predicate
     types: frozenset[str] | None
     count: int
 
-    def keeps(self, patient: Row) -> bool:
-        """Tell whether the patient's own record is asked for."""
-        if self.types is not None and "Patient" not in self.types:
+    def keeps(self, subject: Row) -> bool:
+        """Tell whether the subject's own record is asked for."""
+        if self.types is not None and subject.stored.key.type not in self.types:
             return False
-        return matches(self.since, patient.record, updated=patient.stored.moment)
+        return matches(self.since, subject.record, updated=subject.stored.moment)
 
-    def beside(self, included: Included) -> Iterable[Row]:
-        """Yield those of the included that concern no patient: all others are matches, or not followed."""
+    def beside(self, subject: Row, included: Included) -> Iterable[Row]:
+        """Yield those of the included that concern no patient but the subject's, and are no matches themselves."""
+        patients = set(subject.record.compartments)
         for row in included.rows:
-            asked = self.types is None or row.stored.key.type in self.types
-            if asked and not row.record.compartments:
+            kind, record = row.stored.key.type, row.record
+            asked = self.types is None or kind in self.types
+            if asked and patients.issuperset(record.compartments) and not self._has(kind, record):
                 yield row
 
+    def _has(self, kind: str, record: IndexRecord) -> bool:
+        """Tell whether a resource is in the compartment, and so on a page of its own."""
+        if self.compartment.types is None or kind not in self.compartment.types:
+            return False
+        return matches(self.compartment.predicate_of(kind), record, updated=0)
 
-async def _patient(call: Call, key: Key) -> Row:
+
+async def _subject(call: Call, key: Key) -> Row:
     for row in await call.store.read_many(call.sight, [key]):
         return row
     await read(call, key)
@@ -98,21 +121,22 @@ async def _page(call: Call, wanted: _Wanted, asked: Invocation, room: int) -> Pa
 
 def _wanted(call: Call, asked: Invocation) -> _Wanted:
     around = Surroundings(asked.now, ZoneInfo(DEFAULT_ZONE), call.base_url)
-    in_compartment = members(call.definitions, "Patient").keys()
+    in_compartment = members(call.definitions, asked.type).keys()
     types = _types(call, asked)
     if types is not None and not types & in_compartment:
         raise BadRequest(
-            f"_type={','.join(sorted(types))} names nothing that is in a patient's compartment; "
-            "resources of other types are given beside those that refer to them: name these too"
+            f"_type={','.join(sorted(types))} names nothing of the {asked.type} compartment;"
+            " resources of other types are given beside those that refer to them: name these too"
         )
-    searched = (types or in_compartment) & in_compartment - {"Patient"}
+    searched = (types or in_compartment) & in_compartment - {asked.type}
     since = _since(call, asked, around)
     dated = tuple((each, _dated(call, each, asked, around)) for each in sorted(searched))
     plan = Plan(frozenset(searched), since, placed=dated)
     if searched:
         plan = within(plan, asked.key, call.definitions)
     count = positive("_count", asked.value("_count"), default=DEFAULT_COUNT, most=MOST_COUNT)
-    return _Wanted(plan, since, types, count)
+    compartment = within(Plan(None), asked.key, call.definitions)
+    return _Wanted(plan, compartment, since, types, count)
 
 
 def _types(call: Call, asked: Invocation) -> frozenset[str] | None:
@@ -160,7 +184,7 @@ def _limit(asked: Invocation, name: str, prefix: str, around: Surroundings) -> s
 PATIENT_EVERYTHING = Operation(
     name="everything",
     url="http://hl7.org/fhir/OperationDefinition/Patient-everything",
-    levels=("instance",),
+    levels=("type", "instance"),
     types=("Patient",),
     parameters=(
         Parameter("start"),
@@ -169,5 +193,14 @@ PATIENT_EVERYTHING = Operation(
         Parameter("_type", repeats=True),
         Parameter("_count"),
     ),
+    run=everything_of_the_caller,
+)
+
+ENCOUNTER_EVERYTHING = Operation(
+    name="everything",
+    url="http://hl7.org/fhir/OperationDefinition/Encounter-everything",
+    levels=("instance",),
+    types=("Encounter",),
+    parameters=(Parameter("_since"), Parameter("_type", repeats=True), Parameter("_count")),
     run=everything,
 )

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from fhir_server.fhir.errors import BadRequest
 from fhir_server.fhir.outcome import Issue
-from fhir_server.fhir.resource import Key
+from fhir_server.fhir.resource import Key, Resource
 from fhir_server.interactions.call import Call
 from fhir_server.storage.contract import Position, Row
 
@@ -54,7 +54,14 @@ class Listed:
     issues: tuple[Issue, ...] = ()
 
 
-Run: TypeAlias = Callable[[Call, Invocation], Awaitable[Listed]]
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One resource that was made for the answer."""
+
+    resource: Resource
+
+
+Run: TypeAlias = Callable[[Call, Invocation], Awaitable[Listed | Told]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fhir_server.operations.everything import PATIENT_EVERYTHING
+from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
 from fhir_server.operations.lastn import OBSERVATION_LASTN
 from fhir_server.operations.operation import Level, Operation
+from fhir_server.operations.status import SEARCH_PARAMETER_STATUS
 
-OPERATIONS = (OBSERVATION_LASTN, PATIENT_EVERYTHING)
+OPERATIONS = (
+    OBSERVATION_LASTN,
+    PATIENT_EVERYTHING,
+    ENCOUNTER_EVERYTHING,
+    SEARCH_PARAMETER_STATUS,
+)
 
 
 def find(name: str, level: Level, resource_type: str) -> Operation | None:

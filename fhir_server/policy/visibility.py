@@ -8,18 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fhir_server.policy.decision import Audience
+
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
     """`types` None: every type. `patient` None: every compartment; else the id of the one patient.
 
     `unbound` are types that are seen whole, whatever the patient.
+    `audience` None: nobody's Consent or opt-out is in the way; else those that stand at the moment `at`, in
+    microseconds, hide what they are about.
     """
 
     reason: str
     types: frozenset[str] | None = None
     patient: str | None = None
     unbound: frozenset[str] = frozenset()
+    audience: Audience | None = None
+    at: int = 0
 
     @classmethod
     def system(cls, reason: str) -> Visibility:
@@ -44,25 +50,47 @@ class Visibility:
         """See no more than this patient's compartment of what was visible."""
         return self & Visibility(self.reason, patient=patient)
 
+    def of_audience(self, audience: Audience, *, at: int) -> Visibility:
+        """See no more of what was visible than this audience may at this moment."""
+        return self & Visibility(self.reason, audience=audience, at=at)
+
     def __and__(self, other: Visibility) -> Visibility:
-        """See what both see; two that are bound to different patients see nothing."""
+        """See what both see; two that are bound to different patients, or audiences, see nothing."""
         if self is other:
             return self
-        types = _common(self.types, other.types)
-        if self.patient is None or other.patient is None:
-            bound = self if other.patient is None else other
-            return Visibility(self.reason, types, bound.patient, bound.unbound)
-        if self.patient != other.patient:
+        if _differ(self.patient, other.patient) or _differ(self.audience, other.audience):
             return Visibility.nothing(self.reason)
-        return Visibility(self.reason, types, self.patient, self.unbound & other.unbound)
+        both = self.patient is not None and other.patient is not None
+        bound = self if other.patient is None else other
+        told = self if other.audience is None else other
+        return Visibility(
+            self.reason,
+            _common(self.types, other.types),
+            bound.patient,
+            self.unbound & other.unbound if both else bound.unbound,
+            told.audience,
+            told.at,
+        )
 
     def permits_type(self, resource_type: str) -> bool:
         """Tell whether resources of this type may be seen at all."""
         return self.types is None or resource_type in self.types
 
+    def sees_whole(self, resource_type: str) -> bool:
+        """Tell whether nothing of a type is hidden."""
+        return (
+            self.permits_type(resource_type)
+            and self.patient_of(resource_type) is None
+            and self.audience is None
+        )
+
     def patient_of(self, resource_type: str) -> str | None:
         """Return the patient whose compartment bounds what is seen of this type; None: no bound."""
         return None if resource_type in self.unbound else self.patient
+
+
+def _differ(first: object, second: object) -> bool:
+    return first is not None and second is not None and first != second
 
 
 def _common(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:

@@ -19,7 +19,7 @@ from fhir_server.rest.content import Disconnected, Receive, Streamed
 from fhir_server.rest.negotiation import Format, negotiate
 from fhir_server.rest.rendering import error_answer, failure_answer
 from fhir_server.rest.request import Request, query_text
-from fhir_server.rest.routing import find, segments_of, template_of
+from fhir_server.rest.routing import answer_by, find, segments_of, template_of
 from fhir_server.rest.sending import Message, messages
 from fhir_server.rest.service import Service
 from fhir_server.rest.telemetry import NO_ROUTE, Telemetry
@@ -103,7 +103,7 @@ class FhirApplication:
             callers = self._service.callers
             if callers is not None and not route.open:
                 request.caller = await caller_of(callers, request, now=self._service.clock())
-            return await route.handler(self._service, request)
+            return await answer_by(route, self._service, request)
         except FhirError as error:
             return error_answer(error)
 

@@ -18,15 +18,21 @@ class Disconnected(Exception):
     """The client went away before its body was complete: nobody waits for an answer."""
 
 
-class Streamed(msgspec.Struct, frozen=True):
+class Streamed(msgspec.Struct):
     """A body that is still to come from the network."""
 
     receive: Receive
     announced: bytes | None
     limit: int
+    arrived: bytes | None = None
 
     async def read(self) -> bytes:
-        """Return the whole body; raise TooLarge as soon as it is known to be."""
+        """Return the whole body, the same each time; raise TooLarge as soon as it is known to be."""
+        if self.arrived is None:
+            self.arrived = await self._read()
+        return self.arrived
+
+    async def _read(self) -> bytes:
         if self.announced is not None:
             self._check_announced(self.announced)
         chunks: list[bytes] = []

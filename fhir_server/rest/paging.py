@@ -10,11 +10,12 @@ from urllib.parse import quote, urlencode
 from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes
 from fhir_server.fhir.bundle import Request as Asked
 from fhir_server.fhir.instants import instant
+from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.interactions.history import history, history_scope
 from fhir_server.interactions.search import search
-from fhir_server.operations.operation import Invocation, Operation
+from fhir_server.operations.operation import Invocation, Operation, Told
 from fhir_server.rest.answer import Answer, etag
 from fhir_server.rest.cursors import Cursor, scope_of
 from fhir_server.rest.projection import Projection
@@ -77,7 +78,7 @@ async def search_page(
     The links of a POST are those of the GET for the same.
     """
     place = resource_type or "" if owner is None else f"{owner}/{resource_type or '*'}"
-    page = _page(service, request, place, pairs)
+    page, force = _page(service, request, place, pairs), service.register.current
     found = await search(
         service.call(request),
         resource_type,
@@ -86,6 +87,7 @@ async def search_page(
         now=page.moment,
         owner=owner,
     )
+    await service.register.check(force)
     query = found.query
     projection = service.projector.projection(resource_type, query.summary, query.elements)
     body = bundle_bytes(
@@ -104,12 +106,17 @@ async def search_page(
 async def operation_page(
     service: Service, request: Request, operation: Operation, pairs: Pairs
 ) -> Answer:
-    """Return one page of what an operation lists; the links of a POST are those of the GET."""
+    """Return the resource that an operation tells, or one page of what it lists, linked as by GET."""
     page = _page(service, request, "/".join(request.segments), pairs)
     operation.check(page.asked)
+    force = service.register.current
     logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
     asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
-    listed = await operation.run(service.call(request).to(operation.rights, request.type), asked)
+    call = service.call(request).to(operation.rights, request.type)
+    listed = await operation.run(call, asked)
+    await service.register.check(force)
+    if isinstance(listed, Told):
+        return Answer(200, dump(listed.resource))
     body = bundle_bytes(
         "searchset",
         id=service.new_id(),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from fhir_server.fhir.errors import MethodNotAllowed, NotFound
+from fhir_server.catalogue.register import ATTEMPTS
+from fhir_server.fhir.errors import BadRequest, MethodNotAllowed, NotFound, OutdatedIndex
 from fhir_server.operations.registry import addresses
 from fhir_server.operations.registry import find as find_operation
 from fhir_server.rest.answer import Answer
@@ -51,7 +52,24 @@ def find(service: Service, request: Request) -> Route:
 
 async def answer(service: Service, request: Request) -> Answer:
     """Answer a request; raise FhirError."""
-    return await find(service, request).handler(service, request)
+    return await answer_by(find(service, request), service, request)
+
+
+async def answer_by(route: Route, service: Service, request: Request) -> Answer:
+    """Answer a request by its route; again where the search parameters have changed under it."""
+    register = service.register
+    for _ in range(ATTEMPTS):
+        before = register.current
+        try:
+            return await route.handler(service, request)
+        except OutdatedIndex:
+            await register.refresh()
+        except BadRequest:
+            # Perhaps of a search parameter that another process knows already.
+            await register.refresh()
+            if register.current is before:
+                raise
+    raise OutdatedIndex("the search parameters keep changing; please try again")
 
 
 def template_of(segments: tuple[str, ...], types: frozenset[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from fhir_server.auth.caller import Callers
+from fhir_server.catalogue.register import Register
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.interactions.call import Call
@@ -17,7 +18,6 @@ from fhir_server.rest.cors import CrossOrigin
 from fhir_server.rest.cursors import Cursors
 from fhir_server.rest.projection import Projector
 from fhir_server.rest.request import Request
-from fhir_server.search.indexing import Extractor
 from fhir_server.storage.contract import Store
 
 _MOST_KEPT = 8
@@ -39,7 +39,7 @@ class Kept:
     """
 
     calls: dict[tuple[str, bool], Call] = field(default_factory=dict)
-    statements: dict[Hashable, bytes] = field(default_factory=dict)
+    statements: dict[Hashable, tuple[Definitions, bytes]] = field(default_factory=dict)
 
     def forget_if_many(self) -> None:
         """Make room, so that clients cannot fill the memory."""
@@ -52,6 +52,8 @@ class Kept:
 class Service:
     """One FHIR base. `clock` gives microseconds since 1970; `started` is when it was set up.
 
+    `definitions` are those of R4; the search parameters in force are the register's.
+
     `base_url` is None where the Host header of each request names it. `types` are those served.
     `callers` knows who asks by a token, None where nobody is asked; `sight` is what is seen without one.
     """
@@ -59,7 +61,7 @@ class Service:
     store: Store
     definitions: Definitions
     validator: Validator
-    extractor: Extractor
+    register: Register
     projector: Projector
     sight: Visibility
     clock: Callable[[], int]
@@ -85,14 +87,15 @@ class Service:
 
     def call_at(self, base_url: str, *, lenient: bool = False) -> Call:
         """Return what an interaction works with for clients that see this base URL."""
+        force = self.register.current
         known = self.kept.calls.get((base_url, lenient))
-        if known is not None:
+        if known is not None and known.definitions is force.definitions:
             return known
         call = Call(
             self.store,
-            self.definitions,
+            force.definitions,
             self.validator,
-            self.extractor,
+            force.extractor,
             self.sight,
             self.new_id,
             base_url,

@@ -26,11 +26,13 @@ async def metadata(service: Service, request: Request) -> Answer:
     if mode not in {"", "full"}:
         raise NotSupported(f"metadata is served with mode=full, not {mode[:40]!r}.")
     uris = await oauth_uris(service)
+    await service.register.refresh()
+    definitions = service.register.current.definitions
     kept_as = (request.base_url, None if uris is None else tuple(uris.items()))
-    body = service.kept.statements.get(kept_as)
-    if body is None:
+    made_of, body = service.kept.statements.get(kept_as, (None, b""))
+    if made_of is not definitions:
         statement = capability_statement(
-            service.definitions,
+            definitions,
             types=service.types,
             interactions=interactions_of(service.routes),
             software=Software(service.version, instant(service.started), request.base_url),
@@ -38,7 +40,7 @@ async def metadata(service: Service, request: Request) -> Answer:
         )
         body = dump(statement)
         service.kept.forget_if_many()
-        service.kept.statements[kept_as] = body
+        service.kept.statements[kept_as] = definitions, body
     return Answer(200, body)
 
 

@@ -123,7 +123,7 @@ class _Chain:
                 f"{self.name} may mean more than {MOST_TYPES} types: name them, as in subject:Patient."
             )
         target = known_parameters(known.definitions, kind)
-        if not beyond.startswith("_") and _first(beyond) not in target.parameters:
+        if not beyond.startswith("_") and target.get(_first(beyond)) is None:
             return None
         beside = self.beside.get(hops)
         try:

@@ -13,7 +13,14 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
-from fhir_server.fhir.fhirpath import Evaluate, Node, Nodes, compile_path
+from fhir_server.fhir.fhirpath import (
+    Environment,
+    Evaluate,
+    FhirPathError,
+    Node,
+    Nodes,
+    compile_path,
+)
 from fhir_server.search import paths
 from fhir_server.search.parameter_types import (
     composite,
@@ -28,6 +35,7 @@ from fhir_server.search.parameter_types import (
 )
 from fhir_server.search.parameter_types.composite import Component
 from fhir_server.search.parameter_types.entries import Entries, Indexer
+from fhir_server.search.parameter_types.fitting import FITTING
 from fhir_server.search.record import LISTED
 
 Step: TypeAlias = Callable[[Node, Entries], None]
@@ -50,6 +58,14 @@ _INDEXERS: dict[str, Callable[[str], Indexer]] = {
 
 _WHERE_TYPE = re.compile(r"([\w.]+)\.where\(resolve\(\) is (\w+)\)\Z")
 _WHERE_CODE = re.compile(r"([\w.]+)\.where\((\w+)='([^']*)'\)\Z")
+_PLAIN = re.compile(
+    r"\(?[A-Z]\w*(?:\.\w+|\.(?:where|extension|as|ofType|first)\([^()]*\))+(?: as \w+)?\)?"
+    r"(?:\.\w+|\.(?:where|extension|as|ofType|first)\([^()]*\))*\Z"
+)
+"""A path that yields nothing where its first element is absent."""
+
+_BOUNDED = Environment(budget=10_000)
+
 _META = re.compile(r"Resource\.meta\.(\w+)\Z")
 
 
@@ -79,8 +95,8 @@ class Compiler:
     base_url: str
 
     def compile(self, resource_type: str) -> tuple[Compiled, ...]:
-        """Return the steps of a type."""
-        known = self.definitions.search_parameters(resource_type)
+        """Return the steps of a type by R4's own parameters."""
+        known = self.definitions.origin.search_parameters(resource_type)
         covered = paths.unions(known)
         uses: dict[str, list[Use]] = {}
         found: list[Compiled] = []
@@ -104,6 +120,43 @@ class Compiler:
             for path, each in uses.items()
         )
         return tuple(found)
+
+    def compile_added(self, resource_type: str) -> tuple[Compiled, ...]:
+        """Return the steps of a type by the parameters that R4 does not have, each by itself.
+
+        None of them places a resource in a compartment. What cannot be evaluated on a resource yields nothing.
+        """
+        found: list[Compiled] = []
+        for code, parameter in self.definitions.added.get(resource_type, {}).items():
+            names = frozenset((code,))
+            if parameter.type == "composite":
+                found.extend(self._composites(resource_type, parameter, names))
+                continue
+            use = Use(names, self._indexer(parameter), keep=None)
+            for path in paths.alternatives(parameter.expression):
+                step = _source(self._tolerant(path, parameter.type), [use])
+                found.append(Compiled(step, self._keys_of_added(resource_type, path)))
+        return tuple(found)
+
+    def _keys_of_added(self, resource_type: str, path: str) -> frozenset[str] | None:
+        return paths.keys(self.definitions, resource_type, path) if _PLAIN.match(path) else None
+
+    def _tolerant(self, path: str, kind: str | None = None) -> Evaluate:
+        """Return an evaluator of a path that someone else wrote: bounded, and never a reason to refuse a write.
+
+        For a parameter of a type it yields only what that can be made of.
+        """
+        evaluate = compile_path(path, self.definitions.origin, environment=_BOUNDED)
+        fitting = None if kind is None else FITTING[kind]
+
+        def evaluate_or_nothing(node: Node) -> Nodes:
+            try:
+                found = evaluate(node)
+            except FhirPathError:
+                return []
+            return found if fitting is None else [each for each in found if each.type in fitting]
+
+        return evaluate_or_nothing
 
     def _uses(
         self, resource_type: str, parameter: SearchParameter, names: frozenset[str]
@@ -131,24 +184,31 @@ class Compiler:
     def _composites(
         self, resource_type: str, parameter: SearchParameter, names: frozenset[str]
     ) -> Iterator[Compiled]:
-        known = self.definitions.search_parameters(resource_type)
+        known = self.definitions.origin.search_parameters(resource_type)
         parts = composite.components(parameter, known)
         if not parts:
             return
         for path in paths.alternatives(parameter.expression):
-            step = self._composite_step(path, parameter.code, parts, names)
+            step = self._composite_step(path, parameter, parts, names)
+            if parameter.added:
+                yield Compiled(step, None)
+                continue
             # Of a composite over the whole resource the value, which stands last, is the rarest part.
             last = f"{path}.{parts[-1].expression}".replace(" | ", f" | {path}.")
             needed = last if path == resource_type else path
             yield Compiled(step, paths.keys(self.definitions, resource_type, needed))
 
     def _composite_step(
-        self, path: str, code: str, parts: tuple[Component, ...], names: frozenset[str]
+        self,
+        path: str,
+        parameter: SearchParameter,
+        parts: tuple[Component, ...],
+        names: frozenset[str],
     ) -> Step:
         implied = [self._implied(f"{path}.{each.expression}") for each in parts]
-        index = composite.indexer(code, parts, implied, self.zone, self.base_url)
-        parents = self._evaluator(path)
-        evaluators = [self._component(each.expression) for each in parts]
+        index = composite.indexer(parameter.code, parts, implied, self.zone, self.base_url)
+        parents = self._tolerant(path) if parameter.added else self._evaluator(path)
+        evaluators = [self._component(each, added=parameter.added) for each in parts]
 
         def step(node: Node, entries: Entries) -> None:
             for parent in parents(node):
@@ -163,9 +223,10 @@ class Compiler:
 
         return step
 
-    def _component(self, expression: str) -> Callable[[Node, Node], Nodes]:
-        whole = expression.startswith("%resource.")
-        evaluate = self._evaluator(expression.removeprefix("%resource."))
+    def _component(self, part: Component, *, added: bool) -> Callable[[Node, Node], Nodes]:
+        whole = part.expression.startswith("%resource.")
+        path = part.expression.removeprefix("%resource.")
+        evaluate = self._tolerant(path, part.type) if added else self._evaluator(path)
 
         def values(resource: Node, parent: Node) -> Nodes:
             found = evaluate(resource if whole else parent)
@@ -180,7 +241,7 @@ class Compiler:
         corrected = path.replace("as(DateTime)", "as(dateTime)")
         if ".extension('" in path and path.endswith("')"):
             corrected += ".value"
-        evaluate = compile_path(corrected, self.definitions)
+        evaluate = compile_path(corrected, self.definitions.origin)
         in_meta = _META.match(path)
         return _if_in_meta(in_meta[1], evaluate) if in_meta else evaluate
 

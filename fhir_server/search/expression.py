@@ -1,8 +1,8 @@
 """What a search asks, as a closed set of predicates over one index record.
 
 Parameter types parse their values into these; `matching` evaluates them (the oracle); each store translates
-just these. All of them concern one resource type, whose name is no part of a term here; two of them join it with
-another type.
+just these. All of them concern one resource type, whose name is no part of a term here; three of them join it with
+other resources.
 """
 
 from __future__ import annotations
@@ -119,6 +119,20 @@ class PointedToBy:
 
 
 @dataclass(frozen=True, slots=True)
+class InHierarchy:
+    """The resource, of type `own`, stands below or above one of these ids: `parameter` leads upward, step by step.
+
+    `past` is what the way has led through: it may be a circle.
+    """
+
+    parameter: str
+    own: str
+    ids: tuple[str, ...]
+    side: Literal["above", "below"]
+    past: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """The predicate does not hold."""
 
@@ -151,6 +165,7 @@ Predicate: TypeAlias = (
     | Updated
     | PointsTo
     | PointedToBy
+    | InHierarchy
     | Not
     | AllOf
     | AnyOf
@@ -163,7 +178,7 @@ NOTHING = AnyOf(())
 def joins(predicate: Predicate) -> bool:
     """Tell whether a predicate asks for other resources as well."""
     match predicate:
-        case PointsTo() | PointedToBy():
+        case PointsTo() | PointedToBy() | InHierarchy():
             return True
         case Not(inner):
             return joins(inner)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.fhir.resource import LOGICAL_ID
-from fhir_server.search import listing, paths
+from fhir_server.search import hierarchies, listing, paths
 from fhir_server.search.expression import (
     EVERYTHING,
     NOTHING,
@@ -81,6 +81,12 @@ class UnknownParameter(BadRequest):
     """The resource type has no search parameter of this name."""
 
 
+class NotYetSearchable(NotSupported):
+    """There is a search parameter of this name, and not everything is indexed by it yet."""
+
+    code = "transient"
+
+
 class EmptyValue(BadRequest):
     """The parameter has no value."""
 
@@ -96,14 +102,28 @@ class Known:
     primary: str | None = None
     """The parameter of the primary date, where a resource has at most one value of it."""
 
+    @property
+    def withheld(self) -> Mapping[str, str]:
+        """By code, why a parameter that there will be cannot be searched by yet."""
+        return self.definitions.withheld.get(self.resource_type, {})
+
     def sources(self, parameter: SearchParameter) -> tuple[SearchParameter, ...]:
         """Return the parameters under which the values of one are indexed."""
         codes = self.covered.get(parameter.code, (parameter.code,))
         return tuple(self.parameters[each] for each in codes)
 
+    def get(self, code: str) -> SearchParameter | None:
+        """Return a parameter by its code, None where there is none; raise NotYetSearchable."""
+        found = self.parameters.get(code)
+        if found is None and (reason := self.withheld.get(code)) is not None:
+            raise NotYetSearchable(
+                f"the parameter {code} of {self.resource_type} is {reason}; please try again later"
+            )
+        return found
+
     def find(self, code: str) -> SearchParameter:
         """Return a parameter by its code; raise UnknownParameter with the nearest names."""
-        found = self.parameters.get(code)
+        found = self.get(code)
         if found is None:
             raise UnknownParameter(f"{code!r}{nearest(code, self.parameters)}")
         return found
@@ -248,6 +268,8 @@ def _logical_id(criterion: Criterion) -> Predicate:
 
 
 def _parsed(known: Known, criterion: Criterion) -> Predicate:
+    if hierarchies.asks_hierarchy(known.definitions, criterion):
+        return hierarchies.predicate(known.definitions, known.resource_type, criterion)
     parse = _PARSERS.get(criterion.parameter.type)
     if parse is not None:
         found = parse(criterion)

@@ -63,10 +63,12 @@ def _parsed(
     include = Include(source, code, target, _iterates(name))
     if code == "*":
         return include, None
-    known = known_parameters(definitions, source).parameters
+    known = known_parameters(definitions, source)
     parameter = known.get(code)
     if parameter is None or parameter.type != "reference":
-        references = {name: each for name, each in known.items() if each.type == "reference"}
+        references = {
+            name: each for name, each in known.parameters.items() if each.type == "reference"
+        }
         raise BadRequest(
             f"{asked}: {source} has no reference parameter {code!r}{nearest(code, references)}"
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import TooLarge
@@ -22,25 +24,47 @@ MOST_ENTRIES = 10_000
 _MOST_SHAPES = 2_000
 _PATIENT = "Patient/"
 
+_Steps: TypeAlias = tuple[tuple[Step, ...], tuple[Step, ...]]
+"""Those of R4's own parameters, and those of the added ones: the primary date is one of the former."""
+
 
 class Extractor:
     """Makes index records; `base_url` is where absolute references are to this server.
 
-    What has no time zone is local time of `zone`.
+    What has no time zone is local time of `zone`. `generation` names the parameters that it indexes by.
     """
 
     def __init__(
-        self, definitions: Definitions, *, zone: str = "Europe/London", base_url: str = ""
+        self,
+        definitions: Definitions,
+        *,
+        zone: str = "Europe/London",
+        base_url: str = "",
+        generation: int = 0,
     ) -> None:
+        self.definitions = definitions
+        self.generation = generation
         self._base_url = base_url.rstrip("/")
         self._compiler = Compiler(definitions, ZoneInfo(zone), self._base_url)
         self._compiled: dict[str, tuple[Compiled, ...]] = {}
-        self._steps: dict[tuple[str, ...], tuple[Step, ...]] = {}
+        self._added: dict[str, tuple[Compiled, ...]] = {}
+        self._steps: dict[tuple[str, ...], _Steps] = {}
+
+    def over(self, definitions: Definitions, generation: int) -> Extractor:
+        """Return an extractor by other added parameters; what is compiled of R4's own is shared."""
+        zone = self._compiler.zone.key
+        made = Extractor(definitions, zone=zone, base_url=self._base_url, generation=generation)
+        made._compiled = self._compiled
+        return made
 
     def extract(self, resource: Resource) -> IndexRecord:
         """Return what a resource can be found by; raise TooLarge for one with too many entries."""
         node, entries = root(resource), Entries()
-        for step in self._steps_of(resource):
+        own, added = self._steps_of(resource)
+        for step in own:
+            step(node, entries)
+        primary = primary_date(entries.ranges)
+        for step in added:
             step(node, entries)
         _check_size(resource, entries)
         logical_id: str = resource.get("id", "")
@@ -55,12 +79,22 @@ class Extractor:
             terms=tuple(sorted(set(entries.terms))),
             ranges=tuple([Range(*each) for each in sorted(set(entries.ranges))]),
             present=tuple(sorted(entries.present)),
-            primary=primary_date(entries.ranges),
+            primary=primary,
             compartments=tuple(sorted(patients)),
             mentions=tuple(sorted(mentions)),
+            contained=self._contained(resource) if "contained" in resource else (),
         )
 
-    def _steps_of(self, resource: Resource) -> tuple[Step, ...]:
+    def _contained(self, resource: Resource) -> tuple[tuple[str, IndexRecord], ...]:
+        """Return the records of the resources inside a resource."""
+        known = self._compiler.definitions.resource_types
+        return tuple(
+            (each["resourceType"], replace(self.extract(each), id=f"#{each.get('id', '')}"))
+            for each in resource["contained"]
+            if each.get("resourceType") in known
+        )
+
+    def _steps_of(self, resource: Resource) -> _Steps:
         """Return the steps for a resource, looked up by its type and keys: few shapes are common."""
         resource_type: str = resource["resourceType"]
         shape = (resource_type, *resource)
@@ -71,7 +105,11 @@ class Extractor:
                 compiled = self._compiled[resource_type] = self._compiler.compile(resource_type)
             if len(self._steps) >= _MOST_SHAPES:
                 self._steps.clear()
-            steps = self._steps[shape] = steps_for(compiled, resource)
+            added = self._added.get(resource_type)
+            if added is None:
+                added = self._added[resource_type] = self._compiler.compile_added(resource_type)
+            steps = steps_for(compiled, resource), steps_for(added, resource)
+            self._steps[shape] = steps
         return steps
 
 

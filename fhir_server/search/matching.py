@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, assert_never
+
+from msgspec import structs
 
 from fhir_server.search.conversion import limits_on
 from fhir_server.search.expression import (
@@ -21,6 +23,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    InHierarchy,
     IsNear,
     IsPresent,
     Limit,
@@ -39,6 +42,7 @@ from fhir_server.search.record import (
     SEPARATOR,
     IndexRecord,
     Range,
+    contained_term,
     is_on,
     place_term,
     reference_term,
@@ -106,10 +110,17 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             return keeps(limits, updated, updated)
         case PointsTo(parameter, target, inner):
             found = referred(record, parameter, target)
-            return found != () and resolve(target, AllOf((HasId(found), inner)))
+            if found and resolve(target, AllOf((HasId(found), inner))):
+                return True
+            contained = _contained(record, parameter, target) if record.contained else ()
+            return any(matches(inner, each, updated=updated, resolve=resolve) for each in contained)
         case PointedToBy(source, parameter, own, inner):
             refers = HasTerm(reference_term(parameter, f"{own}/{record.id}"))
             return resolve(source, AllOf((refers, inner)))
+        case InHierarchy(side="below"):
+            return _is_below(predicate, record, resolve)
+        case InHierarchy():
+            return _is_above(predicate, record, resolve)
         case Not(inner):
             return not matches(inner, record, updated=updated, resolve=resolve)
         case AllOf(predicates):
@@ -122,6 +133,25 @@ def matches(  # noqa: C901, PLR0912 - one branch per case of the union
             )
         case _:
             assert_never(predicate)
+
+
+def _is_below(asked: InHierarchy, record: IndexRecord, resolve: Resolver) -> bool:
+    """Tell whether a resource is part of one that is asked for, or of a visible one that is below it."""
+    wholes = referred(record, asked.parameter, asked.own)
+    if not set(wholes).isdisjoint(asked.ids):
+        return True
+    ahead = tuple(each for each in wholes if each not in asked.past)
+    onward = replace(asked, past=(*asked.past, *ahead))
+    return ahead != () and resolve(asked.own, AllOf((HasId(ahead), onward)))
+
+
+def _is_above(asked: InHierarchy, record: IndexRecord, resolve: Resolver) -> bool:
+    """Tell whether part of a resource is a visible one that is asked for, or one that is above it."""
+    if record.id in asked.past:
+        return False
+    part = HasTerm(reference_term(asked.parameter, f"{asked.own}/{record.id}"))
+    onward = replace(asked, past=(*asked.past, record.id))
+    return resolve(asked.own, AllOf((part, AnyOf((HasId(asked.ids), onward)))))
 
 
 def places(record: IndexRecord, parameter: str) -> Iterator[tuple[float, float]]:
@@ -137,6 +167,13 @@ def referred(record: IndexRecord, parameter: str, target: str) -> tuple[str, ...
     """Return the ids of the resources of one type that a record refers to by a parameter."""
     prefix = reference_term(parameter, f"{target}/")
     return tuple(each[len(prefix) :] for each in record.terms if each.startswith(prefix))
+
+
+def _contained(record: IndexRecord, parameter: str, target: str) -> Iterator[IndexRecord]:
+    """Yield the contained resources of one type that a record refers to; they may refer to each other."""
+    for kind, each in record.contained:
+        if kind == target and contained_term(parameter, each.id[1:]) in record.terms:
+            yield structs.replace(each, contained=record.contained)
 
 
 def _is_within(each: Range, asked: HasRange) -> bool:

@@ -114,12 +114,13 @@ def _place_of(place: str, element: Element) -> str:
 def unions(parameters: Mapping[str, SearchParameter]) -> dict[str, tuple[str, ...]]:
     """Return the parameters that others cover, each with those: `combo-code` is `code` or `component-code`.
 
-    They need no entries of their own. References keep theirs: includes are followed by parameter.
+    They need no entries of their own. References keep theirs: includes are followed by parameter. So do
+    parameters that R4 does not have: they come and go, and what others are indexed by must not depend on that.
     """
     operands = {
         code: _operands(each)
         for code, each in parameters.items()
-        if each.type not in {"reference", "special"} and not code.startswith("_")
+        if each.type not in {"reference", "special"} and not (each.added or code.startswith("_"))
     }
     covered: dict[str, tuple[str, ...]] = {}
     # Of those that ask for the same, the one with the shortest name keeps the entries.

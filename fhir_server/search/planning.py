@@ -21,6 +21,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    InHierarchy,
     IsNear,
     IsPresent,
     Limit,
@@ -85,19 +86,23 @@ def conjuncts(predicate: Predicate) -> Iterator[Predicate]:
 
 
 def choose(
-    predicate: Predicate, count: Callable[[Predicate, int], int], *, of_all: bool = False
+    kind: str,
+    predicate: Predicate,
+    count: Callable[[Predicate, int], int],
+    *,
+    of_all: bool = False,
 ) -> Driver:
-    """Choose the driver; `count(predicate, most)` counts a lead's candidates, up to `most`.
+    """Choose the driver in one type; `count(predicate, most)` counts a lead's candidates, up to `most`.
 
     `of_all`: every match is wanted, not those that come first.
     """
     whole = tuple(conjuncts(predicate))
-    parts = _paired(whole)
+    parts = _paired(kind, whole)
     lead = _cheapest([each for each in parts if _is_ordered(each)], count)
     gathered = [each for each in parts if _is_gathered(each) and (of_all or not is_listed(each))]
     if not gathered or (lead is not None and count(lead, PROBE) < PROBE):
         return _driver(lead, parts)
-    for each in _coded(whole):
+    for each in _coded(kind, whole):
         if lead is not None and (of_all or each.pays(lead, count)):
             return each.driver
     rival = _cheapest(gathered, count)
@@ -125,10 +130,10 @@ def _is_gathered(part: Predicate) -> bool:
     return isinstance(part, HasRange | HasTermContaining)
 
 
-def _paired(parts: tuple[Predicate, ...]) -> tuple[Predicate, ...]:
+def _paired(kind: str, parts: tuple[Predicate, ...]) -> tuple[Predicate, ...]:
     """Write two terms that have a posting list together as one."""
     for first, second in permutations([each for each in parts if isinstance(each, HasTerm)], 2):
-        if pair := pair_term(first.term, second.term):
+        if pair := pair_term(kind, first.term, second.term):
             return (HasTerm(pair), *(e for e in parts if e is not first and e is not second))
     return parts
 
@@ -157,7 +162,7 @@ class _Coded:
         return count(self.lead, most) < most
 
 
-def _coded(parts: tuple[Predicate, ...]) -> Iterator[_Coded]:
+def _coded(kind: str, parts: tuple[Predicate, ...]) -> Iterator[_Coded]:
     """Yield what leads by a code and a value as one, where the index has an axis of both."""
     codes = [each for each in parts if isinstance(each, HasTerm | HasAnyTerm)]
     values = [each for each in parts if isinstance(each, HasRange)]
@@ -165,16 +170,16 @@ def _coded(parts: tuple[Predicate, ...]) -> Iterator[_Coded]:
         # There is one value: it keeps the limits of all that ask for it.
         same = [each for each in values if (each.axis, each.unit) == (value.axis, value.unit)]
         limits = tuple(chain.from_iterable(each.limits for each in same))
-        if lead := _together(code, replace(value, limits=limits, tags=())):
+        if lead := _together(kind, code, replace(value, limits=limits, tags=())):
             told = (code, *filter(is_whole, same))
             rest = (each for each in parts if not any(each is other for other in told))
             yield _Coded(code, lead, tuple(rest))
 
 
-def _together(code: HasTerm | HasAnyTerm, value: HasRange) -> Predicate | None:
+def _together(kind: str, code: HasTerm | HasAnyTerm, value: HasRange) -> Predicate | None:
     """Return a code and a value as one predicate; None where they have no axis together."""
     terms = (code.term,) if isinstance(code, HasTerm) else code.terms
-    axes = [coded_axis(each, value.axis) for each in terms[: MOST_CODES + 1]]
+    axes = [coded_axis(kind, each, value.axis) for each in terms[: MOST_CODES + 1]]
     ranges = tuple(replace(value, axis=each) for each in axes if each is not None)
     if not ranges or len(ranges) < len(axes) or len(ranges) > MOST_CODES:
         return None
@@ -271,5 +276,5 @@ def is_selective(predicate: Predicate) -> bool:
             return all(is_selective(each) for each in inner)
         case HasTermBetween() | HasTermContaining() | HasRange() | IsNear() | IsPresent():
             return False
-        case PointsTo() | PointedToBy():
+        case PointsTo() | PointedToBy() | InHierarchy():
             return False

@@ -34,10 +34,13 @@ def primary_date(ranges: Iterable[tuple[str, int | str, int | str, object]]) -> 
 def primary_parameter(parameters: Mapping[str, SearchParameter]) -> str | None:
     """Return the parameter that tells the primary date of a type: to sort by it costs nothing.
 
-    Where a resource lacks it, another of its dates stands for it, in that order too.
+    Where a resource lacks it, another of its dates stands for it, in that order too. It is one of R4's own:
+    posting lists would have to be written anew for another.
     """
     dates = [
-        code for code, each in parameters.items() if each.type == "date" and code in _PREFERENCE
+        code
+        for code, each in parameters.items()
+        if each.type == "date" and code in _PREFERENCE and not each.added
     ]
     return min(dates, key=_PREFERENCE.__getitem__, default=None)
 

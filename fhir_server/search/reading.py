@@ -176,7 +176,7 @@ def _read_sort(reading: Reading, _name: str, value: str) -> None:
 
 def _sort_key(reading: Reading, text: str) -> SortKey:
     code = text.removeprefix("-")
-    parameter = reading.known.parameters.get(code)
+    parameter = reading.known.get(code)
     if parameter is None:
         hint = nearest(code, reading.known.parameters)
         raise BadRequest(f"_sort={text}: there is no search parameter {code!r}{hint}")

@@ -7,6 +7,7 @@ subscriptions and exports use the same record. A term begins with the code of it
     code~SYSTEM             some code of that system
     subject>Patient/1       a reference; an absolute or canonical one as it stands
     subject#123␟SYSTEM      the identifier of a Reference
+    subject<p               a reference to the contained resource p; `subject<` stands for any
     _list>Patient/1         what a List has in an entry that is not marked as deleted
     family^smith            a string, folded as `fold` does
     family!Smith            the same string as it stands, for `:exact`
@@ -59,7 +60,8 @@ class IndexRecord(msgspec.Struct, frozen=True, array_like=True):
     `primary` is the lower bound of its primary clinical date in microseconds, or `NO_DATE`;
     `present` the codes of the search parameters whose element it has (for `:missing`);
     `compartments` the ids of the patients whose compartment it belongs to;
-    `mentions` the ids of all patients that it refers to anywhere, those included.
+    `mentions` the ids of all patients that it refers to anywhere, those included;
+    `contained` the resources inside it by their types, each with `#` before its id: nothing outside refers to it.
     """
 
     id: str
@@ -69,6 +71,7 @@ class IndexRecord(msgspec.Struct, frozen=True, array_like=True):
     primary: int
     compartments: tuple[str, ...]
     mentions: tuple[str, ...]
+    contained: tuple[tuple[str, IndexRecord], ...] = ()
 
 
 NO_DATE = -(2**62)
@@ -132,6 +135,11 @@ def system_term(parameter: str, system: str) -> str:
     return f"{parameter}~{system_key(system)}"
 
 
+def contained_term(parameter: str, local_id: str = "") -> str:
+    """Return the term of a reference to a contained resource, without an id to any."""
+    return f"{parameter}<{local_id}"
+
+
 LISTED = "_list"
 """The parameter that finds what a List has; the List is indexed by it, as by a reference."""
 
@@ -184,14 +192,15 @@ def text_term(parameter: str, text: str) -> str:
     return f'{parameter}"{fold(text)[:LONGEST_VALUE]}'
 
 
-_KEPT_IN_RECORD = re.compile(r"""[\w.-]+[!%"]|(?!identifier~)[\w.-]+~""").match
+_KEPT_IN_RECORD = re.compile(r"""(?!identifier~)[\w.-]++(?:[!%~"]|<.)""").match
 
 
 def is_posted(term: str) -> bool:
     """Tell whether stores keep a posting list of a term (or of all with this beginning), or leave it to the record.
 
     Exact strings and places, texts of codes, identifiers of a type, and `system|` without a code are searched rarely and
-    would cost a third of all postings; `identifier=system|` is asked often.
+    would cost a third of all postings; `identifier=system|` is asked often. What a contained resource is called, nobody
+    asks.
     """
     return _KEPT_IN_RECORD(term) is None
 
@@ -199,26 +208,29 @@ def is_posted(term: str) -> bool:
 _PATIENT = "patient>Patient/"
 _CODES = ("code=", "vaccine-code=")
 _CODE, _CONCEPT = "code=", "value-concept="
+CODED_TYPE = "Observation"
+"""The type that has one code and one value; elsewhere somebody's own parameters may have these names."""
+
 CODED = {"value-quantity" + SEPARATOR: "code-value-quantity", "value-date": "code-value-date"}
 """Axes of a resource's one value, each with the composite of its one code and that value."""
 
 
-def pair_term(first: str, second: str) -> str | None:
-    """Return the term of two that have one together, None for any others.
+def pair_term(kind: str, first: str, second: str) -> str | None:
+    """Return the term of two that have one together in this type, None for any others.
 
     What a patient has of one code is the commonest clinical question: with a list of its own it is one seek.
     A code and a concept are those of a composite: a resource has one of each.
     """
     if first.startswith(_PATIENT) and second.startswith(_CODES):
         return f"{first}&{second}"
-    if first.startswith(_CODE) and second.startswith(_CONCEPT):
+    if kind == CODED_TYPE and first.startswith(_CODE) and second.startswith(_CONCEPT):
         return f"code-value-concept:{_part(first, _CODE)}{_part(second, _CONCEPT)}"
     return None
 
 
-def coded_axis(term: str, axis: str) -> str | None:
-    """Return the axis of a code and a value together, None for any other two."""
-    composite = CODED.get(axis)
+def coded_axis(kind: str, term: str, axis: str) -> str | None:
+    """Return the axis of a code and a value together in this type, None for any other two."""
+    composite = CODED.get(axis) if kind == CODED_TYPE else None
     if composite is None or not term.startswith(_CODE):
         return None
     return f"{composite}:{_part(term, _CODE)}"

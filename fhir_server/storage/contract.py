@@ -6,13 +6,14 @@ first and then writing would leave a gap for another writer. Every read takes a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, assert_never
 
 import msgspec
 
 from fhir_server.fhir.resource import Key, Stored
+from fhir_server.policy.decision import LaidDown
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import IndexRecord, unpacked
@@ -26,22 +27,29 @@ class Draft:
     """A resource to be written, all but what only the write can know.
 
     `meta` and `rest` are JSON members without the braces: `meta` those of `meta` but for versionId and
-    lastUpdated, `rest` those of the resource but for resourceType, id and meta.
+    lastUpdated, `rest` those of the resource but for resourceType, id and meta. `generation` is that of the
+    search parameters that its record was made by, `laid_down` what a Consent says.
     """
 
     key: Key
     meta: bytes
     rest: bytes
     record: IndexRecord
+    generation: int = 0
+    laid_down: LaidDown | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """These and no other visible resources match; else the write is refused."""
+    """These and no other visible resources match; else the write is refused.
+
+    `generation` is that of the search parameters that its plan was made with.
+    """
 
     sight: Visibility
     plan: Plan
     matches: frozenset[Key]
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,46 @@ class Expect:
     expectation: Expectation
 
 
-WriteOp: TypeAlias = Put | Delete | Expect
+@dataclass(frozen=True, slots=True)
+class Reindex:
+    """Replace the index record of a version, if it still is the current one; content and version stay."""
+
+    key: Key
+    version: int
+    record: IndexRecord
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceCatalogue:
+    """Put another catalogue in place of the one of revision `expected`; else it is refused.
+
+    `generation` differs from the current one if index records are made by other parameters from now on.
+    """
+
+    expected: int
+    generation: int
+    content: bytes
+
+
+WriteOp: TypeAlias = Put | Delete | Expect | Reindex | ReplaceCatalogue
+
+
+def generation_of(op: WriteOp) -> int | None:
+    """Return the generation of search parameters that an operation was made by, None if it needs none."""
+    match op:
+        case Put(draft):
+            return draft.generation
+        case Reindex():
+            return op.generation
+        case Expect(expectation):
+            return expectation.generation
+        case Delete():
+            return None if op.expectation is None else op.expectation.generation
+        case ReplaceCatalogue():
+            return None
+        case _:
+            assert_never(op)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +134,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """Nothing was to be done; `stored` is the current version, None where there never was one."""
+    """No version was to be made; `stored` is the current one, None where there never was one.
+
+    Also the result of what makes no versions: Expect, Reindex and ReplaceCatalogue.
+    """
 
     stored: Stored | None
 
@@ -169,12 +219,51 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Which search parameters the store is indexed by: `content` is for the layers above.
+
+    `revision` rises with each replacement; `generation` names what index records are made by.
+    """
+
+    revision: int = 0
+    generation: int = 0
+    content: bytes = b""
+
+
+class Stamp(NamedTuple):
+    """What tells whether a catalogue that was read is still the current one.
+
+    `latest` is the moment of the latest write of a SearchParameter, 0 where there was none.
+    """
+
+    revision: int
+    generation: int
+    latest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many resources of a type there are, and the highest surrogate id in the store."""
+
+    count: int
+    highest: int
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A range of surrogate ids, low <= rid < high, of one type or of all."""
 
     type: str | None
     low: int
     high: int
+
+
+@dataclass(frozen=True, slots=True)
+class OptOuts:
+    """The register of opt-outs: the moment (us) at which it held, and how many numbers it has."""
+
+    as_of: int
+    number: int
 
 
 class Store(Protocol):
@@ -210,7 +299,8 @@ class Store(Protocol):
     async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
         """Do the operations in order; the only writer.
 
-        Atomic: all of them or none. Else each by itself, in one durable step for all.
+        Atomic: all of them or none. Else each by itself, in one durable step for all. Raise OutdatedIndex,
+        and write nothing, where one was made by search parameters of another generation than the current.
         """
         ...
 
@@ -224,6 +314,35 @@ class Store(Protocol):
 
     def changes(self, after: int) -> AsyncIterator[Change]:
         """Yield the entries of the change feed after a token, then end."""
+        ...
+
+    async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
+        """Put a register of NHS numbers in place of the one before; reads obey it once this returns."""
+        ...
+
+    async def opt_outs(self) -> OptOuts | None:
+        """Return what register there is; None where none was ever loaded."""
+        ...
+
+    async def stamp(self) -> Stamp:
+        """Return what tells whether the catalogue has changed: it is asked at each search."""
+        ...
+
+    async def catalogue(self) -> Catalogue:
+        """Return the catalogue; the empty one of revision 0 where none was written."""
+        ...
+
+    async def extent(self, resource_type: str) -> Extent:
+        """Return how many resources of a type there are, and up to which surrogate id."""
+        ...
+
+    async def walk(
+        self, sight: Visibility, resource_type: str, *, after: str, highest: int, limit: int
+    ) -> Sequence[Stored]:
+        """Return the visible, not deleted resources that follow an id, in the order of ids.
+
+        Only those whose surrogate id is no higher than `highest`: what is created meanwhile is left out.
+        """
         ...
 
     async def secret(self, name: str) -> bytes:

@@ -14,6 +14,7 @@ from fhir_server.demonstration.codes import HBA1C
 from fhir_server.demonstration.queries import Query, canonical
 from fhir_server.demonstration.welcome import welcome
 from fhir_server.fhir.resource import Resource
+from fhir_server.search.expression import Predicate
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.matching import matches
 from fhir_server.search.parsing import parse_query
@@ -83,6 +84,23 @@ def test_the_first_searches_to_try_find_something() -> None:
         assert _search(resource_type, parts.query, records)
 
     assert len(urls) == 3
+
+
+def test_the_free_beds_of_a_hospital_are_some_of_all() -> None:
+    records = _extracted(of_type("Location", a_platform()))
+
+    def resolve(_: str, predicate: Predicate, /) -> bool:
+        return any(matches(predicate, each, updated=NOW, resolve=resolve) for each in records)
+
+    query = parse_query("Location", [("partof:below", "site-1")], definitions(), now=NOW)
+    within = [
+        each
+        for each in records
+        if matches(query.plan.predicate, each, updated=NOW, resolve=resolve)
+    ]
+
+    assert 50 < len(within) < len(records)
+    assert any("operational-status=U" in term for each in within for term in each.terms)
 
 
 def _search(resource_type: str, parameters: str, records: Sequence[IndexRecord]) -> list[str]:

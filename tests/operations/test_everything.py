@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from fhir_server.fhir.errors import BadRequest, Gone, NotFound
+from fhir_server.fhir.errors import BadRequest, Gone, NotFound, NotSupported
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.delete import delete
-from fhir_server.operations.everything import PATIENT_EVERYTHING
-from fhir_server.operations.operation import Invocation, Listed
+from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
+from fhir_server.operations.operation import Invocation, Listed, Operation
 from tests.interactions.builders import (
     a_patient,
     an_observation,
@@ -24,12 +24,21 @@ NOW = 1_800_000_000_000_000
 STAFF = {"reference": "Practitioner/who"}
 
 
-async def everything(call: Call, query: str = "", *, of: str = "ada", after: Any = None) -> Listed:
+async def everything(
+    call: Call,
+    query: str = "",
+    *,
+    of: str | None = "ada",
+    after: Any = None,
+    operation: Operation = PATIENT_EVERYTHING,
+) -> Listed:
     """Return a page, the query written as `a=b&c=d`."""
     named = [each.partition("=") for each in query.split("&") if each]
     pairs = [(name, value) for name, _, value in named]
-    PATIENT_EVERYTHING.check(pairs)
-    return await PATIENT_EVERYTHING.run(call, Invocation("Patient", of, pairs, after, NOW))
+    operation.check(pairs)
+    listed = await operation.run(call, Invocation(operation.types[0], of, pairs, after, NOW))
+    assert isinstance(listed, Listed)
+    return listed
 
 
 def ids(listed: Listed) -> list[str]:
@@ -172,3 +181,129 @@ async def test_a_date_of_second_choice_counts_where_the_first_is_missing(ward: C
 
     assert ids(await everything(ward, "_type=Condition&start=2026")) == ["onset"]
     assert ids(await everything(ward, "_type=Condition&end=2025")) == ["recorded"]
+
+
+async def test_every_patient_at_once_is_refused(ward: Call) -> None:
+    with pytest.raises(NotSupported, match=r"Patient/\[id\]/\$everything is of one patient"):
+        await everything(ward, of=None)
+
+
+async def test_whoever_sees_one_patient_need_not_name_it(ward: Call) -> None:
+    hers = seeing_only(ward, "ada")
+
+    assert ids(await everything(hers, of=None)) == ids(await everything(hers))
+    assert ids(await everything(hers, "_type=Patient", of=None)) == ["ada"]
+
+
+def of_stay(kind: str, resource_id: str, **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": kind,
+        "id": resource_id,
+        "subject": {"reference": "Patient/ada"},
+        "encounter": {"reference": "Encounter/stay"},
+        **more,
+    }
+
+
+@pytest.fixture
+async def stay(ward: Call) -> Call:
+    """A stay of one patient: a pulse and a diagnosis of it, an older condition, another's pulse."""
+    pulse = an_observation("Patient/ada", id="pulse", performer=[STAFF])
+    earlier = {"reference": "Observation/earlier"}
+    encounter = {"encounter": {"reference": "Encounter/stay"}}
+    await put(ward, of_stay("Condition", "diagnosis"))
+    await put(
+        ward,
+        {"resourceType": "Condition", "id": "older", "subject": {"reference": "Patient/ada"}},
+    )
+    await put(ward, {"resourceType": "Location", "id": "bed"})
+    await put(
+        ward,
+        {
+            "resourceType": "Encounter",
+            "id": "stay",
+            "status": "in-progress",
+            "class": {"code": "IMP"},
+            "subject": {"reference": "Patient/ada"},
+            "diagnosis": [{"condition": {"reference": "Condition/older"}}],
+            "location": [{"location": {"reference": "Location/bed"}}],
+        },
+    )
+    await put(ward, an_observation("Patient/ada", id="earlier") | encounter)
+    await put(ward, pulse | encounter | {"hasMember": [earlier]})
+    await put(ward, an_observation("Patient/ada", id="apart"))
+    await put(
+        ward, an_observation("Patient/grace", id="hers", focus=[{"reference": "Encounter/stay"}])
+    )
+    return ward
+
+
+async def stayed(call: Call, query: str = "", *, of: str = "stay", after: Any = None) -> Listed:
+    return await everything(call, query, of=of, after=after, operation=ENCOUNTER_EVERYTHING)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("start=2026", "no parameter 'start'"),
+        ("_count=0", "no positive whole number"),
+        ("_type=Patient", "nothing of the Encounter compartment"),
+    ],
+)
+async def test_what_an_encounter_is_not_asked_is_refused(
+    stay: Call, query: str, message: str
+) -> None:
+    with pytest.raises(BadRequest, match=message):
+        await stayed(stay, query)
+
+
+async def test_an_absent_and_a_hidden_encounter_are_the_same(stay: Call) -> None:
+    with pytest.raises(NotFound):
+        await stayed(stay, of="nobody")
+    with pytest.raises(NotFound):
+        await stayed(seeing_only(stay, "grace"))
+    with pytest.raises(NotFound):
+        await stayed(seeing_types(stay, "Observation"))
+
+
+async def test_an_encounter_comes_with_what_is_of_it(stay: Call) -> None:
+    found = await stayed(stay)
+
+    assert ids(found)[0] == "stay"
+    assert set(ids(found)) == {"stay", "diagnosis", "earlier", "pulse"}
+    assert found.total == 4
+
+
+async def test_beside_an_encounter_are_its_patient_and_what_it_refers_to(stay: Call) -> None:
+    assert beside(await stayed(stay)) == {
+        "Patient/ada",
+        "Condition/older",
+        "Location/bed",
+        "Practitioner/who",
+    }
+    assert beside(await stayed(seeing_types(stay, "Encounter", "Location"))) == {"Location/bed"}
+    assert beside(await stayed(stay, "_type=Encounter,Patient")) == {"Patient/ada"}
+
+
+async def test_nothing_of_another_patient_is_beside_an_encounter(stay: Call) -> None:
+    focus = [{"reference": "Observation/another"}, {"reference": "Patient/grace"}]
+    encounter = {"encounter": {"reference": "Encounter/stay"}}
+    await put(stay, an_observation("Patient/ada", id="compared", focus=focus) | encounter)
+
+    assert not {"Observation/another", "Patient/grace"} & beside(await stayed(stay))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+async def test_the_pages_of_an_encounter_hold_each_resource_once(stay: Call, count: int) -> None:
+    found: list[str] = []
+    after: Any = None
+    while True:
+        page = await stayed(stay, f"_count={count}", after=after)
+        found += ids(page)
+        assert not set(ids(page)) & {each.partition("/")[2] for each in beside(page)}
+        assert "Observation/earlier" not in beside(page)
+        after = page.next
+        if after is None:
+            break
+
+    assert found == ids(await stayed(stay))

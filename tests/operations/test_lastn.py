@@ -19,7 +19,7 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import NO_DATE, IndexRecord, packed
 from fhir_server.storage.contract import Page, Position, Row, Store
-from tests.interactions.builders import an_observation, put, seeing_only
+from tests.interactions.builders import a_patient, an_observation, put, seeing_only
 
 NOW = 1_800_000_000_000_000
 
@@ -29,7 +29,10 @@ async def last(call: Call, query: str) -> Listed:
     named = [each.partition("=") for each in query.split("&") if each]
     pairs = [(name, value) for name, _, value in named]
     OBSERVATION_LASTN.check(pairs)
-    return await OBSERVATION_LASTN.run(call, Invocation("Observation", None, pairs, None, NOW))
+    asked = Invocation("Observation", None, pairs, None, NOW)
+    listed = await OBSERVATION_LASTN.run(call, asked)
+    assert isinstance(listed, Listed)
+    return listed
 
 
 def ids(listed: Listed) -> list[str]:
@@ -55,6 +58,8 @@ async def ward(call: Call) -> Call:
     await put(call, measured("other-text", 1, code={"text": "Sleep"}))
     hers = {"subject": {"reference": "Patient/grace"}}
     await put(call, measured("another", 9, "8867-4") | hers)
+    for name in ("ada", "grace"):
+        await put(call, a_patient(resource_id=name, number=f"999000000{len(name)}"))
     return call
 
 
@@ -64,6 +69,10 @@ async def ward(call: Call) -> Call:
         ("", "name it with patient"),
         ("code=8867-4", "name it with patient"),
         ("patient:missing=true", "name it with patient"),
+        ("encounter.patient=ada", "name it with patient"),
+        ("performer:Patient.name=love", "name it with patient"),
+        ("patient.name=lovelace", "the chain leads to several"),
+        ("subject:Patient._id=ada,grace&code=8867-4", "the chain leads to several"),
         ("patient=ada&max=0", "no positive whole number"),
         ("patient=ada&max=many", "no positive whole number"),
         ("patient=ada&max=1&max=2", "takes one max"),
@@ -129,6 +138,10 @@ async def test_what_is_hidden_is_not_the_newest(ward: Call) -> None:
         ("patient=ada&code=8867-4&date=lt2026-01-03", ["pulse-2"]),
         ("patient=ada&status=amended", ["weight-2"]),
         ("patient=nobody", []),
+        ("patient._id=ada&code=8867-4", ["pulse-4"]),
+        ("subject:Patient.identifier=9990000003&max=1&code=8867-4", ["pulse-4"]),
+        ("patient=ada&patient.name=lovelace&code=8867-4", ["pulse-4"]),
+        ("patient.name=nobody", []),
     ],
 )
 async def test_the_newest_of_each_code_are_listed(
@@ -139,6 +152,29 @@ async def test_the_newest_of_each_code_are_listed(
     assert ids(found) == expected
     assert found.total == len(expected)
     assert found.next is None
+
+
+async def test_a_chain_leads_to_one_subject_of_those_that_may_be_seen(ward: Call) -> None:
+    found = await last(seeing_only(ward, "ada"), "patient.name=lovelace&code=8867-4")
+
+    assert ids(found) == ["pulse-4"]
+
+
+async def test_what_is_of_the_same_moment_as_the_last_is_listed_as_well(call: Call) -> None:
+    for name, day in (("new", 3), ("old", 2), ("same", 2), ("older", 1)):
+        await put(call, measured(name, day, "8867-4"))
+    await put(call, measured("other", 2, "8867-4", "1234-5"))
+    await put(call, measured("undated", None, "9999-9"))
+    await put(call, measured("undated-too", None, "9999-9"))
+
+    assert ids(await last(call, "patient=ada&code=8867-4")) == ["new"]
+    assert set(ids(await last(call, "patient=ada&code=8867-4&max=2"))) == {
+        "new",
+        "old",
+        "same",
+        "other",
+    }
+    assert len(ids(await last(call, "patient=ada&code=9999-9"))) == 1
 
 
 async def test_a_coding_in_common_makes_one_group(call: Call) -> None:
@@ -158,30 +194,44 @@ async def test_one_code_of_two_systems_is_two_groups(call: Call) -> None:
     assert ids(await last(call, "patient=ada")) == ["loinc", "local"]
 
 
-def a_row(number: int, codes: frozenset[str]) -> Row:
+def a_row(number: int, codes: frozenset[str], date: int) -> Row:
     terms = tuple(f"code={each}" for each in sorted(codes))
-    record = IndexRecord(str(number), terms, (), (), NO_DATE, (), ())
+    record = IndexRecord(str(number), terms, (), (), date, (), ())
     stored = Stored(Key("Observation", str(number)), 1, 0, "PUT", b"{}")
     return Row(stored, packed(record))
 
 
-def by_the_rule(observations: list[frozenset[str]], most: int) -> list[str]:
-    """Return the first of each group, the groups grown until none has a coding in common."""
+def by_the_rule(observations: list[tuple[frozenset[str], int]], most: int) -> list[str]:
+    """Return the first of each group with their ties, the groups grown until none has a coding in common."""
     groups: list[tuple[frozenset[str], list[int]]] = []
-    for number, codes in enumerate(observations):
+    dates = [date for _, date in observations]
+    for number, (codes, _) in enumerate(observations):
         joined = [each for each in groups if each[0] & codes]
         groups = [each for each in groups if each not in joined]
         members = sorted([number, *(one for _, some in joined for one in some)])
         groups.append((codes.union(*(each[0] for each in joined)), members))
-    return [str(one) for _, some in sorted(groups, key=lambda each: each[1]) for one in some[:most]]
+    return [
+        str(one)
+        for _, some in sorted(groups, key=lambda each: each[1])
+        for place, one in enumerate(some)
+        if place < most or dates[one] == dates[some[most - 1]] != NO_DATE
+    ]
 
 
 @given(
-    st.lists(st.frozensets(st.sampled_from("abcdef"), min_size=1, max_size=3)), st.integers(1, 3)
+    st.lists(
+        st.tuples(
+            st.frozensets(st.sampled_from("abcdef"), min_size=1, max_size=3),
+            st.sampled_from((NO_DATE, 1, 2, 3)),
+        )
+    ).map(lambda each: sorted(each, key=lambda coded: -coded[1])),
+    st.integers(1, 3),
 )
-def test_groups_are_those_of_the_rule(observations: list[frozenset[str]], most: int) -> None:
+def test_groups_are_those_of_the_rule(
+    observations: list[tuple[frozenset[str], int]], most: int
+) -> None:
     groups = Groups(most)
-    for number, codes in enumerate(observations):
-        groups.add(a_row(number, codes))
+    for number, (codes, date) in enumerate(observations):
+        groups.add(a_row(number, codes, date))
 
     assert [row.stored.key.id for row in groups.newest()] == by_the_rule(observations, most)

@@ -80,6 +80,8 @@ READS = [
     "/Observation?_include=*&_revinclude:iterate=Observation:subject",
     "/Observation/$lastn?patient=ada&max=2",
     "/Observation/$lastn?patient=bob",
+    "/Observation/$lastn?subject:Patient.family=Lovelace",
+    "/Patient/$everything?_count=2",
     "/Observation/_history?_count=2",
     "/_history?_count=2",
     "/Practitioner?_revinclude=Observation:performer",
@@ -203,7 +205,8 @@ def copy_without_hidden(source: Path, target: Path, sight: Visibility) -> None:
         connection.execute(f"DELETE FROM {table} WHERE NOT ({types} AND ({within}))", values)  # noqa: S608 - constants
     for table in ("history", "term", "span"):
         connection.execute(f"DELETE FROM {table} WHERE rid NOT IN (SELECT rid FROM resource)")  # noqa: S608 - constants
-    connection.execute("DELETE FROM owned WHERE owner NOT IN (SELECT owner FROM resource)")
+    for table in ("owner", "owned"):
+        connection.execute(f"DELETE FROM {table} WHERE owner NOT IN (SELECT owner FROM resource)")  # noqa: S608 - constants
     connection.close()
 
 

@@ -111,6 +111,29 @@ def test_a_post_takes_parameters_and_links_to_the_same_by_get(client: httpx.Clie
     assert ids(client.get(links(bundle)["next"]).json()) == ["p-1"]
 
 
+def test_everything_of_every_patient_is_refused_by_name(client: httpx.Client) -> None:
+    answer = client.get("Patient/$everything")
+
+    assert answer.status_code == 400
+    assert "Patient/[id]/$everything" in answer.json()["issue"][0]["diagnostics"]
+
+
+def test_everything_of_an_encounter_is_served(client: httpx.Client) -> None:
+    stay = {
+        "resourceType": "Encounter",
+        "id": "p-stay",
+        "status": "finished",
+        "class": {"code": "AMB"},
+        "subject": {"reference": "Patient/p-bob"},
+    }
+    client.put("Patient/p-bob", json={"resourceType": "Patient", "id": "p-bob"}).raise_for_status()
+    client.put("Encounter/p-stay", json=stay).raise_for_status()
+
+    found = entries(pages(client, "Encounter/p-stay/$everything"))
+
+    assert found == [("p-stay", "match"), ("p-bob", "include")]
+
+
 def test_a_post_without_a_body_takes_those_of_the_url(client: httpx.Client) -> None:
     bundle = client.post("Patient/p-ada/$everything?_type=Patient").json()
 

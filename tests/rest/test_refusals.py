@@ -71,7 +71,7 @@ REFUSALS = [
     Refused("GET", "Observation/$lastn?patient=known&nmae=x", 400, "invalid"),
     Refused("GET", "Observation/$lastn?patient=known&_sort=date", 400, "invalid"),
     Refused("GET", "Patient/known/$evrything", 404, "not-supported"),
-    Refused("GET", "Patient/$everything", 404, "not-supported"),
+    Refused("GET", "Patient/$everything", 400, "not-supported"),
     Refused("PUT", "Patient/known/$everything", 405, "not-supported", PATIENT, JSON),
     Refused("POST", "Patient/known/$everything", 400, "invalid", PATIENT, JSON),
     Refused("POST", "Patient/known/$everything", 400, "structure", b"{", JSON),

@@ -36,7 +36,7 @@ def test_an_unknown_type_is_not_found_with_a_suggestion(path: str, message: str)
         ("/$export", "operation '\\$export'"),
         ("/Patient/$match", "operation"),
         ("/Patient/1/$everithing", r"these are: .*Patient/\[id\]/\$everything"),
-        ("/Patient/$everything", r"Patient/\[id\]/\$everything"),
+        ("/Observation/$everything", r"Encounter/\[id\]/\$everything"),
         ("/Observation/1/$everything", "operation 'Observation/1/\\$everything'"),
         ("/Patient/1/$everything/2", "operation"),
         ("/Patient/1/Observation/$lastn", "operation"),

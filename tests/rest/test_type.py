@@ -78,6 +78,42 @@ def test_the_pages_of_a_chain_follow_each_other(client: httpx.Client) -> None:
     assert patient["resource"]["id"] == "t-weighed"
 
 
+def test_the_pages_of_a_list_follow_each_other_over_all_types(client: httpx.Client) -> None:
+    references = ["Patient/t-weighed", *(f"Observation/t-{each}" for each in range(4))]
+    named = {
+        "resourceType": "List",
+        "status": "current",
+        "mode": "working",
+        "entry": [{"item": {"reference": each}} for each in references],
+    }
+    client.put("List/t-list", json=named | {"id": "t-list"}).raise_for_status()
+
+    found = [
+        f"{entry['resource']['resourceType']}/{entry['resource']['id']}"
+        for page in pages(client, "?_list=t-list&_count=2")
+        for entry in page["entry"]
+    ]
+
+    assert sorted(found) == sorted(references)
+    assert client.get("Observation?_list=t-list&_summary=count").json()["total"] == 4
+    refused = client.get("Observation?_list=$current-allergies")
+    assert refused.status_code == 400
+    assert "_list=$current-allergies" in refused.json()["issue"][0]["diagnostics"]
+
+
+def test_the_places_within_a_place_are_found(client: httpx.Client) -> None:
+    for name, whole in (("t-site", None), ("t-ward", "t-site"), ("t-bed", "t-ward")):
+        place: dict[str, Any] = {"resourceType": "Location", "id": name}
+        if whole is not None:
+            place["partOf"] = {"reference": f"Location/{whole}"}
+        client.put(f"Location/{name}", json=place).raise_for_status()
+
+    bundle = client.get("Location", params={"partof:below": "t-site", "_sort": "_id"}).json()
+
+    assert [each["resource"]["id"] for each in bundle["entry"]] == ["t-bed", "t-ward"]
+    assert "partof%3Abelow=t-site" in links(bundle)["self"]
+
+
 def test_a_create_gets_an_id_and_a_location(client: httpx.Client) -> None:
     answer = client.post("Patient", json=a_patient("t1", id="mine"))
 

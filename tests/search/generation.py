@@ -84,6 +84,10 @@ def steps_of(expression: Expression) -> tuple[Step, ...]:
     match expression:
         case Member(None, name):
             return () if name[0].isupper() else (Step(name),)
+        case Member(Call(_, "extension") as extension, "value"):
+            return steps_of(extension)
+        case Member(_, "contained"):
+            raise NotGenerated
         case Member(target, name) if target is not None:
             return (*steps_of(target), Step(name))
         case Indexer(target, _):

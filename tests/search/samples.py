@@ -58,7 +58,7 @@ _VALUES: dict[str, dict[str, Value]] = {
     "number": {
         "Range": Value({"low": _MG, "high": _MG}, "5.4", ("5.5", "lt5")),
         **_all(Decimal("5.4"), "5.4", "5.5", "lt5", types="decimal"),
-        **_all(5, "5", "6", "lt5", types="integer"),
+        **_all(5, "5", "6", "lt5", types="integer unsignedInt"),
     },
     "quantity": {
         "Money": Value({"value": Decimal("5.4"), "currency": "GBP"}, "5.4||GBP", ("5.4||EUR",)),

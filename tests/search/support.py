@@ -5,14 +5,28 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fhir_server.conformance.definitions import definitions_in
+from fhir_server.conformance.definitions import Definitions, SearchParameter, definitions_in
+from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Resource
+from fhir_server.search.custom import parameters_of
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.parsing import Query, parse_query
 from fhir_server.search.record import IndexRecord
 
-DEFINITIONS = definitions_in(Path(__file__).resolve().parents[2] / "profiles" / "r4")
+R4 = definitions_in(Path(__file__).resolve().parents[2] / "profiles" / "r4")
 BASE = "http://example.org/fhir"
+
+
+def _shipped() -> Definitions:
+    """Return the definitions with the parameters that are shipped besides R4's."""
+    added: dict[str, dict[str, SearchParameter]] = {}
+    for path in (R4.folder.parent / "search-parameters").glob("*.json"):
+        for base, each in parameters_of(parse_resource(path.read_bytes()), R4).items():
+            added.setdefault(base, {})[each.code] = each
+    return R4.extended_by(added)
+
+
+DEFINITIONS = _shipped()
 EXTRACTOR = Extractor(DEFINITIONS, base_url=BASE)
 
 

@@ -12,7 +12,7 @@ import pytest
 from fhir_server.fhir.errors import TooLarge
 from fhir_server.fhir.resource import Resource
 from fhir_server.search.indexing import MOST_ENTRIES, Extractor
-from fhir_server.search.record import NO_DATE, Range, packed, unpacked
+from fhir_server.search.record import NO_DATE, Range, packed, posted_terms, unpacked
 from tests.search.cases import a
 from tests.search.support import BASE, DEFINITIONS, EXTRACTOR, micros, record_of
 from tests.support.data import package, shared_data
@@ -60,6 +60,26 @@ def test_what_a_list_has_is_counted_once() -> None:
                 entry=[*items, *({"item": {"reference": f"Group/{each}"}} for each in range(101))],
             )
         )
+
+
+def test_contained_resources_are_indexed_inside_their_container() -> None:
+    medicine = {"resourceType": "Medication", "id": "m", "code": {"coding": [{"code": "x"}]}}
+    strange = {"resourceType": "Nonsense", "id": "n"}
+
+    found = record_of(
+        a(
+            "MedicationRequest",
+            contained=[medicine, strange],
+            medicationReference={"reference": "#m"},
+            subject={"reference": "#"},
+        )
+    )
+
+    assert [(kind, each.id, each.terms) for kind, each in found.contained] == [
+        ("Medication", "#m", ("code=x\x1f",))
+    ]
+    assert found.terms == ("medication<", "medication<m")
+    assert posted_terms(found) == ["medication<"]
 
 
 def test_a_resource_without_anything_has_an_empty_record() -> None:

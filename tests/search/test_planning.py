@@ -18,7 +18,7 @@ from fhir_server.search.expression import (
 )
 from fhir_server.search.planning import BROAD, GATHER, MOST_CODES, choose
 from fhir_server.search.primary import has_one_value
-from fhir_server.search.record import CODED, SEPARATOR, coded_axis, pair_term, sortable
+from fhir_server.search.record import CODED, CODED_TYPE, SEPARATOR, coded_axis, pair_term, sortable
 from tests.search.cases import a
 from tests.search.support import DEFINITIONS, query_of, record_of
 
@@ -37,14 +37,14 @@ def counting(numbers: Mapping[Predicate, int]) -> Callable[[Predicate, int], int
 
 
 def test_where_many_have_the_code_and_the_value_the_list_of_the_code_is_read() -> None:
-    driver = choose(AllOf((HBA1C, ABOVE)), counting({HBA1C: BROAD, HIGH: 15_000}))
+    driver = choose("Observation", AllOf((HBA1C, ABOVE)), counting({HBA1C: BROAD, HIGH: 15_000}))
 
     assert driver.lead == HBA1C
     assert driver.rest == (ABOVE,)
 
 
 def test_where_few_do_they_are_gathered_and_nothing_is_checked() -> None:
-    driver = choose(AllOf((HBA1C, ABOVE)), counting({HBA1C: BROAD, HIGH: 2_000}))
+    driver = choose("Observation", AllOf((HBA1C, ABOVE)), counting({HBA1C: BROAD, HIGH: 2_000}))
 
     assert driver.lead == HIGH
     assert driver.rest == ()
@@ -53,31 +53,31 @@ def test_where_few_do_they_are_gathered_and_nothing_is_checked() -> None:
 def test_for_a_total_they_are_gathered_however_many() -> None:
     asked = AllOf((HBA1C, ABOVE))
 
-    assert choose(asked, counting({}), of_all=True).lead == HIGH
+    assert choose("Observation", asked, counting({}), of_all=True).lead == HIGH
 
 
 def test_a_short_list_of_the_code_is_read_in_any_case() -> None:
     asked = AllOf((HBA1C, ABOVE))
 
-    assert choose(asked, counting({HBA1C: 300, HIGH: 10}), of_all=True).lead == HBA1C
+    assert choose("Observation", asked, counting({HBA1C: 300, HIGH: 10}), of_all=True).lead == HBA1C
 
 
 def test_the_more_each_candidate_costs_the_fewer_are_gathered() -> None:
     numbers = counting({HBA1C: BROAD, HIGH: 5_000})
 
-    assert choose(AllOf((HBA1C, ABOVE)), numbers).lead == HIGH
-    assert choose(AllOf((HBA1C, ABOVE, FINAL)), numbers).lead == HBA1C
+    assert choose("Observation", AllOf((HBA1C, ABOVE)), numbers).lead == HIGH
+    assert choose("Observation", AllOf((HBA1C, ABOVE, FINAL)), numbers).lead == HBA1C
 
 
 def test_two_limits_on_the_one_value_are_one_range() -> None:
-    driver = choose(AllOf((ABOVE, HBA1C, BELOW)), counting({}), of_all=True)
+    driver = choose("Observation", AllOf((ABOVE, HBA1C, BELOW)), counting({}), of_all=True)
 
     assert driver.lead == HasRange(HIGH.axis, (*ABOVE.limits, *BELOW.limits))
     assert driver.rest == ()
 
 
 def test_what_an_axis_does_not_tell_is_still_checked() -> None:
-    driver = choose(AllOf((HBA1C, IN_MG)), counting({}), of_all=True)
+    driver = choose("Observation", AllOf((HBA1C, IN_MG)), counting({}), of_all=True)
 
     assert driver.lead == HIGH
     assert driver.rest == (IN_MG,)
@@ -86,7 +86,7 @@ def test_what_an_axis_does_not_tell_is_still_checked() -> None:
 def test_each_of_several_codes_has_its_axis() -> None:
     codes = HasAnyTerm((HBA1C.term, WEIGHT.term))
 
-    driver = choose(AllOf((codes, ABOVE)), counting({}), of_all=True)
+    driver = choose("Observation", AllOf((codes, ABOVE)), counting({}), of_all=True)
 
     weight = HasRange("code-value-quantity:$29463-7\x1fsystem\x1f", ABOVE.limits)
     assert driver.lead == AnyOf((HIGH, weight))
@@ -95,7 +95,7 @@ def test_each_of_several_codes_has_its_axis() -> None:
 def test_many_codes_are_checked_instead() -> None:
     codes = HasAnyTerm(tuple(f"code={n}\x1f" for n in range(MOST_CODES + 1)))
 
-    driver = choose(AllOf((codes, ABOVE)), counting({}), of_all=True)
+    driver = choose("Observation", AllOf((codes, ABOVE)), counting({}), of_all=True)
 
     assert driver.lead == codes
 
@@ -110,8 +110,8 @@ def test_dates_are_read_from_a_list_that_is_in_their_order_where_both_ends_bound
 ) -> None:
     few = counting({dates: 500})
 
-    assert choose(AllOf((FINAL, dates)), few).lead == lead
-    assert choose(AllOf((FINAL, dates)), few, of_all=True).lead == dates
+    assert choose("Observation", AllOf((FINAL, dates)), few).lead == lead
+    assert choose("Observation", AllOf((FINAL, dates)), few, of_all=True).lead == dates
 
 
 @pytest.mark.parametrize(("matches", "expected"), [(GATHER - 1, True), (GATHER, False)])
@@ -120,30 +120,35 @@ def test_alternatives_of_ranges_lead_where_nothing_else_does(
 ) -> None:
     either = AnyOf((HIGH, HasRange("dose", BELOW.limits)))
 
-    driver = choose(either, counting({either: matches}))
+    driver = choose("Observation", either, counting({either: matches}))
 
     assert (driver.lead == either) is expected
 
 
-def test_wherever_code_and_value_have_an_axis_together_a_resource_has_one_of_each() -> None:
+def test_in_other_types_parameters_of_these_names_are_asked_apart() -> None:
+    """Anybody may define a `value-quantity` of conditions: there is no composite of it."""
+    positive = HasTerm("value-concept=260373001\x1fsystem")
+
+    driver = choose("Condition", AllOf((HBA1C, ABOVE, positive)), counting({}), of_all=True)
+
+    assert driver.lead == HBA1C
+    assert driver.rest == (ABOVE, positive)
+
+
+@pytest.mark.parametrize("name", [*(axis.rstrip(SEPARATOR) for axis in CODED), "value-concept"])
+def test_where_code_and_value_have_an_axis_together_a_resource_has_one_of_each(name: str) -> None:
     """What makes the two, asked apart, the same as the composite: it is over the resource, and neither repeats."""
-    composites = {axis.rstrip(SEPARATOR): name for axis, name in CODED.items()}
-    composites["value-concept"] = "code-value-concept"
-    seen = set()
-    for resource_type in DEFINITIONS.resource_types:
-        known = DEFINITIONS.search_parameters(resource_type)
-        for name in composites.keys() & known.keys() if "code" in known else ():
-            whole = known[composites[name]]
-            code, value = whole.components
-            assert whole.expression == resource_type
-            assert known["code"].expression == f"{resource_type}.{code.expression}"
-            assert (known["code"].url, known[name].url) == (code.definition, value.definition)
-            assert value.expression.startswith("value.as(")
-            assert {has_one_value(known["code"], DEFINITIONS)} == {True}
-            elements = DEFINITIONS.type(resource_type).elements[resource_type]
-            assert [e.repeats for e in elements if e.name == "value[x]"] == [False]
-            seen.add(name)
-    assert seen == set(composites)
+    known = DEFINITIONS.search_parameters(CODED_TYPE)
+    whole = known[f"code-{name}"]
+    code, value = whole.components
+
+    assert whole.expression == CODED_TYPE
+    assert known["code"].expression == f"{CODED_TYPE}.{code.expression}"
+    assert (known["code"].url, known[name].url) == (code.definition, value.definition)
+    assert value.expression.startswith("value.as(")
+    assert has_one_value(known["code"], DEFINITIONS)
+    elements = DEFINITIONS.type(CODED_TYPE).elements[CODED_TYPE]
+    assert [each.repeats for each in elements if each.name == "value[x]"] == [False]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +169,11 @@ def test_the_axis_of_both_is_the_one_that_is_indexed(value: dict[str, object], q
     ranges = asked.predicates if isinstance(asked, AnyOf) else (asked,)
     assert isinstance(code, HasTerm)
 
-    axes = {coded_axis(code.term, each.axis) for each in ranges if isinstance(each, HasRange)}
+    axes = {
+        coded_axis("Observation", code.term, each.axis)
+        for each in ranges
+        if isinstance(each, HasRange)
+    }
 
     assert len(axes) == 1
     (axis,) = axes
@@ -181,4 +190,4 @@ def test_the_term_of_code_and_concept_is_the_one_that_is_indexed() -> None:
         for start in ("code=", "value-concept=")
     )
 
-    assert pair_term(code_term, concept_term) in record.terms
+    assert pair_term("Observation", code_term, concept_term) in record.terms

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fhir_server.policy.decision import Enforcement, Policy
 from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
+from tests.policy.support import PURPOSES
 
 START = 1_750_000_000_000_000
 
@@ -21,11 +23,17 @@ def ticking() -> Callable[[], int]:
     return lambda: next(moments)
 
 
+NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+ENFORCEMENT = Enforcement(
+    Policy(PURPOSES), frozenset({"Consent", "Condition", "Observation", "Patient"}), NHS_NUMBER
+)
+
+
 def open_sqlite(
     folder: Path, clock: Callable[[], int] | None = None
 ) -> AbstractAsyncContextManager[Store]:
     """Open the embedded store."""
-    return open_store(folder / "store.db", clock=clock or ticking())
+    return open_store(folder / "store.db", clock=clock or ticking(), enforcement=ENFORCEMENT)
 
 
 BACKENDS = {"sqlite": open_sqlite}

@@ -8,6 +8,7 @@ import anyio
 import msgspec
 import pytest
 
+from fhir_server.fhir.errors import OutdatedIndex
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import (
@@ -28,6 +29,7 @@ from fhir_server.search.expression import (
 )
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
 from fhir_server.storage.contract import (
+    Catalogue,
     Delete,
     Draft,
     Expect,
@@ -36,6 +38,9 @@ from fhir_server.storage.contract import (
     Part,
     Put,
     Refused,
+    Reindex,
+    ReplaceCatalogue,
+    Stamp,
     Store,
     Unchanged,
     WriteOp,
@@ -513,3 +518,106 @@ async def test_a_secret_is_made_once(store: Store) -> None:
     assert len(first) == 32
     assert await store.secret("cursor") == first
     assert await store.secret("other") != first
+
+
+async def test_what_was_made_by_outdated_parameters_is_refused_as_a_whole(store: Store) -> None:
+    await store.write([ReplaceCatalogue(0, 7, b"seven")], atomic=False)
+    plan = Plan(frozenset({"Patient"}), HasTerm("code=a"))
+    outdated = Expectation(EVERYTHING, plan, frozenset(), generation=6)
+    current = replace(a_draft(Key("Patient", "new")), generation=7)
+
+    for op in (Put(a_draft()), Expect(outdated), Delete(ADA, expectation=outdated)):
+        with pytest.raises(OutdatedIndex):
+            await store.write([Put(current), op], atomic=False)
+
+    assert await store.read(EVERYTHING, current.key) is None
+    assert isinstance((await store.write([Put(current)], atomic=True))[0], Written)
+
+
+async def test_an_outdated_write_takes_none_of_its_group_with_it(store: Store) -> None:
+    await store.write([ReplaceCatalogue(0, 1, b"")], atomic=False)
+    results: list[WriteResult] = []
+    refusals: list[OutdatedIndex] = []
+
+    async def write(number: int) -> None:
+        draft = replace(a_draft(Key("Patient", f"p{number}")), generation=number % 2)
+        try:
+            results.extend(await store.write([Put(draft)], atomic=True))
+        except OutdatedIndex as refusal:
+            refusals.append(refusal)
+
+    async with anyio.create_task_group() as writers:
+        for number in range(20):
+            writers.start_soon(write, number)
+
+    assert (len(results), len(refusals)) == (10, 10)
+    assert len(await found(store, AllOf(()))) == 10
+
+
+async def test_a_catalogue_is_replaced_by_one_of_two_who_saw_the_same(store: Store) -> None:
+    assert await store.catalogue() == Catalogue(0, 0, b"")
+
+    first = await store.write([ReplaceCatalogue(0, 1, b"mine")], atomic=False)
+    second = await store.write([ReplaceCatalogue(0, 1, b"yours")], atomic=False)
+
+    assert (first, second) == ([Unchanged(None)], [Refused()])
+    assert await store.catalogue() == Catalogue(1, 1, b"mine")
+    assert await store.stamp() == Stamp(1, 1, 0)
+
+
+async def test_the_stamp_tells_of_each_write_of_a_search_parameter(store: Store) -> None:
+    key = Key("SearchParameter", "x")
+    stamps = [await store.stamp()]
+    await put(store, a_draft())
+    assert await store.stamp() == stamps[0]
+
+    for op in (Put(a_draft(key)), Put(a_draft(key, rest=b'"n":2')), Delete(key)):
+        await store.write([op], atomic=True)
+        stamps.append(await store.stamp())
+
+    assert len(set(stamps)) == 4
+    assert stamps == sorted(stamps)
+
+
+async def test_a_record_is_replaced_only_under_the_version_that_it_was_made_of(
+    store: Store,
+) -> None:
+    before, after = ("code=a",), ("code=b", "code=c")
+    for name, rest in (("kept", b'"n":1'), ("changed", b'"n":1'), ("gone", b'"n":1')):
+        await put(store, a_draft(Key("Patient", name), rest=rest, terms=before))
+    await put(store, a_draft(Key("Patient", "changed"), rest=b'"n":2', terms=("code=d",)))
+    await store.write([Delete(Key("Patient", "gone"))], atomic=True)
+    read = await store.read(EVERYTHING, Key("Patient", "kept"))
+
+    ops = [
+        Reindex(key, 1, a_draft(key, terms=after, primary=5).record, 0)
+        for key in (Key("Patient", name) for name in ("kept", "changed", "gone", "absent"))
+    ]
+    results = await store.write(ops, atomic=False)
+
+    assert results == [Unchanged(None), Refused(2), Refused(0), Refused(0)]
+    assert await found(store, HasTerm("code=a")) == []
+    assert await found(store, HasTerm("code=b")) == ["kept"]
+    assert await found(store, HasTerm("code=d")) == ["changed"]
+    assert await store.read(EVERYTHING, Key("Patient", "kept")) == read
+
+
+async def test_a_walk_gives_a_type_by_id_without_what_was_created_since(store: Store) -> None:
+    for name in ("b", "d", "a", "c"):
+        await put(store, a_draft(Key("Patient", name), patients=(name,)))
+    await put(store, a_draft(Key("Observation", "o")))
+    await store.write([Delete(Key("Patient", "d"))], atomic=True)
+    extent = await store.extent("Patient")
+    await put(store, a_draft(Key("Patient", "bb")))
+
+    async def ids(after: str, limit: int, sight: Visibility = EVERYTHING) -> list[str]:
+        walked = await store.walk(
+            sight, "Patient", after=after, highest=extent.highest, limit=limit
+        )
+        return [each.key.id for each in walked]
+
+    assert extent.count == 3
+    assert await ids("", 2) == ["a", "b"]
+    assert await ids("b", 5) == ["c"]
+    assert await ids("", 5, EVERYTHING.of_patient("b")) == ["b"]
+    assert await ids("", 5, EVERYTHING.of_types(frozenset({"Observation"}))) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    InHierarchy,
     Not,
     Plan,
     PointedToBy,
@@ -68,6 +70,7 @@ REFERRING = {
     for target in REFERENCES
 }
 WORDS = ("code=a\x1f", "code=b\x1f", "code=a\x1fx", "name^smith", "name^jones")
+INSIDE: tuple[tuple[str, ...], ...] = ((), (), ("Patient",), ("Organization",), tuple(REFERENCES))
 WAYS: dict[str, dict[str, int]] = {
     "as it decides": {},
     "the other type first": {"SHORT": 0},
@@ -92,8 +95,29 @@ def resources(draw: st.DrawFn) -> tuple[str, IndexRecord]:
     words = draw(st.sets(st.sampled_from(WORDS), max_size=2))
     members = tuple(sorted(draw(st.sets(st.sampled_from(IDS), max_size=2))))
     primary = draw(st.sampled_from((NO_DATE, 0, 1)))
-    terms = tuple(sorted({*references, *words}))
-    return kind, IndexRecord(own, terms, (), (), primary, members, members)
+    inside = draw(st.sampled_from(INSIDE))
+    terms = {*references, *words, *draw(local_references(kind, inside))}
+    contained = [(each, draw(contained_in(each, inside))) for each in inside]
+    return kind, IndexRecord(
+        own, tuple(sorted(terms)), (), (), primary, members, members, tuple(contained)
+    )
+
+
+@st.composite
+def local_references(draw: st.DrawFn, kind: str, inside: Iterable[str]) -> set[str]:
+    """Return terms of references to contained resources, each called as its type."""
+    links = [(parameter, target) for parameter, target in REFERENCES[kind] if target in inside]
+    drawn = draw(st.sets(st.sampled_from(links))) if links else set()
+    return {f"{code}<{end}" for code, target in drawn for end in ("", target)}
+
+
+@st.composite
+def contained_in(draw: st.DrawFn, kind: str, inside: Iterable[str]) -> IndexRecord:
+    words = draw(st.sets(st.sampled_from(WORDS), max_size=2))
+    reference, target = REFERENCES[kind][0]
+    outside = {f"{reference}>{target}/{draw(st.sampled_from(IDS))}"}
+    terms = {*words, *outside, *draw(local_references(kind, inside))}
+    return IndexRecord(f"#{kind}", tuple(sorted(terms)), (), (), NO_DATE, (), ())
 
 
 def asked_of(kind: str, hops: int) -> st.SearchStrategy[Predicate]:
@@ -108,6 +132,17 @@ def asked_of(kind: str, hops: int) -> st.SearchStrategy[Predicate]:
         plain += [
             st.builds(PointsTo, st.just(code), st.just(target), asked_of(target, hops - 1))
             for code, target in REFERENCES[kind]
+        ]
+        plain += [
+            st.builds(
+                InHierarchy,
+                st.just(code),
+                st.just(kind),
+                st.lists(st.sampled_from((*IDS, "9")), min_size=1, max_size=2).map(tuple),
+                st.sampled_from(("above", "below")),
+            )
+            for code, target in REFERENCES[kind]
+            if target == kind
         ]
         plain += [
             st.builds(

@@ -17,6 +17,7 @@ from fhir_server.demonstration.queries import Query, canonical
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.drafting import prepare
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search.expression import HasId, Plan
 from fhir_server.search.parsing import parse_query
 from fhir_server.storage.contract import Put
 from fhir_server.storage.sqlite.schema import connect
@@ -37,9 +38,28 @@ CHAINED = [
         ("chain of two links", "Observation", "subject:Patient.organization.name=a"),
         ("reverse chain from few", "Patient", "_has:Observation:patient:_id=x,y"),
         ("reverse chain from many", "Patient", "_has:Observation:patient:status=final"),
+        ("below many", "Encounter", "location:below=place-1"),
+        ("above", "Location", "partof:above=place-1"),
+        ("below", "Location", "partof:below=place-1"),
+        ("by list", "Patient", "_list=list"),
         ("reverse chain within", "Encounter", "patient._has:Observation:patient:status=final"),
     )
 ]
+PLACES = [
+    {
+        "resourceType": "Location",
+        "id": f"place-{each}",
+        "partOf": {"reference": f"Location/place-{each // 10}"},
+    }
+    for each in range(1, 200)
+]
+LIST = {
+    "resourceType": "List",
+    "id": "list",
+    "status": "current",
+    "mode": "working",
+    "entry": [{"item": {"reference": f"Patient/patient-{each:06}"}} for each in range(100)],
+}
 SORTED = [
     Query(f"{kind} sorted by {sort} {parameters}", kind, f"{parameters}_sort={sort}")
     for kind, parameters, sort in (
@@ -68,7 +88,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def fill() -> None:
         async with open_store(path, clock=ticking()) as store:
-            made = population(seed=1, resources=RESOURCES, today=TODAY)
+            made = [*population(seed=1, resources=RESOURCES, today=TODAY), *PLACES, LIST]
             puts = [
                 Put(prepare(MADE_WITH, each, Key(each["resourceType"], each["id"])))
                 for each in made
@@ -77,6 +97,31 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(fill())
     return path
+
+
+@pytest.mark.parametrize("number", [1, 2, 100])
+def test_resources_by_their_ids_are_read_by_their_ids(filled: Path, number: int) -> None:
+    """Without figures on its indexes SQLite reads the whole type, and looks at each."""
+    connection = connect(filled, read_only=True)
+    statements: list[tuple[str, Any]] = []
+
+    def note(_: apsw.Cursor, statement: str, bindings: Any) -> bool:
+        statements.append((statement, bindings))
+        return True
+
+    plan = Plan(
+        frozenset({"Patient"}), HasId(tuple(f"patient-{each:06}" for each in range(number)))
+    )
+    connection.exec_trace = note
+    assert len(
+        Searcher(connection).page(Visibility.everything("test"), plan, None, 20).rows
+    ) == min(number, 20)
+    connection.exec_trace = None
+
+    text, values = next(each for each in statements if "r.id" in each[0])
+    steps = connection.execute("EXPLAIN QUERY PLAN " + text, values).fetchall()
+    assert "resource_key (type=? AND id=?)" in str(steps[0][3])
+    connection.close()
 
 
 @pytest.mark.parametrize("sight", ["everything", "one patient"])
@@ -109,5 +154,8 @@ def test_each_statement_is_a_search_of_an_index(filled: Path, query: Query, sigh
         details = [str(step[3]) for step in steps]
         assert not [each for each in details if "TEMP B-TREE" in each], (text, details)
         scanned = [each for each in details if each.startswith("SCAN") and "json_each" not in each]
-        assert set(scanned) <= {"SCAN (subquery-1)", "SCAN CONSTANT ROW"}, (text, details)
+        assert set(scanned) <= {"SCAN (subquery-1)", "SCAN (subquery-2)", "SCAN CONSTANT ROW"}, (
+            text,
+            details,
+        )
     connection.close()

@@ -62,9 +62,10 @@ class Component:
 def components(
     composite: SearchParameter, known: Mapping[str, SearchParameter]
 ) -> tuple[Component, ...]:
-    """Return the parts of a composite; none of none that can be indexed."""
-    by_url = {each.url: each for each in known.values()}
-    by_expression = {each.expression: each for each in known.values()}
+    """Return the parts of a composite, parameters of R4's own; none of none that can be indexed."""
+    own = [each for each in known.values() if not each.added]
+    by_url = {each.url: each for each in own}
+    by_expression = {each.expression: each for each in own}
     found = [
         # By expression first: the definitions of `relationship` name each other's parameters.
         (

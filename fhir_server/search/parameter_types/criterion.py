@@ -27,8 +27,8 @@ Alternatives = tuple[tuple[Limit, ...], ...]
 """Limits on one range: all of those in one of these."""
 
 _NEEDS = {
-    "above": "the hierarchy of the resources or codes",
-    "below": "the hierarchy of the resources or codes",
+    "above": "the hierarchy of the codes or versions",
+    "below": "the hierarchy of the codes or versions",
 }
 """Modifiers that R4 defines and that are not served for every type yet: what each would need."""
 

@@ -23,6 +23,7 @@ from fhir_server.search.parameter_types.entries import Entries, Indexer
 from fhir_server.search.parameter_types.uri import with_and_without_version
 from fhir_server.search.record import (
     SEPARATOR,
+    contained_term,
     identifier_term,
     reference_term,
     shortened,
@@ -45,6 +46,8 @@ def indexer(code: str, base_url: str = "", targets: tuple[str, ...] = ()) -> Ind
             text = value.get("reference")
             if text is not None and not text.startswith("#"):
                 entries.terms.append(reference_term(code, local(text, base_url)))
+            elif text is not None and text != "#":
+                entries.terms += (contained_term(code, text[1:]), contained_term(code))
             if (identifier := value.get("identifier")) is not None and "value" in identifier:
                 entries.terms.append(
                     identifier_term(code, identifier.get("system", ""), identifier["value"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -17,13 +18,18 @@ from fhir_server.storage.contract import (
     Expectation,
     Put,
     Refused,
+    Reindex,
+    ReplaceCatalogue,
     Unchanged,
     WriteOp,
     WriteResult,
     Written,
+    generation_of,
 )
 from fhir_server.storage.drafts import rendered
+from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.budget import while_writing
+from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Index, Place
 from fhir_server.storage.sqlite.owners import Owners
 from fhir_server.storage.sqlite.searching import Searcher
@@ -44,6 +50,7 @@ REPLACE = """
 UPDATE resource
 SET version=?, moment=?, method=?, deleted=0, primary_date=?, owner=?, record=?, body=? WHERE rid=?
 """
+RECORD = "UPDATE resource SET primary_date=?, owner=?, record=? WHERE rid=?"
 BURY = """
 UPDATE resource
 SET version=?, moment=?, method='DELETE', deleted=1, primary_date=?, record=NULL, body=NULL
@@ -82,12 +89,14 @@ class Current:
 class Applier:
     """Applies operations on the writer's connection; `moment` rises with each version made."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, denials: Denials | None = None) -> None:
         self._connection = connection
+        self.denials = denials
         self._searcher = Searcher(connection, most_joined=JOINED_WHILE_WRITING)
         self.index = Index(connection)
-        self.owners = Owners(connection)
+        self.owners = Owners(connection, denials.made if denials else lambda _: None)
         self.moment = 0
+        self._generation = 0
         self._data_version = 0
 
     def start(self, now: int) -> None:
@@ -96,14 +105,27 @@ class Applier:
         if version != self._data_version:
             # Another process wrote: the owner classes that are known here may be gone (reset).
             self._data_version = version
+            self._generation = cataloguing.generation(self._connection)
             self.owners.forget()
         latest: int | None = self._connection.execute("SELECT max(moment) FROM resource").get
         self.moment = max(now, latest or 0)
+        if self.denials is not None:
+            self.denials.start()
 
     def rolled_back(self) -> None:
         """Forget what was done since the last commit or savepoint."""
         self.index.drop()
         self.owners.rolled_back()
+
+    def is_outdated(self, ops: Sequence[WriteOp]) -> bool:
+        """Tell whether an operation was made by search parameters that are no longer those of the index."""
+        current = self._generation
+        for op in ops:
+            # Nearly all are puts, and a load has thousands in each request.
+            made_by = op.draft.generation if type(op) is Put else generation_of(op)
+            if made_by != current and made_by is not None:
+                return True
+        return False
 
     def apply(self, op: WriteOp) -> WriteResult:
         """Do one operation; on Refused and Unchanged nothing was written."""
@@ -114,6 +136,10 @@ class Applier:
                 return self._put(op)
             case Delete():
                 return self._delete(op)
+            case Reindex():
+                return self._replace_record(op)
+            case ReplaceCatalogue():
+                return self._replace_catalogue(op)
             case _:
                 assert_never(op)
 
@@ -136,6 +162,8 @@ class Applier:
         if current is None or current.deleted:
             return Unchanged(current.stored(op.key) if current else None)
         moment = self._next_moment()
+        if self.denials is not None:
+            self.denials.deleted(op.key)
         self._connection.execute(ARCHIVE, (current.rid,))
         if current.record is not None:
             record = unpacked(current.record)
@@ -143,6 +171,26 @@ class Applier:
         version = current.version + 1
         self._connection.execute(BURY, (version, moment, NO_DATE, current.rid))
         return Written(Stored(op.key, version, moment, "DELETE", None), created=False)
+
+    def _replace_record(self, op: Reindex) -> WriteResult:
+        current = self._current(op.key)
+        if current is None or current.deleted or current.version != op.version:
+            # Whoever wrote since has indexed it by the same parameters.
+            return Refused(current=current.version if current and not current.deleted else 0)
+        record = packed(op.record)
+        if record != current.record:
+            owner = self.owners.intern(op.record)
+            place = op.record.primary, current.rid, owner
+            self._reindex(op.key.type, op.record, current, place)
+            self._connection.execute(RECORD, (op.record.primary, owner, record, current.rid))
+        return Unchanged(None)
+
+    def _replace_catalogue(self, op: ReplaceCatalogue) -> WriteResult:
+        if not cataloguing.replace(self._connection, op):
+            return Refused()
+        # For the rest of the group; read again by the next one, should this one be rolled back.
+        self._generation, self._data_version = op.generation, 0
+        return Unchanged(None)
 
     def _current(self, key: Key) -> Current | None:
         found = self._connection.execute(SELECT_CURRENT, (key.type, key.id)).fetchone()
@@ -160,6 +208,8 @@ class Applier:
     def _refusal(self, expectation: Expectation) -> Refused | None:
         self.index.flush()
         sight, plan = expectation.sight, expectation.plan
+        if sight.audience is not None and self.denials is not None:
+            self.denials.admit(sight.audience)
         page = while_writing(
             self._connection,
             lambda: self._searcher.page(sight, plan, None, 2),
@@ -187,6 +237,8 @@ class Applier:
         )
         place = record.primary, self._connection.last_insert_rowid(), owner
         self.index.add(draft.key.type, record, place)
+        if self.denials is not None:
+            self.denials.written(draft)
         return Stored(draft.key, 1, moment, method, body)
 
     def _replace(self, draft: Draft, method: str, current: Current) -> Stored:
@@ -208,6 +260,8 @@ class Applier:
             ),
         )
         self._reindex(draft.key.type, record, current, (record.primary, current.rid, owner))
+        if self.denials is not None:
+            self.denials.written(draft)
         return Stored(draft.key, version, moment, method, body)
 
     def _reindex(self, kind: str, record: IndexRecord, current: Current, place: Place) -> None:

@@ -40,7 +40,7 @@ class Candidates:
         # An id needs no better lead.
         named = any(isinstance(each, HasId) for each in conjuncts(predicate))
         self._predicate = predicate if named else self._leads.expanded(predicate)
-        driver = choose(self._predicate, self._leads.count, of_all=of_all)
+        driver = choose(view.kind, self._predicate, self._leads.count, of_all=of_all)
         self._lead = driver.lead
         self._rest = Filter(view, driver.rest)
 

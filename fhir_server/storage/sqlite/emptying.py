@@ -7,9 +7,13 @@ from pathlib import Path
 import apsw
 
 from fhir_server.fhir.errors import Unavailable
+from fhir_server.storage.sqlite.cataloguing import FORGET
 from fhir_server.storage.sqlite.schema import connect
 
-TABLES = ("resource", "history", "term", "span", "owner", "owned", "secret")
+TABLES = (
+    *("resource", "history", "term", "span", "owner", "owned", "secret"),
+    *("person", "opt_out", "register", "fact", "audience", "denial"),
+)
 
 
 def empty_store(path: Path) -> int:
@@ -22,6 +26,8 @@ def empty_store(path: Path) -> int:
         number: int = connection.execute("SELECT count(*) FROM resource WHERE deleted=0").get
         for table in TABLES:
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant
+        connection.execute(FORGET)
+        connection.execute("INSERT INTO register VALUES('people', 0)")
         connection.execute("COMMIT")
         connection.execute("VACUUM")
     except apsw.Error as problem:

@@ -23,7 +23,14 @@ from fhir_server.search.planning import PROBE, spans_of, tightened
 from fhir_server.search.record import is_family, is_posted, prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
 from fhir_server.storage.sqlite.index import axis_key
-from fhir_server.storage.sqlite.translation import LISTED, POSTING, SPAN, Condition, add_limits
+from fhir_server.storage.sqlite.translation import (
+    LISTED,
+    POSTING,
+    SPAN,
+    Condition,
+    add_limits,
+    among,
+)
 from fhir_server.storage.sqlite.view import View
 
 REMEMBERED = 10_000
@@ -65,7 +72,7 @@ class Leads:
             case HasTerm(term):
                 yield self.posting(term)
             case HasAnyTerm(terms):
-                yield from (self.posting(each) for each in dict.fromkeys(terms))
+                yield from self._postings(tuple(dict.fromkeys(terms)))
             case HasTermBetween() | HasTermContaining():
                 yield POSTING, self._terms(lead)
             case HasRange():
@@ -76,8 +83,9 @@ class Leads:
             case HasId(()):
                 return
             case HasId(ids):
-                condition = _condition("r.type=? AND r.deleted=0", self._view.kind)
-                condition.add(f"r.id IN ({','.join('?' * len(ids))})", *ids)
+                # The plus keeps SQLite from reading the whole list of the type instead of the ids.
+                condition = _condition("r.type=? AND +r.deleted=0", self._view.kind)
+                among("r.id", ids, condition)
                 yield LISTED, condition
             case _:
                 message = f"{type(lead).__name__} leads no search"
@@ -101,6 +109,8 @@ class Leads:
         if isinstance(lead, HasTerm | HasAnyTerm):
             terms = (lead.term,) if isinstance(lead, HasTerm) else lead.terms
             return self._count_terms(terms, most)
+        if isinstance(lead, HasId):
+            return min(len(lead.ids), most)
         number = 0
         for source, condition in self.scans(lead):
             number += self._view.connection.execute(
@@ -172,6 +182,15 @@ class Leads:
     def posting(self, term: str) -> Scan:
         """Return the posting list of a term: it is in page order."""
         return POSTING, _condition("t.term=?", self._view.key(term))
+
+    def _postings(self, terms: Sequence[str]) -> Iterator[Scan]:
+        """Yield one scan for each of a few terms, one for all of many."""
+        if len(terms) <= MERGED:
+            yield from map(self.posting, terms)
+            return
+        condition = Condition()
+        among("t.term", [self._view.key(each) for each in terms], condition)
+        yield POSTING, condition
 
     def _spans(self, lead: HasRange) -> Iterator[Scan]:
         for axis, span in self._axes(lead):

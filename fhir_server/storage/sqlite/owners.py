@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import apsw
 import msgspec
 
+from fhir_server.policy.consents import labels_of
 from fhir_server.search.record import IndexRecord
 
 REMEMBERED = 100_000
 """Owner classes whose number is kept in memory."""
 
 
+class OwnerClass(NamedTuple):
+    """The patients whose compartment a resource is in, all it mentions, and its security labels."""
+
+    members: tuple[str, ...]
+    mentions: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+
+
+_decode = msgspec.msgpack.Decoder(OwnerClass).decode
+
+
 def packed_patients(record: IndexRecord) -> bytes:
     """Return what tells one owner class from another."""
-    return msgspec.msgpack.encode((record.compartments, record.mentions))
+    labels = labels_of(record)
+    told = (record.compartments, record.mentions, labels)
+    return msgspec.msgpack.encode(told if labels else told[:2])
+
+
+def unpacked_patients(packed: bytes) -> OwnerClass:
+    """Return an owner class that `packed_patients` told."""
+    return _decode(packed)
 
 
 class Owners:
-    """Interns owner classes; what a rolled back transaction made is forgotten."""
+    """Interns owner classes, tells of new ones; what a rolled back transaction made is forgotten."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, made: Callable[[int], None]) -> None:
         self._connection = connection
+        self._tell = made
         self._known: dict[bytes, int] = {}
         self._new: list[bytes] = []
 
@@ -62,4 +85,5 @@ class Owners:
         rows |= {(each, 0, made) for each in record.mentions}
         self._connection.executemany("INSERT INTO owned VALUES(?,?,?)", sorted(rows))
         self._new.append(patients)
+        self._tell(made)
         return made

@@ -8,11 +8,14 @@ from typing import Any
 import apsw
 
 from fhir_server.fhir.resource import Key, Stored
+from fhir_server.policy.decision import Audience
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import (
     Change,
+    Extent,
     HistoryPage,
     HistoryScope,
+    OptOuts,
     Part,
     Position,
     Row,
@@ -28,6 +31,7 @@ from fhir_server.storage.sqlite.translation import (
 )
 
 READ = "SELECT r.version, r.moment, r.method, r.body FROM resource r WHERE r.type=? AND r.id=?"
+COUNT = "SELECT count(*) FROM resource WHERE type=? AND deleted=0"
 COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.body"
 ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
 
@@ -40,7 +44,7 @@ class Reader:
 
     def current(self, sight: Visibility, key: Key) -> Stored | None:
         """Return the current version, a deletion included; None if absent or hidden."""
-        if sight.patient_of(key.type) is None and sight.permits_type(key.type):
+        if sight.sees_whole(key.type):
             row = self._connection.execute(READ, (key.type, key.id)).fetchone()
             return Stored(key, *row) if row else None
         if not sight.permits_type(key.type):
@@ -103,7 +107,7 @@ class Reader:
                 "r.rid=(SELECT rid FROM resource WHERE type=? AND id=?)", str(scope.type), scope.id
             )
         see_any(sight, "r.type", LISTED, condition)
-        if table == "history" and sight.patient is not None:
+        if table == "history":
             _see_current(sight, condition)
         for value, comparison in (
             (scope.since, ">="),
@@ -113,6 +117,18 @@ class Reader:
             if value is not None:
                 condition.add(f"r.moment{comparison}?", value)
         return f"SELECT {COLUMNS} FROM {table} r WHERE {condition.text}", condition  # noqa: S608 - constants
+
+    def knows(self, audience: Audience) -> bool:
+        """Tell whether the denials of an audience are worked out."""
+        known = "SELECT 1 FROM audience WHERE audience=?"
+        return self._connection.execute(known, (audience.key,)).get is not None
+
+    def opt_outs(self) -> OptOuts | None:
+        """Return what register of opt-outs there is."""
+        row = self._connection.execute(
+            "SELECT as_of, (SELECT count(*) FROM opt_out) FROM register WHERE name='opt-out'"
+        ).fetchone()
+        return OptOuts(*row) if row else None
 
     def latest_moment(self) -> int:
         """Return the moment of the latest committed write, 0 where there is none."""
@@ -150,6 +166,27 @@ class Reader:
         ).fetchone()
         return _stored(row[:-1]) if row else None
 
+    def extent(self, kind: str) -> Extent:
+        """Return how many resources of a type there are, and the highest rid of all."""
+        count: int = self._connection.execute(COUNT, (kind,)).get
+        highest: int | None = self._connection.execute("SELECT max(rid) FROM resource").get
+        return Extent(count, highest or 0)
+
+    def following(
+        self, sight: Visibility, kind: str, after: str, highest: int, limit: int
+    ) -> list[Stored]:
+        """Return the resources of a type that follow an id, those above a rid left out."""
+        if not sight.permits_type(kind):
+            return []
+        condition = Condition()
+        condition.add("r.type=? AND r.id>? AND r.rid<=? AND r.deleted=0", kind, after, highest)
+        see(sight, kind, LISTED, condition)
+        rows = self._connection.execute(
+            f"SELECT {COLUMNS} FROM resource r WHERE {condition.text} ORDER BY r.id LIMIT ?",  # noqa: S608 - constants
+            (*condition.values, limit),
+        )
+        return [_stored(each) for each in rows]
+
     def changes(self, after: int, limit: int) -> list[Change]:
         """Return changes after a token, the oldest first; the moment is the token."""
         columns = "type, id, version, moment, body IS NULL"
@@ -166,6 +203,8 @@ class Reader:
 
 def _see_current(sight: Visibility, into: Condition) -> None:
     """Add the condition that the current version may be seen too: as a read of an old one has it."""
+    if sight.patient is None and sight.audience is None:
+        return
     current = Condition()
     current.add("c.rid=r.rid")
     see_any(sight, "c.type", CURRENT, current)

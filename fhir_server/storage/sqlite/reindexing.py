@@ -10,6 +10,7 @@ import apsw
 
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.search.record import IndexRecord, packed, unpacked
+from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.index import Index
 from fhir_server.storage.sqlite.owners import Owners
 from fhir_server.storage.sqlite.schema import connect
@@ -24,13 +25,18 @@ WHERE rid>? AND deleted=0 ORDER BY rid LIMIT ?
 UPDATE = "UPDATE resource SET primary_date=?, owner=?, record=? WHERE rid=?"
 
 
-def reindex(path: Path, extract: Callable[[bytes], IndexRecord]) -> Iterator[Progress]:
-    """Write all index rows anew from the bodies; yield how far it is; raise Unavailable if that fails."""
+def reindex(
+    path: Path, extract: Callable[[bytes], IndexRecord], *, generation: int = 0
+) -> Iterator[Progress]:
+    """Write all index rows anew from the bodies; yield how far it is; raise Unavailable if that fails.
+
+    `generation` is that of the search parameters that `extract` goes by: where these change meanwhile, it ends.
+    """
     connection = connect(path)
     try:
         total: int = connection.execute("SELECT count(*) FROM resource WHERE deleted=0").get
         done, last = 0, 0
-        while rows := _some(connection, last, extract):
+        while rows := _some(connection, last, extract, generation):
             done, last = done + len(rows), rows[-1]
             yield Progress(done, total)
     except apsw.Error as problem:
@@ -40,16 +46,24 @@ def reindex(path: Path, extract: Callable[[bytes], IndexRecord]) -> Iterator[Pro
 
 
 def _some(
-    connection: apsw.Connection, last: int, extract: Callable[[bytes], IndexRecord]
+    connection: apsw.Connection,
+    last: int,
+    extract: Callable[[bytes], IndexRecord],
+    generation: int,
 ) -> list[int]:
     """Index the resources that follow, in one transaction; return their rids."""
-    index, owners = Index(connection), Owners(connection)
+    index, owners = Index(connection), Owners(connection, lambda _: None)
     connection.execute("BEGIN IMMEDIATE")
     with connection:
+        if cataloguing.generation(connection) != generation:
+            raise Unavailable("The search parameters have changed meanwhile; please run it again")
         rows = connection.execute(SELECT, (last, TOGETHER)).fetchall()
         for row in rows:
             _one(connection, index, owners, extract, row)
         index.flush()
+        # Worked out anew when each audience next asks: until then it sees nothing.
+        connection.execute("DELETE FROM audience")
+        connection.execute("DELETE FROM denial")
     connection.execute("COMMIT")
     return [int(str(row[0])) for row in rows]
 

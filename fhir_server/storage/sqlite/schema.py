@@ -8,7 +8,6 @@ import apsw
 
 from fhir_server.fhir.errors import Unavailable
 
-SCHEMA_VERSION = 1
 BUSY_MILLISECONDS = 10_000
 
 CHECKPOINT_PAGES = 16_000
@@ -82,6 +81,58 @@ CREATE TABLE secret(
 ) STRICT, WITHOUT ROWID;
 """
 
+CATALOGUE = """
+CREATE TABLE catalogue(                 -- one row: the search parameters that the store is indexed by
+  revision INTEGER NOT NULL,            -- rises with each replacement
+  generation INTEGER NOT NULL,          -- names what index records are made by
+  content BLOB NOT NULL
+) STRICT;
+INSERT INTO catalogue VALUES(0, 0, x'');
+"""
+
+DENIALS = """
+CREATE TABLE person(                    -- NHS number (its mark) -> Patient resources of that person
+  mark BLOB NOT NULL,
+  patient TEXT NOT NULL,
+  PRIMARY KEY(mark, patient)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX person_patient ON person(patient, mark);
+CREATE TABLE opt_out(                   -- the register of opt-outs, as marks
+  mark BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE TABLE register(
+  name TEXT PRIMARY KEY,
+  as_of INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE fact(                      -- what Consents lay down
+  patient TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  content BLOB NOT NULL,
+  PRIMARY KEY(patient, origin)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX fact_origin ON fact(origin);
+CREATE TABLE audience(                  -- those whose denials are kept
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  audience INTEGER NOT NULL UNIQUE,
+  content BLOB NOT NULL
+) STRICT;
+CREATE TABLE denial(                    -- owner classes that an audience may not see: kind '*' is every type
+  audience INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  since INTEGER NOT NULL,               -- microseconds: since <= now < until
+  until INTEGER NOT NULL,
+  PRIMARY KEY(audience, owner, kind, since)
+) STRICT, WITHOUT ROWID;
+INSERT INTO register SELECT 'people', 0 WHERE NOT EXISTS(SELECT 1 FROM resource);
+"""
+"""What people laid down, and what is denied because of it. Of a store that has resources already nothing is known yet."""
+
+STEPS = (SCHEMA, CATALOGUE, DENIALS)
+"""What makes each version of the schema of the one before it, beginning with an empty file."""
+
+SCHEMA_VERSION = len(STEPS)
+
 
 def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
     """Open a connection; raise Unavailable for a file that cannot be opened or is no store of ours."""
@@ -104,18 +155,18 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
 
 
 def _migrate(connection: apsw.Connection) -> None:
-    """Make the tables where there are none; refuse those of another version."""
+    """Bring the tables to this version, in one transaction; refuse those of a later one."""
     if connection.pragma("user_version") == SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     with connection:
-        found = connection.pragma("user_version")
-        if found == 0:
-            connection.execute(SCHEMA)
+        found = int(str(connection.pragma("user_version")))
+        for step in STEPS[found:]:
+            connection.execute(step)
+        if found < SCHEMA_VERSION:
             connection.pragma("user_version", SCHEMA_VERSION)
     connection.execute("COMMIT")
-    if found not in {0, SCHEMA_VERSION}:
-        message = (
-            f"The store was written by another release (schema {found}, here {SCHEMA_VERSION})"
+    if found > SCHEMA_VERSION:
+        raise Unavailable(
+            f"The store was written by a later release (schema {found}, here {SCHEMA_VERSION})"
         )
-        raise Unavailable(message)

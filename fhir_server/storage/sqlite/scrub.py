@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,22 @@ class Finding:
     problem: str
 
 
-def scrub(path: Path, extract: Callable[[bytes], IndexRecord]) -> Iterator[Progress | Finding]:
-    """Yield what is wrong with a store, and how far the work is; raise Unavailable if it cannot be opened."""
+def scrub(
+    path: Path,
+    extract: Callable[[bytes], IndexRecord],
+    *,
+    unsettled: Collection[str] = (),
+) -> Iterator[Progress | Finding]:
+    """Yield what is wrong with a store, and how far the work is; raise Unavailable if it cannot be opened.
+
+    Types that are being indexed by other search parameters are `unsettled`: of these the index is compared with
+    the record that it was made of, which may be the old one or the new.
+    """
     connection = connect(path, read_only=True)
     try:
         with snapshot(connection):
             yield from _integrity(connection)
-            yield from _Scrub(connection, extract).run()
+            yield from _Scrub(connection, extract, unsettled).run()
     finally:
         connection.close()
 
@@ -59,10 +68,14 @@ def _integrity(connection: apsw.Connection) -> Iterator[Finding]:
 
 class _Scrub:
     def __init__(
-        self, connection: apsw.Connection, extract: Callable[[bytes], IndexRecord]
+        self,
+        connection: apsw.Connection,
+        extract: Callable[[bytes], IndexRecord],
+        unsettled: Collection[str],
     ) -> None:
         self._connection = connection
         self._extract = extract
+        self._unsettled = unsettled
         self._terms = 0
         self._spans = 0
 
@@ -87,7 +100,7 @@ class _Scrub:
     def _index(self, kind: str, place: Place, kept: bytes, body: bytes) -> Iterator[str]:
         """Yield the differences between what is indexed and what the body says."""
         primary_date, rid, owner = place
-        record = self._extract(body)
+        record = unpacked(kept) if kind in self._unsettled else self._extract(body)
         if unpacked(kept) != record:
             yield "the index record is not that of the body: run fhir-server reindex"
             record = unpacked(kept)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,22 +17,29 @@ from threading import local
 from typing import TypeVar
 
 from fhir_server.fhir.resource import Key, Stored
+from fhir_server.policy.decision import Audience, Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import (
+    Catalogue,
     Change,
     Count,
+    Extent,
     HistoryPage,
     HistoryScope,
+    OptOuts,
     Page,
     Part,
     Position,
     Row,
+    Stamp,
     WriteOp,
     WriteResult,
 )
+from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
+from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
@@ -70,24 +77,32 @@ class SQLiteStore:
 
     async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
         """See Store.read."""
+        if sight.audience is not None:
+            await self._admit(sight.audience)
         if version is None:
             return self._inline.reader.current(sight, key)
         return self._inline.reader.version(sight, key, version)
 
     async def read_many(self, sight: Visibility, keys: Sequence[Key]) -> Sequence[Row]:
         """See Store.read_many."""
+        if sight.audience is not None:
+            await self._admit(sight.audience)
         return self._inline.reader.many(sight, keys)
 
     async def search(
         self, sight: Visibility, plan: Plan, after: Position | None, limit: int
     ) -> Page:
         """See Store.search."""
+        if sight.audience is not None:
+            await self._admit(sight.audience)
         return await self._within_budget(
             lambda each: each.searcher.page(sight, plan, after, limit), lambda: advice(plan)
         )
 
     async def count(self, sight: Visibility, plan: Plan) -> Count:
         """See Store.count."""
+        if sight.audience is not None:
+            await self._admit(sight.audience)
         return await self._within_budget(
             lambda each: each.searcher.count(sight, plan), lambda: advice(plan, counted=True)
         )
@@ -96,6 +111,8 @@ class SQLiteStore:
         self, sight: Visibility, scope: HistoryScope, after: Position | None, limit: int
     ) -> HistoryPage:
         """See Store.history."""
+        if sight.audience is not None:
+            await self._admit(sight.audience)
         return await self._within_budget(
             lambda each: each.reader.history(sight, scope, after, limit),
             lambda: "ask for the history of a type or of one resource, or for a later _since",
@@ -111,6 +128,8 @@ class SQLiteStore:
 
     async def scan(self, sight: Visibility, part: Part, as_of: int) -> AsyncIterator[Stored]:
         """See Store.scan."""
+        if sight.audience is not None:
+            await self._admit(sight.audience)
         start: int | None = part.low
         while start is not None:
             rest = Part(part.type, start, part.high)
@@ -131,6 +150,42 @@ class SQLiteStore:
             if len(found) < CHUNK:
                 return
             after = found[-1].token
+
+    async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
+        """See Store.replace_opt_outs."""
+        await self._writer.do(lambda denials: denials.register(numbers, as_of))
+        found = await self.opt_outs()
+        assert found is not None
+        return found
+
+    async def opt_outs(self) -> OptOuts | None:
+        """See Store.opt_outs."""
+        return self._inline.reader.opt_outs()
+
+    async def _admit(self, audience: Audience) -> None:
+        """Have the denials of an audience worked out before it first reads."""
+        if not self._inline.reader.knows(audience):
+            await self._writer.do(lambda denials: denials.admit(audience))
+
+    async def stamp(self) -> Stamp:
+        """See Store.stamp."""
+        return cataloguing.stamp(self._inline.connection)
+
+    async def catalogue(self) -> Catalogue:
+        """See Store.catalogue."""
+        return cataloguing.catalogue(self._inline.connection)
+
+    async def extent(self, resource_type: str) -> Extent:
+        """See Store.extent."""
+        return await self._on_thread(lambda each: each.reader.extent(resource_type))
+
+    async def walk(
+        self, sight: Visibility, resource_type: str, *, after: str, highest: int, limit: int
+    ) -> Sequence[Stored]:
+        """See Store.walk."""
+        return await self._on_thread(
+            lambda each: each.reader.following(sight, resource_type, after, highest, limit)
+        )
 
     async def secret(self, name: str) -> bytes:
         """See Store.secret."""
@@ -168,16 +223,23 @@ def _secret(path: Path, name: str) -> bytes:
 
 @asynccontextmanager
 async def open_store(
-    path: Path, *, clock: Callable[[], int], seconds: float = PATIENT_SECONDS
+    path: Path,
+    *,
+    clock: Callable[[], int],
+    seconds: float = PATIENT_SECONDS,
+    enforcement: Enforcement | None = None,
 ) -> AsyncIterator[SQLiteStore]:
     """Open a store in a file, made if absent; `clock` gives microseconds since 1970.
 
-    A search may take so many seconds.
+    A search may take so many seconds. Without `enforcement` no denials are kept, and no sight may have an audience.
 
     Leaving it commits what waits, and closes. Raises Unavailable for a file that is no store.
     """
     connection = connect(path)
-    writer = Writer(connection, clock)
+    denials = None
+    if enforcement is not None:
+        denials = Denials(connection, enforcement, key=_secret(path, "people"))
+    writer = Writer(connection, clock, denials)
     with ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader") as threads:
         store = SQLiteStore(path, writer, threads, seconds=seconds)
         writing = asyncio.create_task(writer.run())

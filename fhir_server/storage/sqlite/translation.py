@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
+import msgspec
+
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import (
     AllOf,
@@ -20,6 +22,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    InHierarchy,
     IsNear,
     IsPresent,
     Limit,
@@ -31,6 +34,9 @@ from fhir_server.search.expression import (
 )
 
 Value = int | str
+
+MOST_MARKS = 64
+"""How many values a condition names one by one."""
 
 
 @dataclass(slots=True)
@@ -78,6 +84,10 @@ ARCHIVED = Source("history h", "0", "h.rid", "h.owner")
 
 
 _MEMBER = "EXISTS(SELECT 1 FROM owned o WHERE o.patient=? AND o.member=1 AND o.owner={})"
+_DENIED = (
+    "EXISTS(SELECT 1 FROM denial d WHERE d.audience=? AND d.owner={} AND d.kind IN ('*', {})"
+    " AND d.since<=? AND d.until>?)"
+)
 
 
 def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
@@ -85,6 +95,7 @@ def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
     patient = sight.patient_of(kind)
     if patient is not None:
         into.add(_MEMBER.format(source.owner), patient)
+    _see_as(sight, source, ("?", kind), into)
 
 
 def see_any(sight: Visibility, column: str, source: Source, into: Condition) -> None:
@@ -97,6 +108,20 @@ def see_any(sight: Visibility, column: str, source: Source, into: Condition) -> 
         whole = sorted(sight.unbound)
         member = _MEMBER.format(source.owner)
         into.add(f"({column} IN ({_marks(whole)}) OR {member})", *whole, sight.patient)
+    _see_as(sight, source, (column,), into)
+
+
+def _see_as(sight: Visibility, source: Source, kind: Sequence[str], into: Condition) -> None:
+    """Add that the audience is denied neither the owner class nor the type in it; an unknown one is denied all.
+
+    `kind` is a column, or a mark with its value.
+    """
+    if sight.audience is None:
+        return
+    column, *named = kind
+    key = sight.audience.key
+    into.add("EXISTS(SELECT 1 FROM audience WHERE audience=?)", key)
+    into.add("NOT " + _DENIED.format(source.owner, column), key, *named, sight.at, sight.at)
 
 
 def needs_row(predicate: Predicate) -> bool:
@@ -120,7 +145,7 @@ def check(kind: str, predicate: Predicate, source: Source, into: Condition) -> N
         case HasAnyTerm(terms):
             _has_terms(kind, terms, source, into)
         case HasId(ids):
-            into.add(f"r.id IN ({_marks(ids)})", *ids)
+            among("r.id", ids, into)
         case Updated(limits):
             add_limits(limits, dict.fromkeys(("low", "high"), "r.moment"), into)
         case Not(inner):
@@ -140,6 +165,7 @@ def check(kind: str, predicate: Predicate, source: Source, into: Condition) -> N
             | IsPresent()
             | PointsTo()
             | PointedToBy()
+            | InHierarchy()
         ):
             message = f"{type(predicate).__name__} is checked on the index record"
             raise TypeError(message)
@@ -153,12 +179,24 @@ def add_limits(limits: Sequence[Limit], columns: dict[str, str], into: Condition
         into.add(f"{columns[limit.end]} {limit.operator} ?", limit.value)
 
 
+def among(column: str, values: Sequence[str], into: Condition) -> None:
+    """Add that a column has one of these values: many of them as one parameter, as SQLite takes 32,766."""
+    if len(values) <= MOST_MARKS:
+        into.add(f"{column} IN ({_marks(values)})", *values)
+    else:
+        listed = msgspec.json.encode(values).decode()
+        into.add(f"{column} IN (SELECT value FROM json_each(?))", listed)  # noqa: S608 - constants
+
+
 def _has_terms(kind: str, terms: Sequence[str], source: Source, into: Condition) -> None:
-    # One term by equality: an IN of one costs a third more.
-    among = "= ?" if len(terms) == 1 else f"IN ({_marks(terms)})"
-    has = "EXISTS(SELECT 1 FROM term x WHERE x.term {} AND x.primary_date={} AND x.rid={})"
-    place = source.primary_date, source.rid
-    into.add(has.format(among, *place), *(f"{kind}.{each}" for each in terms))
+    has = Condition()
+    if len(terms) == 1:
+        # By equality: an IN of one costs a third more.
+        has.add("x.term = ?", f"{kind}.{terms[0]}")
+    else:
+        among("x.term", [f"{kind}.{each}" for each in terms], has)
+    has.add(f"x.primary_date={source.primary_date} AND x.rid={source.rid}")
+    into.add(f"EXISTS(SELECT 1 FROM term x WHERE {has.text})", *has.values)  # noqa: S608 - constants
 
 
 def _any_of(kind: str, parts: Sequence[Predicate], source: Source, into: Condition) -> None:

@@ -12,12 +12,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import apsw
 
-from fhir_server.fhir.errors import FhirError, Unavailable
+from fhir_server.fhir.errors import FhirError, OutdatedIndex, Unavailable
 from fhir_server.storage.contract import Refused, WriteOp, WriteResult
 from fhir_server.storage.sqlite.applying import Applier
+from fhir_server.storage.sqlite.denials import Denials
 
 GROUP_OPERATIONS = 500
 """Operations after which a group is committed, however many wait."""
@@ -26,30 +28,45 @@ PAUSE_OPERATIONS = 20
 """Operations after which the event loop gets its turn."""
 
 
+Job: TypeAlias = Callable[[Denials], object]
+"""Work on the denials that is a transaction of its own kind: it runs in a thread."""
+
+
 @dataclass(slots=True, eq=False)
 class _Request:
     ops: Sequence[WriteOp]
     atomic: bool
     answer: asyncio.Future[Sequence[WriteResult]]
+    job: Job | None = None
     results: list[WriteResult] = field(default_factory=list)
 
 
 class Writer:
     """Queues write requests and commits them in groups, in the order of their arrival."""
 
-    def __init__(self, connection: apsw.Connection, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, connection: apsw.Connection, clock: Callable[[], int], denials: Denials | None = None
+    ) -> None:
         self._connection = connection
         self._clock = clock
-        self._applier = Applier(connection)
+        self._applier = Applier(connection, denials)
         self._waiting: deque[_Request] = deque()
         self._arrived = asyncio.Event()
         self._closing = False
 
     async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
         """Return the results once they are durable; raise Unavailable if they cannot be made so."""
+        return await self._done(_Request(ops, atomic, asyncio.get_running_loop().create_future()))
+
+    async def do(self, job: Job) -> None:
+        """Return once a job on the denials is durable; raise Unavailable if it cannot be made so."""
+        await self._done(
+            _Request((), atomic=True, answer=asyncio.get_running_loop().create_future(), job=job)
+        )
+
+    async def _done(self, request: _Request) -> Sequence[WriteResult]:
         if self._closing:
             raise Unavailable("The store is closing")
-        request = _Request(ops, atomic, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         self._arrived.set()
         # Shielded: a caller that goes away does not undo what is being committed.
@@ -77,6 +94,9 @@ class Writer:
             done = 0
             while self._waiting and done < GROUP_OPERATIONS:
                 request = self._waiting.popleft()
+                if self._applier.is_outdated(request.ops):
+                    _refuse_outdated(request)
+                    continue
                 await self._apply(request)
                 group.append(request)
                 done += len(request.ops)
@@ -103,6 +123,11 @@ class Writer:
 
     async def _apply(self, request: _Request) -> None:
         """Apply one request's operations; leave nothing of an atomic one that is refused."""
+        if request.job is not None:
+            assert self._applier.denials is not None
+            self._applier.index.flush()
+            await asyncio.to_thread(request.job, self._applier.denials)
+            return
         guarded = request.atomic and len(request.ops) > 1
         if guarded:
             # What others wrote must not be undone with it.
@@ -146,6 +171,13 @@ class Writer:
         for each in at_fault:
             if not each.answer.done():
                 each.answer.set_exception(answer)
+
+
+def _refuse_outdated(request: _Request) -> None:
+    if not request.answer.done():
+        request.answer.set_exception(
+            OutdatedIndex("The search parameters have changed meanwhile; please try again")
+        )
 
 
 def _as_ours(problem: Exception) -> FhirError:

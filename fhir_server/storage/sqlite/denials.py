@@ -1,0 +1,250 @@
+"""Which owner classes are denied to which audience: kept beside what causes it, in the same transaction.
+
+Every scan leaves the denied classes out by one look at this table, so that a Consent or an opt-out takes effect with
+its commit, at any place where data is read. The decision itself is `fhir_server.policy.decision`.
+
+People are told apart by the marks of their NHS numbers: several Patient resources of one number are one person, and
+no number stands in these tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import blake2b
+from itertools import pairwise
+
+import apsw
+import msgspec
+
+from fhir_server.fhir.resource import Key
+from fhir_server.policy.decision import (
+    EVER,
+    Audience,
+    Enforcement,
+    LaidDown,
+    Provision,
+    Subject,
+)
+from fhir_server.search.record import SEPARATOR, system_key
+from fhir_server.storage.contract import Draft
+from fhir_server.storage.sqlite.owners import unpacked_patients
+
+MOST_AUDIENCES = 1_000
+"""Audiences whose denials are kept; the oldest make room, and are worked out anew when they return."""
+
+ANY_KIND = "*"
+REGISTER = Provision("opt-out", "deny", "register")
+
+_provisions = msgspec.msgpack.Decoder(tuple[Provision, ...]).decode
+_audience = msgspec.msgpack.Decoder(Audience).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+FACTS = "SELECT content FROM fact WHERE patient IN (SELECT value FROM json_each(?))"
+NUMBERS = "SELECT mark FROM person WHERE patient=?"
+NAMESAKES = "SELECT patient FROM person WHERE mark=?"
+CLASSES = "SELECT DISTINCT owner FROM owned WHERE patient=? AND member=0"
+MENTIONED = "SELECT patients FROM owner WHERE owner=?"
+NOBODYS = "SELECT owner FROM owner w WHERE NOT EXISTS(SELECT 1 FROM owned o WHERE o.owner=w.owner)"
+CAUSES = """
+SELECT patient FROM fact UNION SELECT p.patient FROM opt_out x JOIN person p ON p.mark=x.mark
+"""
+
+
+class Denials:
+    """The denials of one store, on the writer's connection."""
+
+    def __init__(
+        self, connection: apsw.Connection, enforcement: Enforcement, *, key: bytes
+    ) -> None:
+        self._connection = connection
+        self._policy = enforcement.policy
+        self._personal = sorted(enforcement.personal)
+        self._key = key
+        self._number = re.compile(
+            f"identifier=(.*){SEPARATOR}{system_key(enforcement.number_system)}"
+        )
+        self._audiences: list[Audience] = []
+
+    def mark(self, number: str) -> bytes:
+        """Return what stands for an NHS number in this store."""
+        return blake2b(number.encode(), digest_size=16, key=self._key).digest()
+
+    def start(self) -> None:
+        """Learn which audiences there are, as another process may have added one."""
+        rows = self._connection.execute("SELECT content FROM audience")
+        self._audiences = [_audience(content) for (content,) in rows]
+
+    def admit(self, audience: Audience) -> None:
+        """Work out what an audience is denied, unless that was done before."""
+        if audience in self._audiences:
+            return
+        self._connection.execute(
+            "DELETE FROM audience WHERE audience IN"
+            " (SELECT audience FROM audience ORDER BY number DESC LIMIT -1 OFFSET ?)",
+            (MOST_AUDIENCES - 1,),
+        )
+        self._connection.execute(
+            "DELETE FROM denial WHERE audience NOT IN (SELECT audience FROM audience)"
+        )
+        self._connection.execute(
+            "INSERT INTO audience(audience, content) VALUES(?,?)", (audience.key, _encode(audience))
+        )
+        self.start()
+        self._decide(self._concerned(), [audience])
+
+    def made(self, owner: int) -> None:
+        """Take a new owner class in."""
+        if self._audiences:
+            self._decide([owner], self._audiences)
+
+    def written(self, draft: Draft) -> None:
+        """Take in what a new version changes about who people are, and about what they said."""
+        if draft.key.type == "Patient":
+            found = map(self._number.fullmatch, draft.record.terms)
+            self._identified(draft.key.id, {each[1] for each in found if each})
+        elif draft.key.type == "Consent":
+            self._laid_down(str(draft.key), draft.laid_down)
+
+    def deleted(self, key: Key) -> None:
+        """Take in that a resource is gone: with a Consent what it laid down, with a Patient who that was."""
+        if key.type == "Patient":
+            self._identified(key.id, set())
+        elif key.type == "Consent":
+            self._laid_down(str(key), None)
+
+    def _identified(self, patient: str, numbers: Iterable[str]) -> None:
+        before = {mark for (mark,) in self._connection.execute(NUMBERS, (patient,))}
+        after = {self.mark(each) for each in numbers}
+        if before == after:
+            return
+        self._connection.execute("DELETE FROM person WHERE patient=?", (patient,))
+        self._connection.executemany(
+            "INSERT INTO person(mark, patient) VALUES(?,?)", [(each, patient) for each in after]
+        )
+        self._decide_again(self._same_people({patient, *self._namesakes(before | after)}))
+
+    def _laid_down(self, origin: str, laid_down: LaidDown | None) -> None:
+        """Put what a Consent lays down now in place of what it did before."""
+        rows = self._connection.execute("SELECT patient FROM fact WHERE origin=?", (origin,))
+        touched = {each for (each,) in rows}
+        self._connection.execute("DELETE FROM fact WHERE origin=?", (origin,))
+        if laid_down is not None:
+            content = _encode(laid_down.provisions)
+            row = (laid_down.patient, origin, content)
+            self._connection.execute("INSERT INTO fact VALUES(?,?,?)", row)
+            touched.add(laid_down.patient)
+        if touched:
+            self._decide_again(self._same_people(touched))
+
+    def register(self, numbers: Iterable[str], as_of: int) -> int:
+        """Put the register of opt-outs in place of the one before; return how many numbers it has."""
+        self._connection.execute("DELETE FROM opt_out")
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO opt_out VALUES(?)", ((self.mark(each),) for each in numbers)
+        )
+        self._connection.execute("INSERT OR REPLACE INTO register VALUES('opt-out', ?)", (as_of,))
+        bound = [each for each in self._audiences if self._is_bound(each)]
+        for each in bound:
+            self._connection.execute("DELETE FROM denial WHERE audience=?", (each.key,))
+        self._decide(self._concerned(), bound)
+        number: int = self._connection.execute("SELECT count(*) FROM opt_out").get
+        return number
+
+    def expected(self, owner: int, audience: Audience) -> set[tuple[str, int, int]]:
+        """Return the denials of an owner class as they should be: kind, since, until."""
+        packed = self._connection.execute(MENTIONED, (owner,)).get
+        concerned = unpacked_patients(packed)
+        people = [self._provisions_about(each) for each in concerned.mentions]
+        return {
+            (kind, since, until)
+            for kind in self._kinds(people)
+            for since, until in self._denied(
+                people, audience, Subject(kind, frozenset(concerned.labels))
+            )
+        }
+
+    def _is_bound(self, audience: Audience) -> bool:
+        rule = self._policy.purposes.rule(audience.purpose)
+        return rule is not None and rule.opt_out and not audience.exempt
+
+    def _concerned(self) -> list[int]:
+        """Return the owner classes that something was laid down about, and those of nobody."""
+        patients = [each for (each,) in self._connection.execute(CAUSES)]
+        nobodys = {each for (each,) in self._connection.execute(NOBODYS)}
+        return sorted(nobodys | self._classes(self._same_people(patients)))
+
+    def _classes(self, patients: Iterable[str]) -> set[int]:
+        return {
+            owner
+            for patient in patients
+            for (owner,) in self._connection.execute(CLASSES, (patient,))
+        }
+
+    def _decide_again(self, patients: Iterable[str]) -> None:
+        if self._audiences:
+            self._decide(sorted(self._classes(patients)), self._audiences)
+
+    def _decide(self, owners: Iterable[int], audiences: Collection[Audience]) -> None:
+        """Write the denials of owner classes anew."""
+        for owner in owners:
+            for audience in audiences:
+                self._connection.execute(
+                    "DELETE FROM denial WHERE audience=? AND owner=?", (audience.key, owner)
+                )
+                rows = sorted(self.expected(owner, audience))
+                self._connection.executemany(
+                    "INSERT INTO denial VALUES(?,?,?,?,?)",
+                    [(audience.key, owner, *each) for each in rows],
+                )
+
+    def _kinds(self, people: Sequence[Sequence[Provision]]) -> Sequence[str]:
+        """Return the resource types to decide on: one by one only where that can make a difference."""
+        by_kind = any(each.kinds for facts in people for one in facts for each in one.chain)
+        return self._personal if by_kind or not people else (ANY_KIND,)
+
+    def _denied(
+        self, people: Sequence[Sequence[Provision]], audience: Audience, subject: Subject
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the stretches of time in which a type is denied."""
+        moments = {-EVER, EVER}
+        for facts in people:
+            for one in facts:
+                for each in one.chain:
+                    moments |= {each.since, each.until}
+        begun: int | None = None
+        for start, end in pairwise(sorted(moments)):
+            decided = self._policy.decide(people, audience, subject, at=start)
+            if decided.effect == "deny" and begun is None:
+                begun = start
+            elif decided.effect == "permit" and begun is not None:
+                yield begun, start
+                begun = None
+            if end == EVER and begun is not None:
+                yield begun, EVER
+
+    def _provisions_about(self, patient: str) -> tuple[Provision, ...]:
+        same = sorted(self._same_people({patient}))
+        rows = self._connection.execute(FACTS, (msgspec.json.encode(same).decode(),))
+        found = [each for (content,) in rows for each in _provisions(content)]
+        opted_out = self._connection.execute(
+            "SELECT 1 FROM person p JOIN opt_out x ON x.mark=p.mark"
+            " WHERE p.patient IN (SELECT value FROM json_each(?))",
+            (msgspec.json.encode(same).decode(),),
+        ).get
+        return (*found, REGISTER) if opted_out else tuple(found)
+
+    def _same_people(self, patients: Iterable[str]) -> set[str]:
+        """Return the Patient resources of the same people, these among them."""
+        found: set[str] = set()
+        waiting = list(patients)
+        while waiting:
+            patient = waiting.pop()
+            if patient not in found:
+                found.add(patient)
+                marks = {mark for (mark,) in self._connection.execute(NUMBERS, (patient,))}
+                waiting += self._namesakes(marks)
+        return found
+
+    def _namesakes(self, marks: Iterable[bytes]) -> set[str]:
+        return {each for mark in marks for (each,) in self._connection.execute(NAMESAKES, (mark,))}
