@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--resources", type=int, default=300_000, help="size of the large store")
     parser.add_argument(
         "--sizes", type=_sizes, default=(10_000, 100_000),
-        help="of the stores of growth; README has 10000,100000,1000000, 3.5 GB [10000,100000]",
+        help="of the stores of growth; README has 10000,100000,1000000, 3.6 GB [10000,100000]",
     )  # fmt: skip
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round over HTTP")
     parser.add_argument("--keep", type=Path, help="folder whose stores are used again")
