@@ -8,11 +8,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import core, http
+from bench import core, growth, http
 from bench.figures import Figure, as_markdown, save
 from bench.servers import ROOT
 
 NAMES = ("load", "read", "search", "create", "bundle", "count", "growth", "validation", "start")
+OF_LARGE = {"read", "search", "count"}
+"""What is measured on the large store."""
 
 
 def main() -> None:
@@ -20,7 +22,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} [all]")
     parser.add_argument("--resources", type=int, default=300_000, help="size of the large store")
-    parser.add_argument("--small", type=int, default=10_000, help="size of the small store")
+    parser.add_argument(
+        "--sizes", type=_sizes, default=(10_000, 100_000),
+        help="of the stores of growth; README has 10000,100000,1000000, 3.6 GB [10000,100000]",
+    )  # fmt: skip
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round over HTTP")
     parser.add_argument("--keep", type=Path, help="folder whose stores are used again")
     given = parser.parse_args()
@@ -40,19 +45,25 @@ def main() -> None:
     save(figures, ROOT / "bench" / "results" / "latest.json")
 
 
+def _sizes(text: str) -> tuple[int, ...]:
+    """Return sizes in their order; the queries find something from 10,000 resources on."""
+    sizes = sorted({int(each) for each in text.split(",")})
+    if len(sizes) < 2 or sizes[0] < 10_000:
+        raise argparse.ArgumentTypeError("two numbers or more, from 10000 on: 10000,100000")
+    return tuple(sizes)
+
+
 def measure(names: set[str], given: argparse.Namespace, folder: Path) -> list[Figure]:
     """Return the figures, in the order in which they are measured."""
-    large, small = folder / "large.db", folder / "small.db"
+    large = folder / "large.db"
     figures: list[Figure] = []
-    if "load" in names or not large.exists():
+    if "load" in names or (names & OF_LARGE and not large.exists()):
         figures += core.load(given.resources, large)
-    if "growth" in names and not small.exists():
-        core.load(given.small, small)
     steps: dict[str, Callable[[], Figure | list[Figure]]] = {
         "read": lambda: http.read_by_id(large, folder, given.seconds),
         "search": lambda: http.search_page(large, folder, given.seconds),
         "count": lambda: core.count_of_a_term(large),
-        "growth": lambda: core.growth((given.small, small), (given.resources, large)),
+        "growth": lambda: growth.growth(given.sizes),
         "validation": core.validation,
         "start": lambda: core.start(folder),
         "create": lambda: http.create(folder / "create.db", given.seconds),

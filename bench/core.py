@@ -1,4 +1,4 @@
-"""Figures without HTTP: validation, the count of a term, growth, loading, start."""
+"""Figures without HTTP: validation, the count of a term, loading, start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 import apsw
 
@@ -22,7 +21,7 @@ from fhir_server.demonstration.generation import platform
 from fhir_server.fhir.json import dump
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.parsing import parse_query
-from fhir_server.storage.sqlite.store import SQLiteStore, open_store
+from fhir_server.storage.sqlite.store import open_store
 from fhir_server.wiring import clock
 
 ROUNDS = 7
@@ -73,55 +72,6 @@ def count_of_a_term(store: Path) -> Figure:
         f"count of one term ({rows:,} rows)",
         f"{number(rate / 1e6)} million rows/s", "", "", "≥ 4 million rows/s", rate >= 4e6,
     )  # fmt: skip
-
-
-def growth(small: tuple[int, Path], large: tuple[int, Path]) -> list[Figure]:
-    """The thirty queries on a small and on a large store: how much longer the median one takes."""
-    times = [asyncio.run(_query_times(*each)) for each in (small, large)]
-    ratios = {name: times[1][name] / times[0][name] for name in times[0]}
-    worst = max(ratios, key=lambda name: ratios[name])
-    typical = median(list(times[1].values())) / median(list(times[0].values()))
-    span = f"{small[0]:,} to {large[0]:,} resources"
-    for name in sorted(ratios, key=lambda name: -ratios[name]):
-        print(
-            f"  {name:40} {times[0][name] * 1e3:8.3f} ms {times[1][name] * 1e3:8.3f} ms {ratios[name]:6.2f}"
-        )
-    patient_and_code = times[1]["a patient's HbA1c, newest first"]
-    return [
-        Figure(
-            f"growth from {span}: p50 of the 30 queries",
-            f"{number(median(list(times[1].values())) * 1e3)} ms",
-            f"{number(median(list(times[0].values())) * 1e3)} ms",
-            f"{typical:.2f} times (worst: {worst}, {ratios[worst]:.1f})",
-            "≤ 1.5 times",
-            typical <= 1.5,
-        ),
-        Figure(
-            "store time of patient + code, newest first, p50",
-            f"{number(patient_and_code * 1e3)} ms", "", "", "< 1 ms", patient_and_code < 0.001,
-        ),
-    ]  # fmt: skip
-
-
-async def _query_times(resources: int, path: Path) -> dict[str, float]:
-    async with open_store(path, clock=clock) as store:
-        return {
-            each.name: await _query_time(store, each.resource_type, each.parameters)
-            for each in population.queries(resources)
-        }
-
-
-async def _query_time(store: SQLiteStore, resource_type: str, parameters: str) -> float:
-    query = parse_query(resource_type, parse_qsl(parameters), DEFINITIONS, now=clock())
-    seconds = []
-    for _ in range(21):
-        start = time.perf_counter()
-        if query.only_count:
-            await store.count(SEES, query.plan)
-        else:
-            await store.search(SEES, query.plan, None, query.count)
-        seconds.append(time.perf_counter() - start)
-    return median(seconds)
 
 
 def load(resources: int, path: Path) -> list[Figure]:

@@ -6,10 +6,12 @@ page order already; what a range, a prefix or a time of change finds must be gat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, permutations
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, permutations, product
+from math import isqrt
 
+from fhir_server.search.bounds import is_listed
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
@@ -30,7 +32,7 @@ from fhir_server.search.expression import (
     Predicate,
     Updated,
 )
-from fhir_server.search.record import is_posted, pair_term
+from fhir_server.search.record import coded_axis, is_posted, pair_term
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -48,6 +50,21 @@ PROBE = 1_000
 
 GATHER = 20_000
 """How many candidates may be gathered and sorted for one page."""
+
+BROAD = 100_000
+"""How far a lead is counted to tell how often a candidate of it matches."""
+
+PAGE = 20
+"""How many matches a page is likely to show."""
+
+CHECKED = 20
+"""What it costs to check a candidate on its record, where to gather one from an index costs 1."""
+
+PROBED = 5
+"""What it costs to gather one that another index must have as well."""
+
+MOST_CODES = 8
+"""How many codes are asked together with a value; of more, each candidate is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +90,47 @@ def conjuncts(predicate: Predicate) -> Iterator[Predicate]:
         yield predicate
 
 
-def choose(predicate: Predicate, count: Callable[[Predicate, int], int]) -> Driver:
-    """Choose the driver; `count(predicate, most)` counts a lead's candidates, up to `most`."""
-    parts = _paired(tuple(conjuncts(predicate)))
-    ordered = [
-        each
-        for each in parts
-        if isinstance(each, HasTerm | HasAnyTerm | HasId) and is_selective(each)
-    ]
-    ordered += [HasAnyTerm(terms) for each in parts if (terms := _terms_of_any(each))]
-    gathered = [
-        each
-        for each in parts
-        if isinstance(each, HasRange | HasTermContaining | HasWords | Updated)
-        or (isinstance(each, HasTermBetween) and is_posted(each.low))
-    ]
+def choose(
+    kind: str,
+    predicate: Predicate,
+    count: Callable[[Predicate, int], int],
+    *,
+    of_all: bool = False,
+) -> Driver:
+    """Choose the driver in one type; `count(predicate, most)` counts a lead's candidates, up to `most`.
+
+    `of_all`: every match is wanted, not those that come first.
+    """
+    whole = tuple(conjuncts(predicate))
+    parts = _paired(kind, whole)
+    ordered = (*filter(_is_ordered, parts), *_terms_of_any(parts))
+    gathered = [each for each in parts if _is_gathered(each) and (of_all or not is_listed(each))]
     lead = _cheapest(ordered, count)
-    if gathered and (lead is None or count(lead, PROBE) >= PROBE):
-        rival = _cheapest(gathered, count)
-        most = GATHER if lead is None else PROBE
-        if rival is not None and count(rival, most) < most:
-            lead = rival
+    if not gathered or (lead is not None and count(lead, PROBE) < PROBE):
+        return _driver(lead, parts, (*ordered, *gathered))
+    coded = tuple(_coded(kind, whole))
+    considered = (*ordered, *gathered, *(each.lead for each in coded))
+    for each in coded:
+        if lead is not None and (of_all or each.pays(lead, count)):
+            return Driver(each.lead, each.rest, considered)
+    rival = _cheapest(gathered, count)
+    most = GATHER if lead is None else PROBE
+    chosen = lead if rival is None or count(rival, most) >= most else rival
+    return _driver(chosen, parts, considered)
+
+
+def _driver(
+    lead: Predicate | None, parts: Sequence[Predicate], considered: Sequence[Predicate]
+) -> Driver:
     rest = tuple(each for each in parts if each is not lead or not is_whole(each))
-    return Driver(lead, rest, (*ordered, *gathered))
+    return Driver(lead, rest, considered)
 
 
-def _terms_of_any(predicate: Predicate) -> tuple[str, ...]:
-    """Return terms of which each match of a disjunction has one: they lead to it; none if there is no telling."""
-    return leading_terms(predicate) if isinstance(predicate, AnyOf) else ()
+def _terms_of_any(parts: Sequence[Predicate]) -> Iterator[HasAnyTerm]:
+    """Yield for each disjunction the terms of which each match has one, if there are such: they lead to it."""
+    for each in parts:
+        if isinstance(each, AnyOf) and (terms := leading_terms(each)):
+            yield HasAnyTerm(terms)
 
 
 def leading_terms(predicate: Predicate) -> tuple[str, ...]:
@@ -119,17 +149,82 @@ def leading_terms(predicate: Predicate) -> tuple[str, ...]:
             return ()
 
 
-def _paired(parts: tuple[Predicate, ...]) -> tuple[Predicate, ...]:
+def _is_ordered(part: Predicate) -> bool:
+    return isinstance(part, HasTerm | HasAnyTerm | HasId) and is_selective(part)
+
+
+def _is_gathered(part: Predicate) -> bool:
+    if isinstance(part, AnyOf):
+        # Of primary dates lists are read between bounds instead.
+        return part.predicates != () and all(
+            _is_gathered(each) and not (isinstance(each, HasRange) and each.primary)
+            for each in part.predicates
+        )
+    if isinstance(part, HasTermBetween):
+        return is_posted(part.low)
+    return isinstance(part, HasRange | HasTermContaining | HasWords | Updated)
+
+
+def _paired(kind: str, parts: tuple[Predicate, ...]) -> tuple[Predicate, ...]:
     """Write two terms that have a posting list together as one."""
     for first, second in permutations([each for each in parts if isinstance(each, HasTerm)], 2):
-        if pair := pair_term(first.term, second.term):
+        if pair := pair_term(kind, first.term, second.term):
             return (HasTerm(pair), *(e for e in parts if e is not first and e is not second))
     return parts
 
 
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """A code and a value that lead as one, what remains to be checked then, and the code's own predicate."""
+
+    code: Predicate
+    lead: Predicate
+    rest: tuple[Predicate, ...]
+
+    def pays(self, lead: Predicate, count: Callable[[Predicate, int], int]) -> bool:
+        """Tell whether gathering its m candidates costs less than reading another lead until a page is found.
+
+        Of n that have the code m have the value: a page takes its share of n / m checks, or the whole lead.
+        """
+        step = PROBED if any(map(is_selective, self.rest)) else 1
+        page = isqrt(PAGE * CHECKED * count(self.code, BROAD) // step)
+        most = min(page, CHECKED * count(lead, PROBE * PROBED) // step, GATHER)
+        return count(self.lead, most) < most
+
+
+def _coded(kind: str, parts: tuple[Predicate, ...]) -> Iterator[_Coded]:
+    """Yield what leads by a code and a value as one, where the index has an axis of both."""
+    codes = [each for each in parts if isinstance(each, HasTerm | HasAnyTerm)]
+    values = [each for each in parts if isinstance(each, HasRange)]
+    for code, value in product(codes, values):
+        # There is one value: it keeps the limits of all that ask for it.
+        same = [each for each in values if (each.axis, each.unit) == (value.axis, value.unit)]
+        limits = tuple(chain.from_iterable(each.limits for each in same))
+        if lead := _together(kind, code, replace(value, limits=limits, tags=())):
+            told = (code, *filter(is_whole, same))
+            rest = (each for each in parts if not any(each is other for other in told))
+            yield _Coded(code, lead, tuple(rest))
+
+
+def _together(kind: str, code: HasTerm | HasAnyTerm, value: HasRange) -> Predicate | None:
+    """Return a code and a value as one predicate; None where they have no axis together."""
+    terms = (code.term,) if isinstance(code, HasTerm) else code.terms
+    axes = [coded_axis(kind, each, value.axis) for each in terms[: MOST_CODES + 1]]
+    ranges = tuple(replace(value, axis=each) for each in axes if each is not None)
+    if not ranges or len(ranges) < len(axes) or len(ranges) > MOST_CODES:
+        return None
+    return ranges[0] if len(ranges) == 1 else AnyOf(ranges)
+
+
 def is_whole(lead: Predicate) -> bool:
     """Tell whether all candidates of a lead satisfy it: rows of ranges do not tell their tags."""
-    return not (isinstance(lead, HasRange) and lead.tags)
+    match lead:
+        case HasRange(tags=tags):
+            return not tags
+        case AnyOf(parts):
+            return all(map(is_whole, parts))
+        case _:
+            return True
 
 
 def _cheapest(
@@ -194,48 +289,6 @@ def _tightened(limits: Sequence[Limit], span: int, *, numbers: bool) -> Iterator
             yield Limit("low", limit.operator, limit.value)
         elif span != OPEN and isinstance(limit.value, int):
             yield Limit("low", limit.operator, limit.value - SPANS[span])
-
-
-def primary_bounds(predicate: Predicate) -> tuple[int | None, int | None]:
-    """Return the first and last primary date that a match can have, None where there is no bound."""
-    match predicate:
-        case HasRange(limits=limits, primary=True):
-            return _bounds(limits)
-        case AllOf(parts) if parts:
-            return _both(map(primary_bounds, parts))
-        case AnyOf(parts) if parts:
-            lows, highs = zip(*map(primary_bounds, parts), strict=True)
-            return (
-                None if None in lows else min(lows),
-                None if None in highs else max(highs),
-            )
-        case _:
-            return None, None
-
-
-def _bounds(limits: Sequence[Limit]) -> tuple[int | None, int | None]:
-    """Return the bounds of where a range begins: what ends before a moment begins before it, too."""
-    low, high = [], []
-    for limit in limits:
-        match limit:
-            case Limit("low", ">" | ">=", int(value)):
-                low.append(value)
-            case Limit(_, "<" | "<=", int(value)):
-                high.append(value)
-            case _:
-                # Where a range ends says nothing of where it begins.
-                continue
-    return max(low, default=None), min(high, default=None)
-
-
-def _both(
-    bounds: Iterable[tuple[int | None, int | None]],
-) -> tuple[int | None, int | None]:
-    lows, highs = zip(*bounds, strict=True)
-    return (
-        max((each for each in lows if each is not None), default=None),
-        min((each for each in highs if each is not None), default=None),
-    )
 
 
 def is_selective(predicate: Predicate) -> bool:

@@ -23,7 +23,7 @@ they do. What a search may leave open ends the name of an axis, so that a name c
 
     dose                    numbers or dates
     dose␟mg                 quantities in one UCUM unit; `dose␟` of those without, and the family of all
-    code:8480-6␟SYSTEM␟mg   a composite: its discrete parts, the systems of its codes, the unit
+    code:$8480-6␟SYSTEM␟mg  a composite: its discrete parts, the systems of its codes, the unit
 """
 
 from __future__ import annotations
@@ -207,16 +207,38 @@ def is_posted(term: str) -> bool:
 
 _PATIENT = "patient>Patient/"
 _CODES = ("code=", "vaccine-code=")
+_CODE, _CONCEPT = "code=", "value-concept="
+CODED_TYPE = "Observation"
+"""The type that has one code and one value; elsewhere somebody's own parameters may have these names."""
+
+CODED = {"value-quantity" + SEPARATOR: "code-value-quantity", "value-date": "code-value-date"}
+"""Axes of a resource's one value, each with the composite of its one code and that value."""
 
 
-def pair_term(first: str, second: str) -> str | None:
-    """Return the term of a patient's reference and a code together, None for any other two.
+def pair_term(kind: str, first: str, second: str) -> str | None:
+    """Return the term of two that have one together in this type, None for any others.
 
     What a patient has of one code is the commonest clinical question: with a list of its own it is one seek.
+    A code and a concept are those of a composite: a resource has one of each.
     """
     if first.startswith(_PATIENT) and second.startswith(_CODES):
         return f"{first}&{second}"
+    if kind == CODED_TYPE and first.startswith(_CODE) and second.startswith(_CONCEPT):
+        return f"code-value-concept:{_part(first, _CODE)}{_part(second, _CONCEPT)}"
     return None
+
+
+def coded_axis(kind: str, term: str, axis: str) -> str | None:
+    """Return the axis of a code and a value together in this type, None for any other two."""
+    composite = CODED.get(axis) if kind == CODED_TYPE else None
+    if composite is None or not term.startswith(_CODE):
+        return None
+    return f"{composite}:{_part(term, _CODE)}"
+
+
+def _part(term: str, start: str) -> str:
+    """Return the term of a coding as a part of a composite's."""
+    return f"${term.removeprefix(start)}{SEPARATOR}"
 
 
 def posted_terms(record: IndexRecord) -> list[str]:

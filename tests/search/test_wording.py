@@ -80,7 +80,7 @@ def test_a_search_is_told_in_words(kind: str, query: str, words: str) -> None:
         (HasTermContaining("name^", "th", at_end=True), 'Task.name ends with "th"'),
         (HasTermBetween("a^b", "a^c"), "Task has a term from a^b to a^c"),
         (
-            HasTerm(pair_term("patient>Patient/1", "code=a\x1fs") or ""),
+            HasTerm(pair_term("Task", "patient>Patient/1", "code=a\x1fs") or ""),
             "Task.patient is Patient/1 and Task.code is a of system s",
         ),
         (

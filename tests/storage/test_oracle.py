@@ -45,7 +45,15 @@ from fhir_server.search.expression import (
 from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.planning import DAY, SECOND, leading_terms
-from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end, sortable
+from fhir_server.search.record import (
+    HIGHEST,
+    LOWEST,
+    NO_DATE,
+    IndexRecord,
+    Range,
+    prefix_end,
+    sortable,
+)
 from fhir_server.search.words import has_words, texts_of
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
 from fhir_server.storage.sqlite import words
@@ -76,6 +84,7 @@ VOCABULARY = ("bone", "liver", "lung", "narrative", "observation", "¶")
 """Words of texts; the last is none, and the names of the index's columns and types are nothing special."""
 
 NUMBERS = tuple(map(sortable, map(Decimal, ("-3", "0", "0.002", "2", "2000"))))
+ENDS = (LOWEST, *NUMBERS, HIGHEST)
 MOMENTS = tuple(day * DAY for day in (0, 1, 2, 40, 400, 1_000))
 LENGTHS = (0, SECOND - 1, DAY - 1, 30 * DAY, 365 * DAY, 2**50)
 WAYS: dict[str, dict[str, int]] = {
@@ -88,10 +97,16 @@ WAYS: dict[str, dict[str, int]] = {
     },
     "the index walked, equals sorted": {"sorting.FEW": 0},
     "the index walked until it is too far": {"sorting.FEW": 1, "walking.LARGE": 1},
-    "lists gathered": {"leads.MERGED": 0},
+    "lists gathered": {
+        "leads.MERGED": 0,
+        "filtering.CHUNK": 1,
+        "filtering.MOST_IN_CHUNK": 2,
+    },
     "many lists merged": {"leads.MERGED": 0, "leads.PROBE": 0},
+    "one is many": {"planning.SHORT": 1, "planning.PROBE": 1},
+    "three are many": {"planning.SHORT": 3, "planning.PROBE": 3},
 }
-"""How a page may be found, by the thresholds that lead to it."""
+"""How a page may be found, by the thresholds that lead to it: they decide what leads, and nothing else."""
 
 dates = st.builds(
     lambda low, length: Range("date", low, low + length),
@@ -105,13 +120,12 @@ numbers = st.builds(
     st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)),
     tags,
 )
+units = st.sampled_from(("", "mg", "g", "mL", "m.s", "m"))
 quantities = st.builds(
     lambda axis, unit, ends, tags: Range(axis + unit, min(ends), max(ends), tags),
-    st.sampled_from(
-        ("value-quantity\x1f", "pair:a\x1fx\x1f", "pair:a\x1fy\x1f", "pair:b\x1fx\x1f")
-    ),
-    st.sampled_from(("", "mg", "g", "mL", "m.s", "m")),
-    st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)),
+    st.sampled_from(("amount\x1f", "pair:a\x1fx\x1f", "pair:a\x1fy\x1f", "pair:b\x1fx\x1f")),
+    units,
+    st.tuples(st.sampled_from(ENDS), st.sampled_from(ENDS)),
     st.sampled_from(((), ("|mg",))),
 )
 doses = numbers.map(lambda each: Range("dose", each.low, each.high, each.tags))
@@ -158,6 +172,43 @@ moment_limits = st.builds(
     st.sampled_from(("<", "<=", ">", ">=")),
     st.integers(START, START + 40_000),
 )
+CODES = ("code=a\x1fx", "code=a\x1fy", "code=b\x1f")
+
+
+@st.composite
+def measurements(draw: st.DrawFn, logical_id: str) -> IndexRecord:
+    """Records of one value each, which stands with each of its codes as well."""
+    record = draw(records(logical_id))
+    ends, unit = draw(st.tuples(st.sampled_from(ENDS), st.sampled_from(ENDS))), draw(units)
+    codes = draw(st.sets(st.sampled_from(CODES), max_size=2))
+    axes = ("value-quantity\x1f", *(f"code-value-quantity:${code[5:]}\x1f" for code in codes))
+    values = [Range(axis + unit, min(ends), max(ends), ("|mg",)) for axis in axes]
+    terms = {each for each in record.terms if not each.startswith("code=")} | codes
+    return msgspec.structs.replace(
+        record, terms=tuple(sorted(terms)), ranges=tuple(sorted((*record.ranges, *values), key=str))
+    )
+
+
+coded = st.builds(
+    lambda code, *values: AllOf((code, *values)),
+    st.sampled_from(
+        (
+            HasTerm("code=a\x1fx"),
+            HasAnyTerm(("code=a\x1fx", "code=b\x1f")),
+            HasTermBetween("code=a\x1f", prefix_end("code=a\x1f")),
+        )
+    ),
+    *(
+        st.builds(
+            HasRange,
+            st.just("value-quantity\x1f"),
+            st.tuples(number_limits),
+            st.sampled_from(((), (), ("|mg",))),
+            unit=st.sampled_from(("", "", "g")),
+        ),
+    )
+    * 2,
+)
 texts = st.lists(st.sampled_from(VOCABULARY), max_size=4).map(" ".join)
 phrases = st.builds(
     Phrase, st.lists(st.sampled_from(VOCABULARY[:-1]), min_size=1, max_size=2).map(tuple)
@@ -199,7 +250,7 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
     ),
     st.builds(
         HasRange,
-        st.sampled_from(("value-quantity\x1f", "pair:a\x1f", "pair:a\x1fx\x1f", "pair:b\x1fx\x1f")),
+        st.sampled_from(("amount\x1f", "pair:a\x1f", "pair:a\x1fx\x1f", "pair:b\x1fx\x1f")),
         st.lists(number_limits, min_size=1, max_size=2).map(tuple),
         st.sampled_from(((), ("|mg",))),
         unit=st.sampled_from(("", "g", "mg", "m")),
@@ -233,7 +284,7 @@ sort_keys = st.sampled_from(
             ("either-date", "date", ("date", "issued")),
             ("value", "number", ()),
             ("either-value", "number", ("value", "dose")),
-            ("value-quantity", "quantity", ()),
+            ("amount", "quantity", ()),
             ("family", "string", ()),
             ("code", "token", ()),
             ("either-code", "token", ("code", "identifier")),
@@ -262,6 +313,11 @@ Version: TypeAlias = tuple[IndexRecord, str, str]
 histories = st.integers(0, 14).flatmap(
     lambda number: st.tuples(
         *(st.tuples(records(f"r{each % 9}"), texts, texts) for each in range(number))
+    )
+)
+histories_of_measurements = st.integers(1, 8).flatmap(
+    lambda number: st.tuples(
+        *(st.tuples(measurements(f"r{each}"), texts, texts) for each in range(number))
     )
 )
 
@@ -312,11 +368,28 @@ asked = st.lists(
 )
 
 
+asked_of_codes = st.lists(
+    st.tuples(
+        st.builds(
+            lambda predicate, sort: Plan(frozenset({"Observation"}), predicate, tuple(sort)),
+            coded,
+            st.lists(sort_keys, max_size=1),
+        ),
+        sights,
+        st.integers(1, 4),
+        st.just("one is many"),
+    ),
+    min_size=SEARCHES,
+    max_size=SEARCHES,
+)
+
+
 def found_by(way: str) -> ExitStack:
     """Set the thresholds of a way, until the stack is closed."""
     patches = ExitStack()
     for name, number in WAYS[way].items():
-        patches.enter_context(patch(f"fhir_server.storage.sqlite.{name}", number))
+        package = "search" if name.startswith("planning.") else "storage.sqlite"
+        patches.enter_context(patch(f"fhir_server.{package}.{name}", number))
     return patches
 
 
@@ -324,6 +397,7 @@ Writes: TypeAlias = tuple[tuple[Version, ...], tuple[int, int]]
 """A history, and how much of it the words may lack."""
 
 writes = st.tuples(histories, st.sampled_from(FRESH))
+writes_of_measurements = st.tuples(histories_of_measurements, st.sampled_from(FRESH))
 
 
 async def compare(backend: str, written_first: Writes, several: list[Asked]) -> None:
@@ -381,6 +455,15 @@ def test_what_matches_has_one_of_the_terms_that_lead_to_it(
 @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=[*HealthCheck])
 @given(written_first=writes, several=asked)
 def test_every_page_of_every_search_is_the_oracles(
+    backend: str, written_first: Writes, several: list[Asked]
+) -> None:
+    asyncio.run(compare(backend, written_first, several))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@settings(max_examples=HISTORIES, deadline=None, suppress_health_check=[*HealthCheck])
+@given(written_first=writes_of_measurements, several=asked_of_codes)
+def test_a_code_and_a_value_are_found_as_one_as_they_are_apart(
     backend: str, written_first: Writes, several: list[Asked]
 ) -> None:
     asyncio.run(compare(backend, written_first, several))

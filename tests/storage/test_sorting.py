@@ -180,7 +180,7 @@ def test_a_deep_page_reads_little_more_than_it_shows(
 def test_a_term_that_is_known_to_be_broad_is_counted_beyond_the_probe(
     connection: apsw.Connection,
 ) -> None:
-    leads = Leads(View(connection, SEES, "Task", set(), nothing_resolves, WordsFound(connection)))
+    leads = Leads(View(connection, SEES, "Task", {}, nothing_resolves, WordsFound(connection)))
     final = HasTerm("status=final\x1f")
 
     assert leads.count(final, PROBE) == PROBE

@@ -14,7 +14,6 @@ from fhir_server.search.record import IndexRecord
 from fhir_server.storage.sqlite.budget import held
 from fhir_server.storage.sqlite.filtering import Filter, Scan
 from fhir_server.storage.sqlite.leads import Leads
-from fhir_server.storage.sqlite.translation import LISTED, Condition
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Place, Run, Window
 
@@ -23,9 +22,17 @@ class Candidates:
     """The visible resources of one type that satisfy a predicate.
 
     `asked` is what the predicate was before its joins were written out: what is long to check, and need not lead.
+    `of_all`: all of them are wanted, not the first.
     """
 
-    def __init__(self, view: View, predicate: Predicate, *, asked: Predicate | None = None) -> None:
+    def __init__(
+        self,
+        view: View,
+        predicate: Predicate,
+        *,
+        asked: Predicate | None = None,
+        of_all: bool = False,
+    ) -> None:
         self.view = view
         self._leads = Leads(view)
         self._asked = asked
@@ -34,7 +41,7 @@ class Candidates:
         # An id needs no better lead.
         named = any(isinstance(each, HasId) for each in conjuncts(predicate))
         self._predicate = predicate if named else self._leads.expanded(predicate)
-        self.driver = choose(self._predicate, self._leads.count)
+        self.driver = choose(view.kind, self._predicate, self._leads.count, of_all=of_all)
         self._lead = self.driver.lead
         self._rest = Filter(view, self.driver.rest, one_by_one=named)
 
@@ -42,7 +49,8 @@ class Candidates:
         """Yield the places of the matches within a window, in its order."""
         scans = self._leads.in_order(self._lead)
         if scans is None:
-            yield from window.arranged(held(self._gathered()))
+            places = map(self._rest.passing, self._leads.scans(self._lead))
+            yield from self._rest.kept(window.arranged(held(chain.from_iterable(places))))
             return
         for run in window.runs():
             streams = [self._rest.places(*_bounded(scan, run)) for scan in scans]
@@ -63,10 +71,7 @@ class Candidates:
 
     def checked(self, rids: Sequence[int]) -> dict[int, tuple[int, IndexRecord]]:
         """Return moment and index record of those of these resources that match."""
-        condition = Condition()
-        condition.add("r.deleted=0")
-        condition.add("r.rid IN (SELECT value FROM json_each(?))", f"[{','.join(map(str, rids))}]")
-        found = self._whole.records((LISTED, condition))
+        found = self._whole.among(rids)
         return {rid: (moment, record) for (_, rid), moment, record in found}
 
     def records(self) -> Iterator[tuple[int, int, IndexRecord]]:

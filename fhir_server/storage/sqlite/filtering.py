@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from itertools import islice
+from typing import Any, TypeAlias, TypeVar
 
 import apsw
 
+from fhir_server.search.bounds import primary_bounds
 from fhir_server.search.expression import AllOf, HasWords, Predicate, asks_for_words
 from fhir_server.search.matching import matches, says_nothing
-from fhir_server.search.planning import is_selective, primary_bounds
+from fhir_server.search.planning import is_selective
 from fhir_server.search.record import IndexRecord, unpacked
 from fhir_server.storage.sqlite.translation import (
+    LISTED,
     Condition,
     Source,
     check,
@@ -22,10 +25,15 @@ from fhir_server.storage.sqlite.translation import (
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Place
 
+_T = TypeVar("_T")
 Scan: TypeAlias = tuple[Source, Condition]
 """Where candidates are found, and the condition that finds them."""
 
 ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
+
+CHUNK = 32
+MOST_IN_CHUNK = 512
+"""How many are checked together: at first about a page, then more and more."""
 
 
 class Filter:
@@ -60,6 +68,28 @@ class Filter:
         if self._residual is None:
             return iter(self._select(scan, source.place, order))
         return (place for place, _, _ in self.records(scan, order=order))
+
+    def passing(self, scan: Scan) -> Iterator[Place]:
+        """Yield the places of the candidates that pass what SQL can tell."""
+        source, _ = scan
+        return iter(self._select(scan, source.place, ""))
+
+    def kept(self, places: Iterable[Place]) -> Iterator[Place]:
+        """Yield the places of those that pass the rest as well: no more are looked at than are asked for."""
+        if self._residual is None:
+            yield from places
+            return
+        rest = Filter(self._view, (self._residual,), one_by_one=True)
+        for chunk in chunks(iter(places), CHUNK, MOST_IN_CHUNK):
+            found = {rid for (_, rid), _, _ in rest.among([rid for _, rid in chunk])}
+            yield from (place for place in chunk if place[1] in found)
+
+    def among(self, rids: Sequence[int]) -> Iterator[tuple[Place, int, IndexRecord]]:
+        """Yield place, moment and index record of those of these resources that pass."""
+        condition = Condition()
+        condition.add("r.deleted=0")
+        condition.add("r.rid IN (SELECT value FROM json_each(?))", f"[{','.join(map(str, rids))}]")
+        return self.records((LISTED, condition))
 
     def records(self, scan: Scan, *, order: str = "") -> Iterator[tuple[Place, int, IndexRecord]]:
         """Yield place, moment and index record of the candidates that pass."""
@@ -106,3 +136,11 @@ class Filter:
             table += f" CROSS JOIN resource r ON r.rid={source.rid}"
         statement = f"SELECT {columns} FROM {table} WHERE {condition.text}{order}"  # noqa: S608 - constants
         return self._view.connection.execute(statement, condition.values)
+
+
+def chunks(items: Iterator[_T], first: int, most: int) -> Iterator[list[_T]]:
+    """Yield items together: at first so many, then twice as many each time, up to the most."""
+    size = first
+    while chunk := list(islice(items, size)):
+        yield chunk
+        size = min(2 * size, most)

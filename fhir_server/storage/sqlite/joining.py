@@ -87,7 +87,7 @@ class Joins:
         self,
         connection: apsw.Connection,
         sight: Visibility,
-        broad: set[str],
+        broad: dict[str, tuple[int, int]],
         *,
         most: int,
         of_all: bool,
@@ -109,8 +109,9 @@ class Joins:
         if joins(predicate):
             leads = Leads(view)
             asked = leads.expanded(self._reached(predicate))
-            return Candidates(view, self._cheapest(view, leads, asked), asked=asked)
-        return Candidates(view, predicate)
+            cheapest = self._cheapest(view, leads, asked)
+            return Candidates(view, cheapest, asked=asked, of_all=self._of_all)
+        return Candidates(view, predicate, of_all=self._of_all)
 
     def exists(self, kind: str, predicate: Predicate, /) -> bool:
         """Tell whether a visible resource satisfies a predicate; raise TooCostly at the bound."""
@@ -203,7 +204,7 @@ class Joins:
     def _most_gathered(self, view: View, leads: Leads, parts: Sequence[Predicate]) -> int:
         """Return how long a lead may be to be better than those there are; 0 where they are short."""
         others = [each for part in parts for each in conjuncts(part) if not joins(each)]
-        lead = choose(AllOf((*view.bound, *others)), leads.count).lead
+        lead = choose(view.kind, AllOf((*view.bound, *others)), leads.count, of_all=True).lead
         if lead is None:
             return _ANY if self._of_all else GATHER
         number = leads.count(lead, PROBE)

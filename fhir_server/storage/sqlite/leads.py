@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Literal
 
@@ -89,15 +89,13 @@ class Leads:
                 yield self.posting(term)
             case HasAnyTerm(terms):
                 yield from self._postings(tuple(dict.fromkeys(terms)))
-            case HasTermBetween(low, high):
-                yield (
-                    POSTING,
-                    _condition("t.term>=? AND t.term<?", self._view.key(low), self._view.key(high)),
-                )
-            case HasTermContaining():
-                yield self._containing(lead)
+            case HasTermBetween() | HasTermContaining():
+                yield POSTING, self._terms(lead)
             case HasRange():
                 yield from self._spans(lead)
+            case AnyOf(parts):
+                for each in parts:
+                    yield from self.scans(each)
             case Updated():
                 condition = self._updated(lead)
                 condition.add("r.deleted=0")
@@ -115,18 +113,49 @@ class Leads:
                 message = f"{type(lead).__name__} leads no search"
                 raise TypeError(message)
 
+    def _terms(self, lead: HasTermBetween | HasTermContaining) -> Condition:
+        if isinstance(lead, HasTermBetween):
+            low, high = self._view.key(lead.low), self._view.key(lead.high)
+            return _condition("t.term>=? AND t.term<?", low, high)
+        low = self._view.key(lead.prefix)
+        condition = _condition("t.term>=? AND t.term<?", low, prefix_end(low))
+        rest = f"substr(t.term, {len(low) + 1})"
+        if lead.at_end:
+            condition.add(f"substr({rest}, {-len(lead.text)})=?", lead.text)
+        else:
+            condition.add(f"instr({rest}, ?)>0", lead.text)
+        return condition
+
     def count(self, lead: Predicate, most: int) -> int:
         """Count candidates, up to a limit; what the caller may not see is counted too."""
-        if isinstance(lead, HasTerm):
-            return self._count_term(self._view.key(lead.term), most)
-        if isinstance(lead, HasWords):
-            return self._count_words(lead, most)
-        if isinstance(lead, HasId):
-            return min(len(lead.ids), most)
-        # Deletions are counted too where the index does not tell them: a row for each would cost more.
-        counted = [(LISTED, self._updated(lead))] if isinstance(lead, Updated) else self.scans(lead)
+        match lead:
+            case HasTerm(term):
+                return self._count_term(self._view.key(term), most)
+            case HasAnyTerm(terms) if len(terms) <= MERGED:
+                return self._count_each(map(HasTerm, dict.fromkeys(terms)), most)
+            case AnyOf(parts):
+                return self._count_each(parts, most)
+            case HasWords():
+                return self._count_words(lead, most)
+            case HasId(ids):
+                return min(len(ids), most)
+            case Updated():
+                # Deletions are counted too where the index does not tell them: a row for each would cost more.
+                return self._count_rows([(LISTED, self._updated(lead))], most)
+            case _:
+                return self._count_rows(self.scans(lead), most)
+
+    def _count_each(self, leads: Iterable[Predicate], most: int) -> int:
         number = 0
-        for source, condition in counted:
+        for each in leads:
+            number += self.count(each, most - number)
+            if number >= most:
+                break
+        return number
+
+    def _count_rows(self, scans: Iterable[Scan], most: int) -> int:
+        number = 0
+        for source, condition in scans:
             number += self._view.connection.execute(
                 f"SELECT count(*) FROM (SELECT 1 FROM {source.table}"  # noqa: S608 - constants
                 f" WHERE {condition.text} LIMIT ?)",
@@ -144,13 +173,14 @@ class Leads:
         return min(number, most)
 
     def _count_term(self, key: str, most: int) -> int:
-        if most <= PROBE and key in self._view.broad:
-            return most
+        counted, known = self._view.broad.get(key, (0, 0))
+        if counted >= most:
+            return min(known, most)
         number: int = self._view.connection.execute(COUNT_TERM, (key, most)).get
         if number >= PROBE:
             if len(self._view.broad) >= REMEMBERED:
                 self._view.broad.clear()
-            self._view.broad.add(key)
+            self._view.broad[key] = most, number
         return number
 
     def expanded(self, predicate: Predicate) -> Predicate:
@@ -186,16 +216,6 @@ class Leads:
                 return
             yield latest
             comparison = ">"
-
-    def _containing(self, lead: HasTermContaining) -> Scan:
-        low = self._view.key(lead.prefix)
-        condition = _condition("t.term>=? AND t.term<?", low, prefix_end(low))
-        rest = f"substr(t.term, {len(low) + 1})"
-        if lead.at_end:
-            condition.add(f"substr({rest}, {-len(lead.text)})=?", lead.text)
-        else:
-            condition.add(f"instr({rest}, ?)>0", lead.text)
-        return POSTING, condition
 
     def _of_type(self) -> Scan:
         return LISTED, _condition("r.type=? AND r.deleted=0", self._view.kind)

@@ -36,7 +36,7 @@ class Searcher:
     def __init__(self, connection: apsw.Connection, *, most_joined: int = MOST_JOINED) -> None:
         self._connection = connection
         self._most_joined = most_joined
-        self._broad: set[str] = set()
+        self._broad: dict[str, tuple[int, int]] = {}
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""

@@ -16,6 +16,7 @@ from fhir_server.search.ordering import PRIMARY, Order, SortValue
 from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.record import NO_DATE, IndexRecord
 from fhir_server.storage.sqlite.candidates import Candidates
+from fhir_server.storage.sqlite.filtering import chunks
 from fhir_server.storage.sqlite.walking import (
     COLUMNS,
     GATHERED,
@@ -116,7 +117,7 @@ class Sorting:
 
     def _met(self, steps: Iterator[Step], start: Order | None) -> Iterator[Order]:
         """Yield the matches as a walk meets them, each at the value that it is sorted by."""
-        for chunk in _chunks(self._patiently(steps)):
+        for chunk in chunks(self._patiently(steps), CHUNK, MOST_IN_CHUNK):
             found = self._candidates.checked([rid for _, rid in chunk])
             for value, rid in chunk:
                 if rid not in found:
@@ -189,10 +190,3 @@ def _place(order: Order) -> Place:
 
 def _date(value: SortValue) -> int:
     return NO_DATE if value is None else int(value)
-
-
-def _chunks(steps: Iterator[Step]) -> Iterator[list[Step]]:
-    size = CHUNK
-    while chunk := list(islice(steps, size)):
-        yield chunk
-        size = min(2 * size, MOST_IN_CHUNK)

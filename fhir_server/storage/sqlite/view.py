@@ -17,14 +17,14 @@ from fhir_server.storage.sqlite.words import WordsFound
 class View:
     """One type as one caller sees it; `resolve` answers for the other types, as the same caller sees them.
 
-    `broad` remembers terms with so many candidates that counting them again would tell nothing new. Should one
-    have shrunk since, a plan is slower, never wrong.
+    `broad` remembers of terms with many candidates how far they were counted, and the number: counting again would
+    tell nothing new. Should it have changed since, a plan is slower, never wrong.
     """
 
     connection: apsw.Connection
     sight: Visibility
     kind: str
-    broad: set[str]
+    broad: dict[str, tuple[int, int]]
     resolve: Resolver
     words: WordsFound
 

@@ -1,0 +1,144 @@
+"""Growth: the thirty queries on stores of several sizes, in the same run; a table and a plot of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from bench import plot
+from bench.figures import Figure, median, number
+from bench.population import queries
+from bench.servers import ROOT
+from bench.stores import Loaded, store
+from fhir_server.conformance.definitions import definitions_in
+from fhir_server.demonstration.queries import Query
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.parsing import Query as Parsed
+from fhir_server.search.parsing import parse_query
+from fhir_server.storage.sqlite.store import SQLiteStore, open_store
+from fhir_server.wiring import clock
+
+ROUNDS = 21
+SEES = Visibility.everything("bench")
+RESULTS = ROOT / "bench" / "results"
+PROMISED = 1.5
+MEMORY = 300
+
+Times = dict[str, list[float]]
+"""By query: the median seconds at each size."""
+
+
+def growth(sizes: Sequence[int]) -> list[Figure]:
+    """Measure at each size, write `growth.md` and `growth.svg`; return the figures of README."""
+    stores = [store(size) for size in sorted(sizes)]
+    times = asyncio.run(measure(stores))
+    write(times, stores, RESULTS)
+    return figures(times, stores)
+
+
+async def measure(stores: Sequence[Loaded]) -> Times:
+    """Return the median seconds of each query; each is asked of one store after the other."""
+    definitions = definitions_in(ROOT / "profiles" / "r4")
+    asked = zip(*(queries(each.resources) for each in stores), strict=True)
+    async with AsyncExitStack() as stack:
+        opened = [
+            await stack.enter_async_context(open_store(each.path, clock=clock)) for each in stores
+        ]
+
+        async def seconds(place: int, query: Query) -> float:
+            pairs = parse_qsl(query.parameters)
+            parsed = parse_query(query.resource_type, pairs, definitions, now=clock())
+            return await _median(opened[place], parsed)
+
+        return {
+            same[0].name: [await seconds(place, query) for place, query in enumerate(same)]
+            for same in asked
+        }
+
+
+async def _median(opened: SQLiteStore, query: Parsed) -> float:
+    seconds = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        if query.only_count:
+            await opened.count(SEES, query.plan)
+        else:
+            await opened.search(SEES, query.plan, None, query.count)
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
+
+
+def ratios(times: Times) -> dict[str, float]:
+    """Return how many times as long each query takes at the largest size, the worst first."""
+    found = {name: each[-1] / each[0] for name, each in times.items()}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def medians(times: Times) -> list[float]:
+    """Return the median of the queries at each size."""
+    return [median(each) for each in zip(*times.values(), strict=True)]
+
+
+def figures(times: Times, stores: Sequence[Loaded]) -> list[Figure]:
+    """Return what README promises of growth."""
+    small, large = stores[0], stores[-1]
+    typical, worst = medians(times), next(iter(ratios(times).items()))
+    ratio, patient_and_code = typical[-1] / typical[0], times["a patient's HbA1c, newest first"][-1]
+    return [
+        Figure(
+            f"growth from {small.resources:,} to {large.resources:,} resources: p50 of the 30 queries",
+            f"{number(typical[-1] * 1e3)} ms",
+            f"{number(typical[0] * 1e3)} ms",
+            f"{ratio:.2f} times (worst: {worst[0]}, {worst[1]:.1f})",
+            f"≤ {PROMISED} times",
+            ratio <= PROMISED,
+        ),
+        Figure(
+            "store time of patient + code, newest first, p50",
+            f"{number(patient_and_code * 1e3)} ms", "", "", "< 1 ms", patient_and_code < 0.001,
+        ),
+        Figure(
+            f"memory of the load of {large.resources:,}, largest process",
+            f"{large.megabytes:.0f} MB", "", "", f"< {MEMORY} MB", large.megabytes < MEMORY,
+        ),
+    ]  # fmt: skip
+
+
+def write(times: Times, stores: Sequence[Loaded], folder: Path) -> None:
+    """Write the table and the plot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "growth.md").write_text(table(times, stores), encoding="utf-8")
+    sizes = [each.resources for each in stores]
+    worst = [name for name, ratio in ratios(times).items() if ratio > PROMISED][: plot.LABELLED]
+    drawn = plot.drawing(times, medians(times), sizes, labelled=worst)
+    (folder / "growth.svg").write_text(drawn, encoding="utf-8")
+
+
+def table(times: Times, stores: Sequence[Loaded]) -> str:
+    """Return the table: each query, its p50 in milliseconds at each size, how much it grew."""
+    sizes = " | ".join(f"{each.resources:,}" for each in stores)
+    rows = [_row(name, times[name]) for name in ratios(times)]
+    disk = ", ".join(f"{each.disk:.2f} GB" for each in stores)
+    return "\n".join(
+        [
+            "# Growth",
+            "",
+            "By `scripts/bench growth`: p50 of the store's time in milliseconds, all sizes in the same run.",
+            f"The stores take {disk} under `.cache/bench`.",
+            "",
+            f"| query | {sizes} | growth |",
+            f"|---|{'---|' * len(stores)}---|",
+            _row("**median of the queries**", medians(times)),
+            *rows,
+            "",
+        ]
+    )
+
+
+def _row(name: str, seconds: Sequence[float]) -> str:
+    cells = " | ".join(number(each * 1e3) for each in seconds)
+    return f"| {name} | {cells} | {seconds[-1] / seconds[0]:.1f} |"
