@@ -85,7 +85,7 @@ async def test_a_search_that_would_wait_too_long_is_refused_and_tells_how_far_it
         await store.write([a_note(str(each), "bone") for each in range(9)], atomic=True)
         with monkeypatch.context() as patches:
             patches.setattr(sqlite_store, "WORDS_SECONDS", 0)
-            with pytest.raises(TooCostly, match="0 % so far: try again"):
+            with pytest.raises(TooCostly, match=r"\d+ % so far: try again"):
                 await store.search(EVERYTHING, asking("bone"), None, 10)
 
         assert len(await found(store, "bone")) == 9

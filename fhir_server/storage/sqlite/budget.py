@@ -43,13 +43,18 @@ class Budget:
     """Stops the statements of one connection when the time or the steps of the current work are spent."""
 
     def __init__(self, connection: apsw.Connection, *, seconds: float = PATIENT_SECONDS) -> None:
+        self._connection = connection
         self._seconds = seconds
         self._deadline = float("inf")
         self._looks = 0
+        self._is_working = False
         connection.set_progress_handler(self._spent, STEPS)
 
     def _spent(self) -> bool:
         self._looks += 1
+        return self._is_working and self._is_over()
+
+    def _is_over(self) -> bool:
         return time.perf_counter() > self._deadline or self._looks * STEPS > MOST_STEPS
 
     def inline(self, work: Callable[[], T]) -> T:
@@ -67,14 +72,19 @@ class Budget:
             raise TooCostly(f"The search {much}: {told()}") from None
 
     def _within(self, seconds: float, work: Callable[[], T]) -> T:
+        was_open = self._connection.in_transaction
         self._looks = 0
         self._deadline = time.perf_counter() + seconds
+        self._is_working = True
         try:
             return work()
         except apsw.InterruptError:
             raise OutOfBudget from None
         finally:
-            self._deadline = float("inf")
+            self._is_working = False
+            if self._connection.in_transaction and not was_open:
+                # Else all that is read on this connection from now on would be of the old moment.
+                self._connection.execute("ROLLBACK")
 
 
 def held(found: Iterable[T]) -> set[T]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import local
@@ -220,12 +220,10 @@ class SQLiteStore:
             raise too_costly(self._inline.connection) from None
 
     async def _within_budget(self, work: Callable[[_Session], T], told: Callable[[], str]) -> T:
-        try:
+        with suppress(OutOfBudget):
             return self._inline.budget.inline(lambda: work(self._inline))
-        except OutOfBudget:
-            return await self._on_thread(
-                lambda each: each.budget.patient(partial(work, each), told)
-            )
+        # Not while that is handled: it holds the statements that were cut off, and with them their moment.
+        return await self._on_thread(lambda each: each.budget.patient(partial(work, each), told))
 
     async def _on_thread(self, work: Callable[[_Session], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
