@@ -49,8 +49,15 @@ class _Claims:
         self._definitions = definitions
         self._before = {(each.source, each.base): each for each in before.entries}
         self._taken: dict[tuple[str, str], str] = {}
+        self._held: dict[tuple[str, str], str] = {}
 
     def entries(self, found: Sequence[Entry]) -> tuple[Entry, ...]:
+        used = filter(self._was_used, found)
+        self._held = {
+            (kind, each.code): each.source
+            for each in used
+            for kind in self._before[each.source, each.base].types
+        }
         # Stable: among those used before, and among the others, the order of the candidates.
         ranked = sorted(range(len(found)), key=lambda place: not self._was_used(found[place]))
         claimed = {place: self._claimed(found[place]) for place in ranked}
@@ -68,7 +75,7 @@ class _Claims:
         if old is not None and (old.state, old.definition) == ("refused", entry.definition):
             return old
         wanted = sorted(covered_types(entry.base, self._definitions))
-        kept_from = {kind: self._owner(kind, entry.code) for kind in wanted}
+        kept_from = {kind: self._owner(kind, entry) for kind in wanted}
         types = [kind for kind, owner in kept_from.items() if not owner]
         self._taken.update({(kind, entry.code): entry.source for kind in types})
         reason = _told({kind: owner for kind, owner in kept_from.items() if owner})
@@ -82,10 +89,15 @@ class _Claims:
             msgspec.structs.replace(entry, types=tuple(types), reason=reason), entry.definition
         )
 
-    def _owner(self, kind: str, code: str) -> str:
-        if code in self._definitions.search_parameters(kind):
+    def _owner(self, kind: str, entry: Entry) -> str:
+        """Return who else has the code of an entry on a type: who took it, or had it before and still is there."""
+        if entry.code in self._definitions.search_parameters(kind):
             return "R4"
-        return self._taken.get((kind, code), "")
+        place = kind, entry.code
+        if taken := self._taken.get(place):
+            return taken
+        holder = self._held.get(place, entry.source)
+        return "" if holder == entry.source else holder
 
     def _continued(self, entry: Entry, definition: SearchParameter) -> Entry:
         """Return an entry in the state that it had, where nothing about it changed."""

@@ -161,3 +161,15 @@ def test_r4_is_as_it_was_without_what_was_added() -> None:
     assert "physical-type" not in DEFINITIONS.search_parameters("Location")
     assert EXTENDED.origin is DEFINITIONS
     assert EXTENDED.search_parameters("Patient") is DEFINITIONS.search_parameters("Patient")
+
+
+def test_who_has_a_code_keeps_it_however_often_a_wider_parameter_comes_first() -> None:
+    narrow = a_parameter("a", "one", "Flag", "code")
+    wide = a_parameter("b", "one", "Resource", "language")
+    first = derived(Catalogue(), found(narrow), DEFINITIONS, as_of=0)
+
+    second = derived(first, found(wide, narrow), DEFINITIONS, as_of=1)
+    third = derived(second, found(wide, narrow), DEFINITIONS, as_of=1)
+
+    assert third == second
+    assert {each.source: "Flag" in each.types for each in third.entries} == {"a": True, "b": False}
