@@ -26,7 +26,8 @@ def may_explain(service: Service, request: Request) -> bool:
     """Tell whether the caller is told how a search is answered; an entry of a Bundle never is."""
     call = service.call(request)
     sight = call.sight if call.rights is None else call.rights.sight("s")
-    return not request.nested and sight.is_unlimited
+    # An audience is counted as bound whatever was denied so far: the counts of leads know no denials.
+    return not request.nested and request.audience is None and sight.is_unlimited
 
 
 async def explanation(

@@ -113,6 +113,19 @@ def test_purposes_that_nobody_may_have_get_one_answer_whatever_there_is(
     )
 
 
+@pytest.mark.parametrize("purpose", ["HRESCH", "TREAT"])
+def test_how_a_search_is_answered_is_told_to_no_audience(
+    ward: Guarded, store: Path, purpose: str
+) -> None:
+    load(store, 1)
+    with ward.client(purpose=purpose) as client:
+        asked = client.get("Observation?code=hba1c&_explain=true")
+        unknown = client.get("Observation?code=hba1c&_explains=true")
+
+    assert asked.status_code == unknown.status_code == 400
+    assert "matches" not in asked.text
+
+
 def test_a_file_that_is_no_register_changes_nothing(ward: Guarded, store: Path) -> None:
     load(store, 2)
     file = store.with_name("broken.txt")
