@@ -176,7 +176,10 @@ def scrubbing(settings: Settings) -> Iterator[Progress | Finding]:
     kept = catalogue_in(settings.store_path)
     unsettled = unpacked(kept.content).work
     yield from scrub(
-        settings.store_path, _extraction(_extractor(settings, kept)), unsettled=unsettled
+        settings.store_path,
+        _extraction(_extractor(settings, kept)),
+        unsettled=unsettled,
+        enforcement=enforcement(),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -40,7 +41,9 @@ from fhir_server.storage.contract import (
     Unchanged,
 )
 from fhir_server.storage.sqlite import words
-from tests.storage.conftest import BACKENDS, ENFORCEMENT, NHS_NUMBER, START
+from fhir_server.storage.sqlite.scrub import Finding, scrub
+from fhir_server.storage.sqlite.store import open_store
+from tests.storage.conftest import BACKENDS, ENFORCEMENT, NHS_NUMBER, START, ticking
 
 RESEARCH, CARE = Audience("HRESCH"), Audience("TREAT")
 ALL = Visibility.everything("test")
@@ -275,6 +278,39 @@ async def test_a_precondition_sees_no_more_than_its_caller(ward: Store) -> None:
 
     assert blind == Unchanged(None)
     assert isinstance(sighted, Refused)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM denial",
+        "UPDATE denial SET until=until-1",
+        "INSERT INTO denial SELECT audience, owner, 'Patient', since, until FROM denial",
+        "DELETE FROM opt_out",
+    ],
+)
+async def test_the_scrub_finds_denials_that_nobody_laid_down_and_those_that_are_missing(
+    tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / "store.db"
+    async with open_store(path, clock=ticking(), enforcement=ENFORCEMENT) as store:
+        await write(store, a_patient("ada"), an_observation("a", "ada"))
+        await store.replace_opt_outs([NUMBERS["ada"]], as_of=START)
+        await found(store, sees(RESEARCH))
+    before = denials_found(path)
+    connection = apsw.Connection(str(path))
+    connection.execute(damage)
+    connection.close()
+
+    assert before == []
+    assert "HRESCH" in denials_found(path)[0]
+
+
+def denials_found(path: Path) -> list[str]:
+    """Return what the scrub says of denials."""
+    steps = scrub(path, lambda _: record("x"), enforcement=ENFORCEMENT)
+    findings = [each for each in steps if isinstance(each, Finding)]
+    return [each.problem for each in findings if each.subject == "table denial"]
 
 
 PATIENTS = ("ada", "grace", "twin")

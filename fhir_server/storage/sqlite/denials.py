@@ -52,6 +52,9 @@ SELECT patient FROM fact UNION SELECT p.patient FROM opt_out x JOIN person p ON 
 """
 
 
+KEPT = "SELECT kind, since, until FROM denial WHERE audience=? AND owner=?"
+
+
 class Denials:
     """The denials of one store, on the writer's connection."""
 
@@ -157,6 +160,16 @@ class Denials:
         for each in bound:
             self._connection.execute("DELETE FROM denial WHERE audience=?", (each.key,))
         self._decide(self._concerned(), bound)
+
+    def wrong(self) -> Iterator[str]:
+        """Yield where the denials are not those that follow from what was laid down."""
+        self.start()
+        kept = {each for (each,) in self._connection.execute("SELECT DISTINCT owner FROM denial")}
+        for audience in self._audiences:
+            for owner in sorted(kept.union(self._concerned())):
+                rows = self._connection.execute(KEPT, (audience.key, owner))
+                if set(rows) != self.expected(owner, audience):
+                    yield f"what {audience.purpose} may not see of owner class {owner} is not what was laid down"
 
     def expected(self, owner: int, audience: Audience) -> set[tuple[str, int, int]]:
         """Return the denials of an owner class as they should be: kind, since, until."""

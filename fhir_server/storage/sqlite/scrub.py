@@ -9,7 +9,9 @@ from typing import Any
 
 import apsw
 
+from fhir_server.policy.decision import Enforcement
 from fhir_server.search.record import IndexRecord, unpacked
+from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Place, posted, posted_spans
 from fhir_server.storage.sqlite.owners import packed_patients
 from fhir_server.storage.sqlite.schema import connect
@@ -52,17 +54,22 @@ def scrub(
     extract: Callable[[bytes], IndexRecord],
     *,
     unsettled: Collection[str] = (),
+    enforcement: Enforcement | None = None,
 ) -> Iterator[Progress | Finding]:
     """Yield what is wrong with a store, and how far the work is; raise Unavailable if it cannot be opened.
 
     Types that are being indexed by other search parameters are `unsettled`: of these the index is compared with
-    the record that it was made of, which may be the old one or the new.
+    the record that it was made of, which may be the old one or the new. With `enforcement` denials are compared
+    with what follows from Consents and opt-outs.
     """
     connection = connect(path, read_only=True)
     try:
         with snapshot(connection):
             yield from _integrity(connection)
             yield from _Scrub(connection, extract, unsettled).run()
+            if enforcement is not None:
+                wrong = Denials(connection, enforcement, key=b"").wrong()
+                yield from (Finding("table denial", each) for each in wrong)
     finally:
         connection.close()
 
