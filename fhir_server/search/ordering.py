@@ -23,11 +23,19 @@ NATURAL = (SortKey("", PRIMARY, descending=True),)
 
 
 def completed(keys: tuple[SortKey, ...]) -> tuple[SortKey, ...]:
-    """Return the keys with those that order what they leave equal: the primary date is always one."""
-    return keys if _primary(keys) else keys + NATURAL
+    """Return the keys with those that order what they leave equal: the primary date is always one.
+
+    What comes a second time orders nothing.
+    """
+    kept: dict[str, SortKey] = {}
+    for each in keys:
+        kept.setdefault(PRIMARY if each.kind == PRIMARY else each.parameter, each)
+    first = tuple(kept.values())
+    return first if primary_key(first) else first + NATURAL
 
 
-def _primary(keys: tuple[SortKey, ...]) -> SortKey | None:
+def primary_key(keys: tuple[SortKey, ...]) -> SortKey | None:
+    """Return the key that is the primary date."""
     return next((each for each in keys if each.kind == PRIMARY), None)
 
 
@@ -51,7 +59,7 @@ class Order:
                 continue
             if mine is None or theirs is None:
                 return theirs is None
-            key = self.keys[number] if number < len(self.keys) else _primary(self.keys)
+            key = self.keys[number] if number < len(self.keys) else primary_key(self.keys)
             smaller = mine < theirs  # type: ignore[operator]
             return smaller != (key is not None and key.descending)
         return False

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fhir_server.search.expression import SortKey
 from fhir_server.search.matching import Candidate, ordered
+from fhir_server.search.ordering import NATURAL, PRIMARY, completed
 from tests.search.orders import ORDERS, Ordered
 from tests.search.support import UPDATED, query_of, record_of
 
@@ -28,3 +30,12 @@ def test_resources_stand_in_the_order_that_the_specification_asks_for(
     found = ordered(candidates, asked.plan)
 
     assert "".join(each.record.id for each in found) == rule.queries[query]
+
+
+def test_a_key_that_comes_again_orders_nothing() -> None:
+    first = SortKey("when", PRIMARY, descending=False)
+    other = SortKey("issued", "date", descending=True)
+    again = SortKey("when", PRIMARY, descending=True)
+
+    assert completed((first, other, again, other)) == (first, other)
+    assert completed((other, other)) == (other, *NATURAL)

@@ -6,13 +6,13 @@ matches of a page: where that turns out to be more than there are candidates, th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.search.expression import HasTerm, SortKey
 from fhir_server.search.matching import MARKERS, sort_key
-from fhir_server.search.ordering import PRIMARY, Order, SortValue
+from fhir_server.search.ordering import PRIMARY, Order, SortValue, primary_key
 from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.record import NO_DATE, IndexRecord
 from fhir_server.storage.sqlite.candidates import Candidates
@@ -52,8 +52,14 @@ class Sorting:
         self._number = len(fixed)
         self._has_met = False
         self._key, *others = keys[self._number :]
-        # Equals in page order, or none to be ordered: as a walk meets them.
-        self._is_met_in_order = [(e.kind, e.descending) for e in others] in ([], [(PRIMARY, True)])
+        self._is_met_in_order = self._leaves_page_order(others)
+
+    def _leaves_page_order(self, others: Sequence[SortKey]) -> bool:
+        """Tell whether equals of the key stand in page order, which a walk meets them in."""
+        if self._key.kind == PRIMARY:
+            return not others
+        date = primary_key(self._keys)
+        return date is not None and date.descending and list(others) in ([], [date])
 
     def orders(self, start: Order | None) -> Iterator[Order]:
         """Yield where the matches stand, those after the given one."""
@@ -103,7 +109,8 @@ class Sorting:
     def _narrows(self, value: SortValue) -> bool:
         """Tell whether those of one value can be walked by the next key: a walk of all meets few others."""
         has_terms = self._key.kind in MARKERS and self._key.parameter not in COLUMNS
-        return value is None or has_terms
+        has_next = self._number + 1 < len(self._keys)
+        return has_next and (value is None or has_terms)
 
     def _by_next_key(self, value: SortValue, start: Order | None) -> Iterator[Order]:
         """Yield those of one value, however many, in the order of the next key; then what follows."""
@@ -184,8 +191,8 @@ class Sorting:
 
 def _place(order: Order) -> Place:
     """Return where it stands among those of the same value, which are in page order."""
-    *_, date, rid = order.values
-    return _date(date), int(rid or 0)
+    place = next(number for number, each in enumerate(order.keys) if each.kind == PRIMARY)
+    return _date(order.values[place]), int(order.values[-1] or 0)
 
 
 def _date(value: SortValue) -> int:
