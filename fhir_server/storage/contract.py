@@ -18,6 +18,7 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import IndexRecord, unpacked
 from fhir_server.storage.explanation import Explanation
+from fhir_server.storage.keyvalues import KeyValues
 from fhir_server.storage.parameters import Catalogue, Extent, Reindex, ReplaceCatalogue, Stamp
 
 Position: TypeAlias = tuple[int | str | None, ...]
@@ -217,6 +218,11 @@ class OptOuts:
 
 class Store(Protocol):
     """Versioned resources with an index. Hidden and absent give the same answer."""
+
+    @property
+    def key_values(self) -> KeyValues:
+        """What the server remembers besides resources."""
+        ...
 
     async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
         """Return the current (or the named) version; None if absent or hidden.

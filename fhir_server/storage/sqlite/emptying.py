@@ -12,7 +12,7 @@ from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.words import DROP
 
 TABLES = (
-    *("resource", "history", "term", "span", "owner", "owned", "secret"),
+    *("resource", "history", "term", "span", "owner", "owned", "secret", "keyvalue"),
     *("person", "opt_out", "register", "fact", "audience", "denial"),
 )
 

@@ -129,7 +129,18 @@ INSERT INTO register SELECT 'people', 0, 0 WHERE NOT EXISTS(SELECT 1 FROM resour
 """
 """What people laid down, and what is denied because of it. Of a store that has resources already nothing is known yet."""
 
-STEPS = (SCHEMA, CATALOGUE, DENIALS)
+KEY_VALUES = """
+CREATE TABLE keyvalue(                  -- what is remembered besides resources
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value BLOB NOT NULL,
+  expires INTEGER,                      -- microseconds since 1970; NULL: never
+  PRIMARY KEY(kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX keyvalue_expires ON keyvalue(expires) WHERE expires IS NOT NULL;
+"""
+
+STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES)
 """What makes each version of the schema of the one before it, beginning with an empty file."""
 
 SCHEMA_VERSION = len(STEPS)

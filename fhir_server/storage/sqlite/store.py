@@ -40,6 +40,7 @@ from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudg
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.explaining import Explainer
 from fhir_server.storage.sqlite.reading import Reader
+from fhir_server.storage.sqlite.remembering import SQLiteKeyValues
 from fhir_server.storage.sqlite.schema import check_index, connect
 from fhir_server.storage.sqlite.searching import Searcher
 from fhir_server.storage.sqlite.secrets import secret_of
@@ -79,6 +80,12 @@ class SQLiteStore:
         self._threads = threads
         self._inline = _Session(path, seconds)
         self._of_thread = local()
+        self._key_values = SQLiteKeyValues(self._inline.connection, writer)
+
+    @property
+    def key_values(self) -> SQLiteKeyValues:
+        """See Store.key_values."""
+        return self._key_values
 
     async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
         """See Store.read."""

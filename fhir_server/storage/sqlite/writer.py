@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import apsw
 
@@ -32,6 +32,8 @@ PAUSE_OPERATIONS = 20
 Job: TypeAlias = Callable[[Denials], object]
 """Work on the denials that is a transaction of its own kind: it runs in a thread."""
 
+T = TypeVar("T")
+
 
 @dataclass(slots=True, eq=False)
 class _Request:
@@ -39,6 +41,7 @@ class _Request:
     atomic: bool
     answer: asyncio.Future[Sequence[WriteResult]]
     job: Job | None = None
+    change: Callable[[apsw.Connection], None] | None = None
     results: list[WriteResult] = field(default_factory=list)
 
 
@@ -65,6 +68,20 @@ class Writer:
         await self._done(
             _Request((), atomic=True, answer=asyncio.get_running_loop().create_future(), job=job)
         )
+
+    async def change(self, statements: Callable[[apsw.Connection], T]) -> T:
+        """Return what a few quick statements give once they are durable; raise Unavailable.
+
+        They are run again where the group has to be.
+        """
+        given: list[T] = []
+
+        def change(connection: apsw.Connection) -> None:
+            given[:] = [statements(connection)]
+
+        answer = asyncio.get_running_loop().create_future()
+        await self._done(_Request((), atomic=True, answer=answer, change=change))
+        return given[0]
 
     async def _done(self, request: _Request) -> Sequence[WriteResult]:
         if self._closing:
@@ -153,6 +170,9 @@ class Writer:
 
     async def _apply(self, request: _Request) -> None:
         """Apply one request's operations; leave nothing of an atomic one that is refused."""
+        if request.change is not None:
+            request.change(self._connection)
+            return
         if request.job is not None:
             assert self._applier.denials is not None
             self._applier.index.flush()
