@@ -104,10 +104,11 @@ def not_good() -> Unauthenticated:
 
 
 def withdrawal_names(token: Opened[Claims]) -> tuple[str, ...]:
-    """Return the names by which its issuer may withdraw a token: its own, its grant's, its client's, its key's."""
+    """Return the names by which its issuer may withdraw a token: its own, and those of its origin."""
     said = token.claims
     named = {
         "jti": said.jti,
+        "subject": said.sub,
         "grant": said.grant,
         "client": said.client_id or said.azp,
         "key": token.kid,
