@@ -37,7 +37,8 @@ async def consent_page(
     """Return the page."""
     offered = visit.desk.authorizing.offered(pending, user)
     asked = [each for each in offered if each not in _CONTEXT]
-    if not asked:
+    purposes = await visit.desk.authorizing.purposes(pending, user, now=visit.now)
+    if not asked or not purposes:
         return visit.message(
             "You cannot allow this",
             f"{pending.client_name} asks for nothing that you may give.",
@@ -51,7 +52,7 @@ async def consent_page(
         wrong=wrong,
         patient=patient,
         encounters=await _encounters(visit, pending, user, patient),
-        purposes=[(each, purpose_in_words(each)) for each in user.purposes],
+        purposes=[(each, purpose_in_words(each)) for each in purposes],
         destination=_destination(pending.redirect_uri),
         duration=duration_in_words(offered, visit.desk.lifetimes),
         scopes=[(each, scope_in_words(each)) for each in asked],

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _FOLDER = Path(__file__).parent / "templates"
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(_FOLDER),
-    autoescape=True,
-    undefined=StrictUndefined,
-    auto_reload=False,
-    trim_blocks=True,
-)
 STYLE = (_FOLDER / "style.css").read_text(encoding="utf-8")
 
 SAFE = {
@@ -31,9 +27,23 @@ def page(
 ) -> HTMLResponse:
     """Return a page; `leads_to` are the schemes of addresses outside that its forms may end at."""
     defaults = {"user": None, "wrong": None, "csrf_token": "", "handle": ""}
-    text = _TEMPLATES.get_template(f"{template}.html").render(defaults | context)
+    text = _templates().get_template(f"{template}.html").render(defaults | context)
     headers = SAFE | {"Content-Security-Policy": _policy(leads_to), "X-Frame-Options": "DENY"}
     return HTMLResponse(text, status, headers)
+
+
+@cache
+def _templates() -> Environment:
+    # Here, since a node starts a tenth of a second sooner without it.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
+    return Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+    )
 
 
 def redirect(url: str) -> RedirectResponse:

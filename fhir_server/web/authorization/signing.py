@@ -40,7 +40,6 @@ def sign_in_page(
         pending=pending,
         wrong=wrong,
         name=name or hint,
-        with_password=visit.desk.sign_in is not None,
         providers=[
             (provider.title, f"/auth/elsewhere/{quote(key)}{handle}")
             for key, provider in visit.desk.providers.items()
@@ -54,8 +53,6 @@ async def sign_in(visit: Visit) -> Response:
     pending = await visit.pending(form["request"])
     if form["request"] and pending is None:
         return visit.over()
-    if visit.desk.sign_in is None:
-        return sign_in_page(visit, pending, status=403, wrong="Nobody has a password here.")
     client = visit.request.client
     outcome = await visit.desk.sign_in.attempt(
         form["name"].strip(),

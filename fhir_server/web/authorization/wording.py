@@ -58,7 +58,7 @@ _RECORDS = {
     "MedicationStatement": "medicines taken",
     "Observation": "measurements and test results",
     "Organization": "organisations",
-    "Patient": "personal details, such as name and address",
+    "Patient": "name, address and other personal details",
     "Practitioner": "staff",
     "PractitionerRole": "staff and their roles",
     "Procedure": "procedures and operations",
@@ -84,8 +84,12 @@ _CHANGES = {"c": "add", "u": "change", "d": "delete"}
 _REACH = {
     "patient": "of the chosen patient",
     "user": "of every patient that you may see",
-    "system": "of every patient here",
+    "system": "of every patient",
 }
+_OF_NOBODY = frozenset(
+    {"HealthcareService", "Location", "Organization", "Practitioner", "PractitionerRole"}
+)
+"""Types whose records are no patient's."""
 
 
 def scope_in_words(scope: str) -> str:
@@ -97,7 +101,8 @@ def scope_in_words(scope: str) -> str:
     if not parsed:
         return scope
     (one,) = parsed
-    return f"{_verbs(one.letters)} {_kind(one.type)} {_REACH[one.context]}"
+    told = f"{_verbs(one.letters)} {_kind(one.type)}"
+    return told if one.type in _OF_NOBODY else f"{told} {_REACH[one.context]}"
 
 
 def _verbs(letters: str) -> str:
@@ -111,7 +116,7 @@ def _verbs(letters: str) -> str:
 def _seeing(letters: str) -> str:
     if "r" not in letters:
         return "search"
-    return "see" if "s" in letters else "open single"
+    return "see" if "s" in letters else "open"
 
 
 def _kind(resource_type: str) -> str:
