@@ -29,7 +29,8 @@ class Revocations:
 
     async def refresh(self, now: int) -> None:
         """Learn of others' withdrawals, unless that was done a moment ago; raise Unavailable."""
-        if now - self._read < LOOKED_FOR:
+        # A step back of the clock counts as time that has passed.
+        if 0 <= now - self._read < LOOKED_FOR:
             return
         found = await self.values.items(KIND, now=now)
         self._moments = {name: float(moment) for name, moment in found}
