@@ -9,6 +9,7 @@ from fhir_server.audit.trail import Recording
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import Forbidden, InsufficientScope
+from fhir_server.policy.criteria import SearchReader
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
@@ -79,6 +80,8 @@ class Call:
 
 def _narrowed(call: Call, rights: Rights, letters: str) -> Call:
     needs = "".join(each for each in LETTERS if each in letters or each in call.needs)
+    if rights.narrowed is not None:
+        rights = rights.read_by(SearchReader(call.definitions, call.extractor, call.base_url))
     sight = rights.sight(needs)
     if call.audience is not None:
         sight = sight.of_audience(call.audience, at=call.now)
@@ -87,6 +90,9 @@ def _narrowed(call: Call, rights: Rights, letters: str) -> Call:
 
 def _insufficient(call: Call, resource_type: str) -> InsufficientScope:
     told = f"This needs a scope such as user/{resource_type}.{call.needs}, which the token has not."
-    if call.rights is not None and call.rights.narrowed:
-        told += " Scopes with search parameters (`?…`) give no rights here."
+    if call.rights is not None and call.rights.narrowed is not None:
+        told += (
+            " A scope whose search parameters (`?…`) are none of its type, or ask for more than the resource's own"
+            " content, gives no right."
+        )
     return InsufficientScope(told)

@@ -48,7 +48,8 @@ def may_choose_ids(sight: Visibility, resource_type: str) -> bool:
     Who is bound to some resources of the type may not: the refusal would tell that a hidden one has the address.
     From others just what people denied is hidden (docs/decisions/0041-one-door.md).
     """
-    return sight.permits_type(resource_type) and sight.patient_of(resource_type) is None
+    is_bound = sight.patient_of(resource_type) or sight.criterion(resource_type)
+    return sight.permits_type(resource_type) and is_bound is None
 
 
 async def expected_of_none(call: Call, key: Key) -> int:
