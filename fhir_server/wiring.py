@@ -29,6 +29,7 @@ from fhir_server.fhir.errors import FhirError
 from fhir_server.fhir.instants import instant
 from fhir_server.policy.decision import Enforcement, Policy
 from fhir_server.policy.disclosure import Disclosure
+from fhir_server.policy.personal import NHS_NUMBER, personal_types
 from fhir_server.policy.purposes import Purposes, read_purposes
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
@@ -61,9 +62,6 @@ STEPS_AT_START = 4
 
 LOOKED_FOR = 0.5
 """Seconds between two looks for search parameters that others wrote."""
-
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
-"""The identifier system by which several Patient resources are one person."""
 
 _HOUR = 3_600_000_000
 _LEVELS = get_args(LogLevel)
@@ -211,7 +209,7 @@ def site_of(settings: Settings) -> Site:
 def enforcement() -> Enforcement:
     """Return what a store keeps denials by."""
     known = definitions_in(definitions_folder())
-    personal = frozenset(known.compartments["Patient"]) | {"Patient"}
+    personal = personal_types(known.compartments["Patient"])
     return Enforcement(Policy(_purposes()), known.resource_types, personal, NHS_NUMBER)
 
 

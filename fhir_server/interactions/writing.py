@@ -10,6 +10,7 @@ from fhir_server.fhir.errors import PreconditionFailed, VersionConflict
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import absent
 from fhir_server.interactions.call import Call
+from fhir_server.interactions.identity import check_same_person
 from fhir_server.interactions.outcomes import Saved
 from fhir_server.interactions.vread import HIGHEST_VERSION
 from fhir_server.policy.visibility import Visibility
@@ -21,6 +22,7 @@ ATTEMPTS = 8
 
 async def write_one(call: Call, op: WriteOp) -> WriteResult:
     """Write one operation by itself."""
+    await check_same_person(call, op)
     (result,) = await call.write((op,), atomic=False)
     return result
 
