@@ -48,7 +48,7 @@ EQUIVALENT = {
 """Conditions that hold whenever they are asked, each with what makes them so: kept as a second look."""
 
 ALL = Visibility.everything("test")
-_NAMES = ("o0", "o1", "o2", "o3", "site", "ward")
+_NAMES = (("Observation", "o0"), ("Observation", "o1"), ("Location", "site"), ("Location", "ward"))
 Seen = Answer | list[Stored]
 
 
@@ -74,7 +74,7 @@ class Killing:
     def notices(self, place: Place) -> bool:
         """Tell whether a caller is answered otherwise without the condition."""
         for number in range(MOST_CALLERS):
-            recorded = self._caller(number)
+            recorded = self.caller(number)
             with without(place):
                 if asyncio.run(self._differs(recorded)):
                     # Who noticed one is likely to notice the next.
@@ -83,7 +83,8 @@ class Killing:
                     return True
         return False
 
-    def _caller(self, number: int) -> Recorded:
+    def caller(self, number: int) -> Recorded:
+        """Return a caller with what it asks; the first ones are chosen."""
         while len(self._recorded) <= number:
             self._recorded += asyncio.run(self._record())
         return self._recorded[number]
@@ -110,6 +111,11 @@ class Killing:
         found = Recorded(store, access, reach, asks, [])
         found.answers.extend([each async for each in self._answers(found)])
         return found
+
+    async def ask(self, recorded: Recorded) -> None:
+        """Ask once more what a caller asks."""
+        async for _ in self._answers(recorded):
+            pass
 
     async def _differs(self, recorded: Recorded) -> bool:
         known = iter(recorded.answers)
@@ -161,10 +167,9 @@ async def _read_on(side: Side, reach: Reach) -> AsyncIterator[Seen]:
     unknown = ALL.of_audience(Audience("unknown"), at=LATER)
     sights = [each.of_audience(reach.audience, at=reach.at) for each in reach.sights()]
     for sight in sights:
-        for kind in ("Observation", "Location"):
-            for row in await side.store.read_many(ALL, [Key(kind, each) for each in _NAMES]):
-                found = await side.store.read(sight, row.stored.key)
-                yield [] if found is None else [found]
+        for kind, name in _NAMES:
+            found = await side.store.read(sight, Key(kind, name))
+            yield [] if found is None else [found]
         for moment in (START + 30 * TICK, await side.store.now()):
             part = Part(None, 0, 2**62)
             yield [each async for each in side.store.scan(sight, part, moment)]
