@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias, assert_never
 import msgspec
 
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import LaidDown
+from fhir_server.policy.decision import Audience, Decision, LaidDown
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import IndexRecord, unpacked
@@ -283,6 +283,10 @@ class Store(Protocol):
 
     async def opt_outs(self) -> OptOuts | None:
         """Return what register there is; None where none was ever loaded."""
+        ...
+
+    async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
+        """Return what is decided on a current version for an audience, None where there is none: to be explained."""
         ...
 
     async def stamp(self) -> Stamp:

@@ -101,6 +101,7 @@ _DENIED = (
     "EXISTS(SELECT 1 FROM denial d WHERE d.audience=? AND d.owner={} AND d.kind IN ('*', {})"
     " AND d.since<=? AND d.until>?)"
 )
+_OPENED = "EXISTS(SELECT 1 FROM json_each(?) j WHERE j.value IN ({0}||'.*', {0}||'.'||{1}))"
 
 
 def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
@@ -134,7 +135,14 @@ def _see_as(sight: Visibility, source: Source, kind: Sequence[str], into: Condit
     column, *named = kind
     key = sight.audience.key
     into.add("EXISTS(SELECT 1 FROM audience WHERE audience=?)", key)
-    into.add("NOT " + _DENIED.format(source.owner, column), key, *named, sight.at, sight.at)
+    denied = _DENIED.format(source.owner, column)
+    asked: list[Value] = [key, *named, sight.at, sight.at]
+    if not sight.opened:
+        into.add(f"NOT {denied}", *asked)
+        return
+    opened = _OPENED.format(source.owner, column)
+    listed_kinds = msgspec.json.encode(sorted(sight.opened)).decode()
+    into.add(f"(NOT {denied} OR {opened})", *asked, listed_kinds, *named)
 
 
 def needs_row(predicate: Predicate) -> bool:
