@@ -94,7 +94,8 @@ class Service:
         call = self.call_at(request.base_url, lenient=lenient, rights=rights)
         if request.audience is None and request.method in _READING:
             return call
-        return replace(call, now=self.clock(), audience=request.audience)
+        only_reads = self.disclosure is not None and self.disclosure.only_reads(request.audience)
+        return replace(call, now=self.clock(), audience=request.audience, only_reads=only_reads)
 
     def call_at(
         self, base_url: str, *, lenient: bool = False, rights: Rights | None = None

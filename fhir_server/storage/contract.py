@@ -25,6 +25,10 @@ Position: TypeAlias = tuple[int | str | None, ...]
 """Where a page ended: the sort keys of its last row, its primary date and its surrogate id."""
 
 
+NEVER = -1
+"""The expected version of what was never written: a deletion that the writer may not see is not written over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A resource to be written, all but what only the write can know.
@@ -59,7 +63,8 @@ class Expectation:
 class Put:
     """Write a version of a resource.
 
-    `expected` is the version that must be the current one (0: none, or deleted); None: whatever it is.
+    `expected` is the version that must be the current one (0: none, or deleted; NEVER: there is not even a
+    deleted one); None: whatever it is.
     Content equal to the current version's makes no new version, and gives `Unchanged`.
     """
 

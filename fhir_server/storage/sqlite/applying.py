@@ -12,6 +12,7 @@ from fhir_server.fhir.resource import Key, Stored
 from fhir_server.search.advice import advice
 from fhir_server.search.record import NO_DATE, IndexRecord, packed, unpacked
 from fhir_server.storage.contract import (
+    NEVER,
     Delete,
     Draft,
     Expect,
@@ -200,7 +201,7 @@ class Applier:
     ) -> Refused | None:
         if expected is not None:
             version = 0 if current is None or current.deleted else current.version
-            if version != expected:
+            if version != expected and (expected != NEVER or current is not None):
                 return Refused(current=version)
         return self._refusal(expectation) if expectation else None
 
