@@ -15,6 +15,7 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas."""
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+Audit = Literal["off", "on", "strict"]
 
 PREFIX = "/fhir"
 """Where the FHIR base is below the origin."""
@@ -53,6 +54,11 @@ class Settings(BaseSettings):
     )
     opt_out_days: int = Field(
         default=21, ge=1, le=365, description="days for which the register of opt-outs is good"
+    )
+    audit: Audit | None = Field(
+        default=None,
+        description="whether all that is asked is recorded: `on`; `strict`: before it is answered; `off` only with "
+        "auth=none, where it is the default",
     )
     audience: str | None = Field(
         default=None, description="what a token must be meant for; else the FHIR base"
@@ -129,6 +135,10 @@ class Settings(BaseSettings):
             )
         if (self.auth == "smart") != bool(self.issuers):
             raise ValueError("auth=smart and issuers=URL belong together: whose tokens are good")
+        if self.audit == "off" and self.auth != "none":
+            raise ValueError(
+                "audit=off is for auth=none alone: who reads records of people is recorded"
+            )
         if not (local or self.audience or self.base_url):
             raise ValueError(
                 f"host={self.host} is no FHIR base that tokens could name: set base_url or audience"
@@ -141,6 +151,11 @@ class Settings(BaseSettings):
     def store_path(self) -> Path:
         """The file of the store."""
         return Path(self.store.removeprefix(_SCHEME)).expanduser().absolute()
+
+    @property
+    def audited(self) -> Audit:
+        """Whether all that is asked is recorded."""
+        return self.audit or ("off" if self.auth == "none" else "on")
 
     @property
     def meant_for(self) -> str:

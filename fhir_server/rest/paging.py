@@ -103,7 +103,7 @@ async def search_page(
             service, request, _modes(found.rows, found.included), found.issues, projection
         ),
     )
-    return Answer(200, body)
+    return Answer(200, body, shown=_shown(found.rows, found.included))
 
 
 async def operation_page(
@@ -130,7 +130,7 @@ async def operation_page(
             service, request, _modes(listed.matches, listed.included), listed.issues
         ),
     )
-    return Answer(200, body)
+    return Answer(200, body, shown=_shown(listed.matches, listed.included))
 
 
 async def history_page(
@@ -151,7 +151,7 @@ async def history_page(
             _version_entry(service, request.base_url, each, projection) for each in found.versions
         ],
     )
-    return Answer(200, body)
+    return Answer(200, body, shown=tuple(found.versions))
 
 
 def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page:
@@ -180,6 +180,10 @@ def _found_entries(
     if issues:
         entries.append(Entry(resource=outcome_bytes(issues), mode="outcome"))
     return entries
+
+
+def _shown(matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:
+    return tuple([row.stored for rows in (matches, included) for row in rows])
 
 
 def _modes(matches: Sequence[Row], included: Sequence[Row]) -> _Modes:
