@@ -7,6 +7,7 @@ import sys
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from hashlib import blake2b
 from itertools import count
 from time import time_ns
 from typing import TYPE_CHECKING, Any, assert_never, get_args
@@ -29,6 +30,7 @@ from fhir_server.fhir.errors import FhirError
 from fhir_server.fhir.instants import instant
 from fhir_server.policy.decision import Enforcement, Policy
 from fhir_server.policy.disclosure import Disclosure
+from fhir_server.policy.labels import read_labels
 from fhir_server.policy.purposes import Purposes, read_purposes
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
@@ -212,7 +214,10 @@ def enforcement() -> Enforcement:
     """Return what a store keeps denials by."""
     known = definitions_in(definitions_folder())
     personal = frozenset(known.compartments["Patient"]) | {"Patient"}
-    return Enforcement(Policy(_purposes()), known.resource_types, personal, NHS_NUMBER)
+    tables = [(policy_folder() / name).read_bytes() for name in ("purposes.json", "labels.json")]
+    policy = Policy(read_purposes(tables[0]), labels=read_labels(tables[1]))
+    digest = int.from_bytes(blake2b(b"".join(tables), digest_size=7).digest())
+    return Enforcement(policy, known.resource_types, personal, NHS_NUMBER, digest)
 
 
 def _purposes() -> Purposes:

@@ -97,8 +97,13 @@ class Service:
         call = self.call_at(request.base_url, lenient=lenient, rights=rights)
         if request.audience is None and request.method in _READING:
             return call
+        only_reads = self.disclosure is not None and self.disclosure.only_reads(request.audience)
         return replace(
-            call, now=self.clock(), audience=request.audience, recording=request.recording
+            call,
+            now=self.clock(),
+            audience=request.audience,
+            only_reads=only_reads,
+            recording=request.recording,
         )
 
     def call_at(
