@@ -135,7 +135,7 @@ STEPS = (SCHEMA, CATALOGUE, DENIALS)
 SCHEMA_VERSION = len(STEPS)
 
 
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 """What index records and rows mean: it changes when a release finds by them what an earlier one did not write."""
 
 
