@@ -9,13 +9,13 @@ from itertools import chain, groupby
 
 from fhir_server.search.expression import Plan, SortKey
 from fhir_server.search.ordering import PRIMARY, Order, completed
-from fhir_server.search.record import NO_DATE
 from fhir_server.storage.contract import Position
 from fhir_server.storage.sqlite.budget import held
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.contained import Inside
+from fhir_server.storage.sqlite.pages import place_of, position_of
 from fhir_server.storage.sqlite.sorting import Sorting
-from fhir_server.storage.sqlite.windows import Place, Window
+from fhir_server.storage.sqlite.windows import Window
 
 
 def is_served(keys: tuple[SortKey, ...]) -> bool:
@@ -87,19 +87,6 @@ def _orders(
     """Yield the matches of one type in order: as an index has them, else sorted."""
     after = None if start is None else start.values
     if is_served(keys):
-        window = Window(place(after), descending=keys[0].descending)
-        return (Order(keys, position(*each)) for each in candidates.in_order(window))
+        window = Window(place_of(after), descending=keys[0].descending)
+        return (Order(keys, position_of(*each)) for each in candidates.in_order(window))
     return Sorting(candidates, keys).orders(start)
-
-
-def position(date: int, rid: int) -> Position:
-    """Return the position of a place in page order."""
-    return None if date == NO_DATE else date, rid
-
-
-def place(after: Position | None) -> Place | None:
-    """Return the place of a position in page order."""
-    if after is None:
-        return None
-    date, rid = after
-    return NO_DATE if date is None else int(date), int(rid or 0)

@@ -6,12 +6,10 @@ All is synchronous and within one read transaction, so that a page and its rows 
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
 
 import apsw
 from msgspec.structs import replace
 
-from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan, SortKey
 from fhir_server.search.ordering import completed
@@ -19,12 +17,17 @@ from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.contained import Inside
 from fhir_server.storage.sqlite.joining import MOST_JOINED, Joins
+from fhir_server.storage.sqlite.pages import (
+    PageStatement,
+    PageStatements,
+    asked_for,
+    place_of,
+    row_of,
+)
 from fhir_server.storage.sqlite.positions import (
     is_served,
     number_inside,
-    place,
     places_of,
-    position,
     positions,
     positions_inside,
 )
@@ -44,9 +47,13 @@ class Searcher:
         self._connection = connection
         self._most_joined = most_joined
         self._broad: dict[str, tuple[int, int]] = {}
+        self._pages = PageStatements(connection)
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
+        known = self._pages.get(asked_for(sight, plan, after, limit))
+        if known is not None:
+            return known.page(self._connection, sight, after)
         if plan.is_of_several:
             # What is joined, and what it is joined to, are of one moment; and so are words and resources.
             with snapshot(self._connection):
@@ -60,8 +67,11 @@ class Searcher:
                 return self._page_inside(sight, plan, after, limit)
         candidates = self.candidates(sight, plan, of_all=False)
         # One statement needs no transaction around it.
-        if len(candidates) == 1 and (page := _simple(candidates[0], keys, after, limit)):
-            return page
+        if len(candidates) == 1 and (statement := _statement(candidates[0], keys, after, limit)):
+            if plan.types is not None and not plan.is_of_several and candidates[0].is_lasting:
+                chosen = self._connection.data_version() if candidates[0].is_chosen else None
+                self._pages.keep(asked_for(sight, plan, after, limit), statement, chosen)
+            return statement.page(self._connection, sight, after)
         with snapshot(self._connection):
             found = list(islice(positions(candidates, keys, after), limit + 1))
             rows = self._rows([int(each[-1] or 0) for each in found[:limit]])
@@ -131,21 +141,10 @@ class Searcher:
         return tuple(row_of(by_rid[rid][1:]) for rid in rids)
 
 
-def _simple(
+def _statement(
     candidates: Candidates, keys: tuple[SortKey, ...], after: Position | None, limit: int
-) -> Page | None:
-    """Return a page in the order of the posting lists, if one statement gives it with its rows."""
+) -> PageStatement | None:
+    """Return the statement of a page in the order of the posting lists, if one gives it with its rows."""
     if not is_served(keys):
         return None
-    window = Window(place(after), descending=keys[0].descending)
-    found = candidates.first_rows(window, limit + 1)
-    if found is None:
-        return None
-    end = position(*found[limit - 1][:2]) if len(found) > limit else None
-    return Page(tuple([row_of(each[2:]) for each in found[:limit]]), end)
-
-
-def row_of(columns: tuple[Any, ...]) -> Row:
-    """Return a row from type, id, version, moment, method, record and body."""
-    kind, logical_id, version, moment, method, record, body = columns
-    return Row(Stored(Key(kind, logical_id), version, moment, method, body), record)
+    return candidates.page(Window(place_of(after), descending=keys[0].descending), limit)
