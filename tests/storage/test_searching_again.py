@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -21,6 +22,7 @@ from fhir_server.search.expression import (
     PointsTo,
     Predicate,
 )
+from fhir_server.search.planning import choose
 from fhir_server.search.record import prefix_end, reference_term, token_term
 from fhir_server.storage.contract import Delete, Draft, Put, Store
 from fhir_server.storage.sqlite import candidates
@@ -161,23 +163,20 @@ async def test_an_opt_out_takes_effect_between_two_pages(store: Store) -> None:
 async def test_it_is_planned_once_and_anew_where_counts_had_a_part_in_it(
     store: Store, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    plans: list[str] = []
-    choose = candidates.choose
-    monkeypatch.setattr(
-        candidates, "choose", lambda *args, **named: plans.append(way) or choose(*args, **named)
-    )
+    planned = Mock(wraps=choose)
+    monkeypatch.setattr(candidates, "choose", planned)
     await store.write([matching("first", "smith")], atomic=True)
     plan = Plan(OBSERVATIONS, ASKED[way])
 
     for _ in range(3):
         await store.search(ALL, plan, None, 10)
-    asked_at_first = len(plans)
+    at_first = planned.call_count
     await store.write([matching("second", "smith")], atomic=True)
     for _ in range(3):
         await store.search(ALL, plan, None, 10)
 
-    assert asked_at_first == 1
-    assert len(plans) == (1 if way == "by a term" else 2)
+    assert at_first == 1
+    assert planned.call_count == (1 if way == "by a term" else 2)
 
 
 def test_only_so_many_statements_and_none_of_many_values_are_remembered(tmp_path: Path) -> None:
