@@ -105,7 +105,7 @@ async def search_page(
         found=_found_entries(service, request, _modes(found.rows, found.included), projection),
         entries=_told(found.issues),
     )
-    return Answer(200, body)
+    return Answer(200, body, shown=_shown(found.rows, found.included))
 
 
 async def operation_page(
@@ -131,7 +131,7 @@ async def operation_page(
         found=_found_entries(service, request, _modes(listed.matches, listed.included)),
         entries=_told(listed.issues),
     )
-    return Answer(200, body)
+    return Answer(200, body, shown=_shown(listed.matches, listed.included))
 
 
 async def history_page(
@@ -152,7 +152,7 @@ async def history_page(
             _version_entry(service, request.base_url, each, projection) for each in found.versions
         ],
     )
-    return Answer(200, body)
+    return Answer(200, body, shown=tuple(found.versions))
 
 
 def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page:
@@ -186,6 +186,10 @@ def _found_entries(
 
 def _told(issues: Sequence[Issue]) -> list[Entry]:
     return [Entry(resource=outcome_bytes(issues), mode="outcome")] if issues else []
+
+
+def _shown(matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:
+    return tuple([row.stored for rows in (matches, included) for row in rows])
 
 
 def _modes(matches: Sequence[Row], included: Sequence[Row]) -> _Modes:

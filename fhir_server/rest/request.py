@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote
 
+from fhir_server.audit.trail import Recording
 from fhir_server.auth.caller import Caller
 from fhir_server.fhir.errors import BadRequest, UnsupportedMediaType, shown
 from fhir_server.fhir.resource import LOGICAL_ID, Key
@@ -31,7 +32,10 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(slots=True)
 class Request:
-    """What is asked: by the router's reading, `type`, `id` and `version` are parts of the path."""
+    """What is asked: by the router's reading, `type`, `id` and `version` are parts of the path.
+
+    `sent` are parameters that came in the body, as a query; `recording` is what it will be recorded as.
+    """
 
     method: str
     segments: tuple[str, ...]
@@ -43,6 +47,8 @@ class Request:
     nested: bool = False
     caller: Caller | None = None
     audience: Audience | None = None
+    sent: str = ""
+    recording: Recording | None = None
     pairs: Pairs = field(init=False)
 
     def __post_init__(self) -> None:
