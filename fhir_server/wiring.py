@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from hashlib import blake2b
 from itertools import count
+from os import urandom
 from time import time_ns
 from typing import TYPE_CHECKING, Any, assert_never, get_args
-from uuid import uuid4  # noqa: TID251 - ids begin here
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -77,8 +77,10 @@ def clock() -> int:
 
 
 def new_id() -> str:
-    """Return a fresh logical id."""
-    return str(uuid4())
+    """Return a fresh logical id: a random UUID, for a third of what its class takes."""
+    digits = urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def application(settings: Settings) -> Node:
@@ -301,7 +303,7 @@ def event_log(settings: Settings) -> Tell:
 
 def _request_ids() -> Callable[[], str]:
     """Return names for requests, unique among processes: a name per process and a number."""
-    name, numbers = uuid4().hex[:12], count(1)
+    name, numbers = urandom(6).hex(), count(1)
     return lambda: f"{name}-{next(numbers)}"
 
 
