@@ -16,6 +16,7 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas."""
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+Audit = Literal["off", "on", "strict"]
 
 PREFIX = "/fhir"
 """Where the FHIR base is below the origin."""
@@ -58,6 +59,11 @@ class Settings(BaseSettings):
     )
     opt_out_days: int = Field(
         default=21, ge=1, le=365, description="days for which the register of opt-outs is good"
+    )
+    audit: Audit | None = Field(
+        default=None,
+        description="whether all that is asked is recorded: `on`; `strict`: before it is answered; `off` only with "
+        "auth=none, where it is the default",
     )
     audience: str | None = Field(
         default=None, description="what a token must be meant for; else the FHIR base"
@@ -134,6 +140,10 @@ class Settings(BaseSettings):
             )
         if self.auth == "none" and (self.issuers or self.authorization_server == "on"):
             raise ValueError("issuers and authorization_server belong to auth=smart")
+        if self.audit == "off" and self.auth != "none":
+            raise ValueError(
+                "audit=off is for auth=none alone: who reads records of people is recorded"
+            )
         if self.auth == "smart" and not (self.issuers or self.has_authorization_server):
             raise ValueError(
                 "auth=smart needs to know whose tokens are good: authorization_server=on or issuers=URL"
@@ -152,6 +162,11 @@ class Settings(BaseSettings):
     def store_path(self) -> Path:
         """The file of the store."""
         return Path(self.store.removeprefix(_SCHEME)).expanduser().absolute()
+
+    @property
+    def audited(self) -> Audit:
+        """Whether all that is asked is recorded."""
+        return self.audit or ("off" if self.auth == "none" else "on")
 
     @property
     def meant_for(self) -> str:

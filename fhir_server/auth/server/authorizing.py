@@ -95,6 +95,12 @@ class AuthorizationRequests:
         # What a user/ scope reaches is not bounded by whose record it is.
         return tuple(each for each in pending.scopes if context_of(each) != "user")
 
+    async def purposes(
+        self, pending: PendingAuthorization, user: User, *, now: int
+    ) -> tuple[str, ...]:
+        """See Authorizing.purposes."""
+        return _purposes(await self._client_of(pending, now=now), user)
+
     async def permit(  # noqa: PLR0913 - a decision has so many parts
         self,
         handle: str,
@@ -227,14 +233,18 @@ def _check_patient(user: User, patient: str) -> None:
 
 def _purpose(client: Client, user: User, wanted: str | None) -> str:
     """Return the purpose of use, which is the user's, and the app's where that is registered for one."""
-    own = user.purposes or (() if user.patients is None else (OWN_REQUEST,))
-    known = [each for each in own if client.purpose in {None, each}]
+    known = _purposes(client, user)
     if not known:
         needed = "one" if client.purpose is None else client.purpose
         raise ShownError(f"Your account has no purpose of use for this app: it needs {needed}.")
     if wanted is not None and wanted not in known:
         raise ShownError(f"The purpose {wanted} is not one of yours with this app.")
     return wanted or known[0]
+
+
+def _purposes(client: Client, user: User) -> tuple[str, ...]:
+    own = user.purposes or (() if user.patients is None else (OWN_REQUEST,))
+    return tuple(each for each in own if client.purpose in {None, each})
 
 
 def _over() -> ShownError:
