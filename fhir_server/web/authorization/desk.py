@@ -12,7 +12,6 @@ from fhir_server.auth.server.grants import OFFLINE_LASTS
 from fhir_server.auth.server.issuing import ACCESS_SECONDS
 from fhir_server.auth.server.server import AuthorizationServer, new_secret
 from fhir_server.rest.service import Service
-from fhir_server.storage.contract import Store
 from fhir_server.web.authorization.chosen import ChosenPatients
 from fhir_server.web.authorization.cookies import Cookie
 from fhir_server.web.authorization.patients import Patients
@@ -45,11 +44,10 @@ class Desk:
 async def desk_of(
     server: AuthorizationServer,
     service: Service,
-    store: Store,
     providers: Mapping[str, IdentityProvider],
 ) -> Desk:
     """Return the desk of a node."""
-    site = server.site
+    site, store = server.site, service.store
     parts = urlsplit(site.issuer)
     return Desk(
         authorizing=server.requests,
