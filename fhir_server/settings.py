@@ -18,6 +18,7 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas."""
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+Audit = Literal["off", "on", "strict"]
 
 PREFIX = "/fhir"
 """Where the FHIR base is below the origin."""
@@ -64,6 +65,11 @@ class Settings(BaseSettings):
     )
     opt_out_days: int = Field(
         default=21, ge=1, le=365, description="days for which the register of opt-outs is good"
+    )
+    audit: Audit | None = Field(
+        default=None,
+        description="whether all that is asked is recorded: `on`; `strict`: before it is answered; `off` only with "
+        "auth=none, where it is the default",
     )
     audience: str | None = Field(
         default=None, description="what a token must be meant for; else the FHIR base"
@@ -149,6 +155,10 @@ class Settings(BaseSettings):
             raise ValueError("issuers and authorization_server belong to auth=smart")
         if self.identity_providers is not None and not self.has_authorization_server:
             raise ValueError("identity_providers are for the built-in authorization server")
+        if self.audit == "off" and self.auth != "none":
+            raise ValueError(
+                "audit=off is for auth=none alone: who reads records of people is recorded"
+            )
         if self.auth == "smart" and not (self.issuers or self.has_authorization_server):
             raise ValueError(
                 "auth=smart needs to know whose tokens are good: authorization_server=on or issuers=URL"
@@ -167,6 +177,11 @@ class Settings(BaseSettings):
     def store_path(self) -> Path:
         """The file of the store."""
         return Path(self.store.removeprefix(_SCHEME)).expanduser().absolute()
+
+    @property
+    def audited(self) -> Audit:
+        """Whether all that is asked is recorded."""
+        return self.audit or ("off" if self.auth == "none" else "on")
 
     @property
     def meant_for(self) -> str:

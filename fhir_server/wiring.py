@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fhir_server
+from fhir_server.audit.trail import Trail
 from fhir_server.auth.caller import Callers
 from fhir_server.auth.server.site import Site
 from fhir_server.catalogue.backfill import Backfill
@@ -254,9 +255,17 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         disclosure=None
         if callers is None
         else Disclosure(_purposes(), settings.default_purpose, settings.opt_out_days),
+        trail=_trail(settings, store),
         limits=Limits(body=settings.max_body, entries=settings.max_entries),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )
+
+
+def _trail(settings: Settings, store: Store) -> Trail | None:
+    """Return what records all that is asked, None where nothing does."""
+    if settings.audited == "off":
+        return None
+    return Trail(store.audit_log, strict=settings.audited == "strict")
 
 
 def _sight_without_token(settings: Settings) -> Visibility:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from fhir_server.audit.trail import Recording
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import InsufficientScope
@@ -13,7 +14,7 @@ from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.indexing import Extractor
-from fhir_server.storage.contract import Store
+from fhir_server.storage.contract import Store, WriteOp, WriteResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Call:
     `sight` is what may be seen. With `rights` it is nothing until an interaction says what it needs, by `to`;
     without them the caller may do everything with what is in sight. To an `audience` what people denied it is hidden.
     `lenient` is `Prefer: handling=lenient`: unknown search parameters are left out instead of refused.
+    `recording` is what its writes are logged as, None where nothing is.
     """
 
     store: Store
@@ -39,7 +41,14 @@ class Call:
     rights: Rights | None = None
     audience: Audience | None = None
     needs: str = ""
+    recording: Recording | None = None
     _narrowed: dict[str, Call] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
+        """Write as `Store.write` does, with the event of the request in the same step."""
+        if self.recording is None:
+            return await self.store.write(ops, atomic=atomic)
+        return await self.recording.written_by(self.store, ops, atomic=atomic)
 
     def to(self, letters: str, *types: str) -> Call:
         """Return the call of an interaction that needs these rights; raise InsufficientScope.

@@ -51,7 +51,7 @@ async def transaction(
         targets = await find_targets(call, entries)
         links = await resolve_links(call, entries, targets)
         steps = await steps_of(call, entries, targets, links)
-        answers = await call.store.write([each.op for each in steps], atomic=True) if steps else ()
+        answers = await call.write([each.op for each in steps], atomic=True) if steps else ()
         if not any(isinstance(each, Refused) for each in answers):
             return _results(entries, targets, steps, answers)
         await _raise_unless_race(call, steps, targets, answers)

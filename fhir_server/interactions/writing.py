@@ -21,7 +21,7 @@ ATTEMPTS = 8
 
 async def write_one(call: Call, op: WriteOp) -> WriteResult:
     """Write one operation by itself."""
-    (result,) = await call.store.write((op,), atomic=False)
+    (result,) = await call.write((op,), atomic=False)
     return result
 
 

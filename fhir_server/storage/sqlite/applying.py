@@ -11,6 +11,7 @@ import apsw
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.search.advice import advice
 from fhir_server.search.record import NO_DATE, IndexRecord, packed, unpacked
+from fhir_server.storage.auditing import Publish
 from fhir_server.storage.contract import (
     Delete,
     Draft,
@@ -27,6 +28,7 @@ from fhir_server.storage.contract import (
 from fhir_server.storage.drafts import rendered
 from fhir_server.storage.parameters import Reindex, ReplaceCatalogue
 from fhir_server.storage.sqlite import cataloguing
+from fhir_server.storage.sqlite.auditing import publish
 from fhir_server.storage.sqlite.budget import while_writing
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Index, Place
@@ -139,6 +141,8 @@ class Applier:
                 return self._replace_record(op)
             case ReplaceCatalogue():
                 return self._replace_catalogue(op)
+            case Publish():
+                return Unchanged(None) if publish(self._connection, op) else Refused()
             case _:
                 assert_never(op)
 

@@ -30,12 +30,14 @@ from fhir_server.storage.contract import (
     Part,
     Position,
     Row,
+    ToldOf,
     WriteOp,
     WriteResult,
 )
 from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.parameters import Catalogue, Extent, Stamp
 from fhir_server.storage.sqlite import cataloguing
+from fhir_server.storage.sqlite.auditing import SQLiteAuditLog
 from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.explaining import Explainer
@@ -81,11 +83,17 @@ class SQLiteStore:
         self._inline = _Session(path, seconds)
         self._of_thread = local()
         self._key_values = SQLiteKeyValues(self._inline.connection, writer)
+        self._audit_log = SQLiteAuditLog(self._inline.connection, writer.log)
 
     @property
     def key_values(self) -> SQLiteKeyValues:
         """See Store.key_values."""
         return self._key_values
+
+    @property
+    def audit_log(self) -> SQLiteAuditLog:
+        """See Store.audit_log."""
+        return self._audit_log
 
     async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
         """See Store.read."""
@@ -138,9 +146,11 @@ class SQLiteStore:
             lambda: "ask for the history of a type or of one resource, or for a later _since",
         )
 
-    async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
+    async def write(
+        self, ops: Sequence[WriteOp], *, atomic: bool, told: ToldOf | None = None
+    ) -> Sequence[WriteResult]:
         """See Store.write."""
-        return await self._writer.write(ops, atomic=atomic)
+        return await self._writer.write(ops, atomic=atomic, told=told)
 
     async def now(self) -> int:
         """See Store.now."""

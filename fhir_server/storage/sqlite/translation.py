@@ -103,6 +103,11 @@ _DENIED = (
 )
 
 
+def moments(sight: Visibility) -> tuple[int, ...]:
+    """Return the values that the condition of `see` ends with: they alone differ from one request to the next."""
+    return () if sight.audience is None else (sight.at, sight.at)
+
+
 def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
     """Add the condition that the caller may see the candidate, of type `kind`: every statement has it."""
     patient = sight.patient_of(kind)
@@ -134,7 +139,7 @@ def _see_as(sight: Visibility, source: Source, kind: Sequence[str], into: Condit
     column, *named = kind
     key = sight.audience.key
     into.add("EXISTS(SELECT 1 FROM audience WHERE audience=?)", key)
-    into.add("NOT " + _DENIED.format(source.owner, column), key, *named, sight.at, sight.at)
+    into.add("NOT " + _DENIED.format(source.owner, column), key, *named, *moments(sight))
 
 
 def needs_row(predicate: Predicate) -> bool:
