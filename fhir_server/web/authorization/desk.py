@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from fhir_server.audit.trail import Trail
 from fhir_server.auth.identity.provider import IdentityProvider
 from fhir_server.auth.server.contract import Authorizing
 from fhir_server.auth.server.grants import OFFLINE_LASTS
@@ -27,7 +28,8 @@ _PORTS = {"http": 80, "https": 443}
 class Desk:
     """Where people decide what apps may do. `clock` gives microseconds since 1970.
 
-    `providers` sign people in elsewhere, by the names that they have in our addresses.
+    `providers` sign people in elsewhere, by the names that they have in our addresses; `trail` records who signs in
+    and out, None where nothing is recorded.
     """
 
     authorizing: Authorizing
@@ -39,6 +41,7 @@ class Desk:
     clock: Callable[[], int]
     sign_in: SignIn
     providers: Mapping[str, IdentityProvider]
+    trail: Trail | None
 
 
 async def desk_of(
@@ -59,4 +62,5 @@ async def desk_of(
         clock=service.clock,
         sign_in=SignIn(server.accounts),
         providers=providers,
+        trail=service.trail,
     )
