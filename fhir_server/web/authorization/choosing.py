@@ -9,12 +9,12 @@ from fastapi import Response
 
 from fhir_server.auth.server.contract import PendingAuthorization
 from fhir_server.auth.server.users import User
-from fhir_server.web.authorization.choices import Choice
+from fhir_server.web.authorization.choices import Choice, criteria
 from fhir_server.web.authorization.visit import Visit, address_of
 
 ABSENT = "This patient is not there, or not for you to see."
 
-_TOO_SHORT = "Write a name, an NHS number or a date of birth."
+_NOTHING_TO_FIND = "Write a name, an NHS number or a date of birth."
 _NONE = "No patient that you may see matches. Look at the spelling, or write less."
 
 
@@ -73,8 +73,8 @@ async def patients_page(
         return await _own_patients_page(visit, user, picker)
     if sought is None:
         return _page(visit, picker, sought="", wrong=wrong)
-    if not sought:
-        return _page(visit, picker, sought=sought, wrong=_TOO_SHORT)
+    if not criteria(sought):
+        return _page(visit, picker, sought=sought, wrong=_NOTHING_TO_FIND)
     found, more = await visit.desk.patients.find(visit.asker(user), sought)
     if not found:
         return _page(visit, picker, sought=sought, wrong=_NONE)
