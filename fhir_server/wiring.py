@@ -48,6 +48,7 @@ from fhir_server.settings import (
     definitions_folder,
     parameters_folder,
     policy_folder,
+    registrations_in,
 )
 from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
@@ -161,9 +162,12 @@ class Node:
         web = web_application(about, ready=store.now, registry=registry)
         if trust is not None and trust.server is not None:
             # Here, since a node without it needs none of it, and would start later.
+            from fhir_server.web.authorization.desk import desk_of  # noqa: PLC0415
+            from fhir_server.web.authorization.pages import pages  # noqa: PLC0415
             from fhir_server.web.oauth import add_oauth  # noqa: PLC0415
 
             add_oauth(web, trust.server, clock)
+            web.include_router(pages(await desk_of(trust.server, service, trust.providers)))
         self._web = web
         return backfill
 
@@ -202,7 +206,14 @@ async def trust_of(settings: Settings, store: Store) -> AsyncIterator[Trust | No
     from fhir_server.auth.trust import trusting  # noqa: PLC0415
 
     site = site_of(settings) if settings.has_authorization_server else None
-    async with trusting(settings.issuers, settings.meant_for, site=site, store=store) as trust:
+    path = settings.identity_providers
+    async with trusting(
+        settings.issuers,
+        settings.meant_for,
+        site=site,
+        store=store,
+        registrations={} if path is None else registrations_in(path),
+    ) as trust:
         yield trust
 
 
