@@ -18,6 +18,8 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fhir_server
+from fhir_server.audit.publishing import Publisher
+from fhir_server.audit.resource import Origin
 from fhir_server.audit.trail import Trail
 from fhir_server.auth.caller import Callers
 from fhir_server.catalogue.backfill import Backfill
@@ -119,8 +121,9 @@ class Node:
                 ) as store,
                 callers_of(self.settings) as callers,
             ):
-                backfill = await self._build(store, callers)
-                async with working(backfill, event_log(self.settings)):
+                backfill, publisher = await self._build(store, callers)
+                tell = event_log(self.settings)
+                async with working(backfill, tell), publishing(publisher, tell):
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
         except (FhirError, OSError, ValueError) as error:
@@ -129,7 +132,9 @@ class Node:
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _build(self, store: Store, callers: Callers | None) -> Backfill:
+    async def _build(
+        self, store: Store, callers: Callers | None
+    ) -> tuple[Backfill, Publisher | None]:
         registry = CollectorRegistry()
         service = await service_of(self.settings, store, callers)
         backfill = Backfill(store, service.register, new_id())
@@ -149,7 +154,7 @@ class Node:
             clock=clock,
         )
         self._web = web_application(about, ready=store.now, registry=registry)
-        return backfill
+        return backfill, service.publisher
 
 
 @asynccontextmanager
@@ -174,6 +179,31 @@ async def _work(backfill: Backfill, tell: Tell) -> None:
             tell("backfill_failed", {"level": "error", "problem": type(problem).__name__})
             busy = False
         await asyncio.sleep(0 if busy else LOOKED_FOR)
+
+
+@asynccontextmanager
+async def publishing(publisher: Publisher | None, tell: Tell) -> AsyncIterator[None]:
+    """Make AuditEvents while nothing else is to be done, until the block ends."""
+    if publisher is None:
+        yield
+        return
+    task = asyncio.create_task(_publish(publisher, tell))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _publish(publisher: Publisher, tell: Tell) -> None:
+    while True:
+        try:
+            idle = await publisher.in_passing()
+        except Exception as problem:  # noqa: BLE001 - whatever it was, the next attempt may fare better
+            tell("publishing_failed", {"level": "error", "problem": type(problem).__name__})
+            idle = False
+        await asyncio.sleep(0 if idle else LOOKED_FOR)
 
 
 @asynccontextmanager
@@ -204,13 +234,15 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
     """Return what the FHIR API works with; with `callers` nothing is seen without a token."""
     known = definitions_in(definitions_folder())
     base_url = settings.base_url or settings.origin + PREFIX
+    register = await opened_register(
+        store, Extractor(known, base_url=base_url), parameters_folder()
+    )
+    trail = _trail(settings, store)
     return Service(
         store=store,
         definitions=known,
         validator=Validator(known),
-        register=await opened_register(
-            store, Extractor(known, base_url=base_url), parameters_folder()
-        ),
+        register=register,
         projector=Projector(known),
         sight=_sight_without_token(settings),
         clock=clock,
@@ -225,7 +257,10 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         disclosure=None
         if callers is None
         else Disclosure(_purposes(), settings.default_purpose, settings.opt_out_days),
-        trail=_trail(settings, store),
+        trail=trail,
+        publisher=None
+        if trail is None
+        else Publisher(store, register, Origin(base_url, await store.secret("audit-event"))),
         limits=Limits(body=settings.max_body, entries=settings.max_entries),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )

@@ -8,13 +8,18 @@ from dataclasses import dataclass, field, replace
 from fhir_server.audit.trail import Recording
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
-from fhir_server.fhir.errors import InsufficientScope
+from fhir_server.fhir.errors import InsufficientScope, MethodNotAllowed
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.indexing import Extractor
 from fhir_server.storage.contract import Store, WriteOp, WriteResult
+
+AUDIT_EVENT = "AuditEvent"
+"""What is made of the log; where nothing is recorded it is a type as any other."""
+
+_SEEING = frozenset("rs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,8 @@ class Call:
     `sight` is what may be seen. With `rights` it is nothing until an interaction says what it needs, by `to`;
     without them the caller may do everything with what is in sight. To an `audience` what people denied it is hidden.
     `lenient` is `Prefer: handling=lenient`: unknown search parameters are left out instead of refused.
-    `recording` is what its writes are logged as, None where nothing is.
+    `recording` is what its writes are logged as, None where nothing is. `hidden` are types that nobody sees who asks
+    for this purpose.
     """
 
     store: Store
@@ -42,6 +48,7 @@ class Call:
     audience: Audience | None = None
     needs: str = ""
     recording: Recording | None = None
+    hidden: frozenset[str] = frozenset()
     _narrowed: dict[str, Call] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
@@ -56,6 +63,8 @@ class Call:
         `letters` are of SMART's `cruds`; without types it is about all that may be seen. Where an interaction
         runs within another, what either needs bounds both.
         """
+        if self.recording is not None and AUDIT_EVENT in types and not _SEEING.issuperset(letters):
+            raise _made_here()
         if self.rights is None:
             return self
         narrowed = self._narrowed.get(letters)
@@ -72,9 +81,16 @@ class Call:
 def _narrowed(call: Call, rights: Rights, letters: str) -> Call:
     needs = "".join(each for each in LETTERS if each in letters or each in call.needs)
     sight = rights.sight(needs)
+    if call.hidden:
+        sight = sight.of_types(call.definitions.resource_types - call.hidden)
     if call.audience is not None:
         sight = sight.of_audience(call.audience, at=call.now)
     return replace(call, sight=sight, needs=needs)
+
+
+def _made_here() -> MethodNotAllowed:
+    told = "AuditEvents are made by this server alone: they are read and searched, never written, changed or deleted."
+    return MethodNotAllowed(told, ("GET", "HEAD", "OPTIONS"))
 
 
 def _insufficient(call: Call, resource_type: str) -> InsufficientScope:
