@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fhir_server.audit.trail import Recording
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
-from fhir_server.fhir.errors import InsufficientScope, MethodNotAllowed
+from fhir_server.fhir.errors import Forbidden, InsufficientScope, MethodNotAllowed
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
@@ -16,10 +16,10 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.indexing import Extractor
 from fhir_server.storage.contract import Store, WriteOp, WriteResult
 
+_WRITING = frozenset("cud")
+
 AUDIT_EVENT = "AuditEvent"
 """What is made of the log; where nothing is recorded it is a type as any other."""
-
-_SEEING = frozenset("rs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Call:
     `base_url` is this server's FHIR base without a slash at the end: absolute references below it are local.
     `now` is when the request came, in microseconds: criteria with an approximate date are relative to it.
     `sight` is what may be seen. With `rights` it is nothing until an interaction says what it needs, by `to`;
-    without them the caller may do everything with what is in sight. To an `audience` what people denied it is hidden.
+    without them the caller may do everything with what is in sight. To an `audience` what people denied it is hidden;
+    it `only_reads` where its purpose is one that opt-outs bind: whether a write is refused would tell of whom.
     `lenient` is `Prefer: handling=lenient`: unknown search parameters are left out instead of refused.
     `recording` is what its writes are logged as, None where nothing is. `hidden` are types that nobody sees who asks
     for this purpose.
@@ -46,6 +47,7 @@ class Call:
     now: int = 0
     rights: Rights | None = None
     audience: Audience | None = None
+    only_reads: bool = False
     needs: str = ""
     recording: Recording | None = None
     hidden: frozenset[str] = frozenset()
@@ -63,10 +65,15 @@ class Call:
         `letters` are of SMART's `cruds`; without types it is about all that may be seen. Where an interaction
         runs within another, what either needs bounds both.
         """
-        if self.recording is not None and AUDIT_EVENT in types and not _SEEING.issuperset(letters):
+        writes = not _WRITING.isdisjoint(letters)
+        if writes and self.recording is not None and AUDIT_EVENT in types:
             raise _made_here()
         if self.rights is None:
             return self
+        if self.only_reads and writes:
+            raise Forbidden(
+                "Nothing is written for the token's purpose of use: it may read and search"
+            )
         narrowed = self._narrowed.get(letters)
         if narrowed is None:
             # Remembered, since a caller asks for many things with one token: without an audience, rights know no

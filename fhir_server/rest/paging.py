@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
-from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes
+from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes, found_entries
 from fhir_server.fhir.bundle import Request as Asked
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
@@ -183,12 +184,16 @@ def _found_entries(
     found: _Modes,
     issues: Sequence[Issue],
     projection: Projection | None = None,
-) -> list[Entry]:
-    entries = [
-        _found_entry(service, request.base_url, row.stored, mode, projection)
-        for mode, rows in found
-        for row in rows
-    ]
+) -> list[Entry | bytes]:
+    entries: list[Entry | bytes] = []
+    for mode, rows in found:
+        bodies = [(row.stored.key, row.stored.body or b"") for row in rows]
+        if projection is not None:
+            cut = partial(
+                service.projector.project, projection=projection, included=mode == "include"
+            )
+            bodies = [(key, cut(body)) for key, body in bodies]
+        entries += found_entries(request.base_url, bodies, mode)
     if issues:
         entries.append(Entry(resource=outcome_bytes(issues), mode="outcome"))
     return entries
@@ -200,15 +205,6 @@ def _shown(matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...
 
 def _modes(matches: Sequence[Row], included: Sequence[Row]) -> _Modes:
     return (("match", matches), ("include", included))
-
-
-def _found_entry(
-    service: Service, base_url: str, stored: Stored, mode: SearchMode, projection: Projection | None
-) -> Entry:
-    body = stored.body or b""
-    if projection is not None:
-        body = service.projector.project(body, projection, included=mode == "include")
-    return Entry(f"{base_url}/{stored.key}", body, mode)
 
 
 def _version_entry(

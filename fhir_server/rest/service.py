@@ -101,10 +101,12 @@ class Service:
         call = self.call_at(request.base_url, lenient=lenient, rights=rights)
         if request.audience is None and request.method in _READING:
             return call
+        only_reads = self.disclosure is not None and self.disclosure.only_reads(request.audience)
         return replace(
             call,
             now=self.clock(),
             audience=request.audience,
+            only_reads=only_reads,
             recording=request.recording,
             hidden=self._hidden(request),
         )
