@@ -9,6 +9,7 @@ from fhir_server.audit.trail import Recording
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import Forbidden, InsufficientScope, MethodNotAllowed
+from fhir_server.fhir.resource import Resource
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
@@ -33,7 +34,7 @@ class Call:
     it `only_reads` where its purpose is one that opt-outs bind: whether a write is refused would tell of whom.
     `lenient` is `Prefer: handling=lenient`: unknown search parameters are left out instead of refused.
     `recording` is what its writes are logged as, None where nothing is. `hidden` are types that nobody sees who asks
-    for this purpose.
+    for this purpose. `provenance` was sent along, and is written with what is written.
     """
 
     store: Store
@@ -51,6 +52,7 @@ class Call:
     needs: str = ""
     recording: Recording | None = None
     hidden: frozenset[str] = frozenset()
+    provenance: Resource | None = None
     _narrowed: dict[str, Call] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:

@@ -21,6 +21,7 @@ from fhir_server.rest.conditional import preferences
 from fhir_server.rest.cors import CrossOrigin
 from fhir_server.rest.cursors import Cursors
 from fhir_server.rest.projection import Projector
+from fhir_server.rest.provenance import provenance_of
 from fhir_server.rest.request import Request
 from fhir_server.storage.contract import Store
 
@@ -109,6 +110,7 @@ class Service:
             only_reads=only_reads,
             recording=request.recording,
             hidden=self._hidden(request),
+            provenance=provenance_of(request, self.validator),
         )
 
     def _hidden(self, request: Request) -> frozenset[str]:
