@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import get_running_loop
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from hashlib import blake2b
 from itertools import count
@@ -19,6 +19,8 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fhir_server
+from fhir_server.audit.publishing import Publisher
+from fhir_server.audit.resource import Origin
 from fhir_server.audit.trail import Trail
 from fhir_server.auth.caller import Callers
 from fhir_server.auth.server.site import Site
@@ -129,8 +131,8 @@ class Node:
                 ) as store,
                 trust_of(self.settings, store) as trust,
             ):
-                backfill = await self._build(store, trust)
-                async with working(backfill, event_log(self.settings)):
+                backfill, publisher = await self._build(store, trust)
+                async with working(backfill, publisher, event_log(self.settings)):
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
         except (FhirError, OSError, ValueError) as error:
@@ -139,7 +141,7 @@ class Node:
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _build(self, store: Store, trust: Trust | None) -> Backfill:
+    async def _build(self, store: Store, trust: Trust | None) -> tuple[Backfill, Publisher | None]:
         registry = CollectorRegistry()
         callers = None if trust is None else trust.callers
         service = await service_of(self.settings, store, callers)
@@ -169,29 +171,35 @@ class Node:
             add_oauth(web, trust.server, clock)
             web.include_router(pages(await desk_of(trust.server, service, trust.providers)))
         self._web = web
-        return backfill
+        return backfill, service.publisher
 
 
 @asynccontextmanager
-async def working(backfill: Backfill, tell: Tell) -> AsyncIterator[None]:
-    """Index by new search parameters beside the requests until the block ends."""
-    task = asyncio.create_task(_work(backfill, tell))
+async def working(
+    backfill: Backfill, publisher: Publisher | None, tell: Tell
+) -> AsyncIterator[None]:
+    """Index by new search parameters and make AuditEvents, beside the requests, until the block ends."""
+    steps = {"backfill_failed": lambda: backfill.step(clock())}
+    if publisher is not None:
+        steps["publishing_failed"] = publisher.in_passing
+    tasks = [asyncio.create_task(_work(step, failed, tell)) for failed, step in steps.items()]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         with suppress(FhirError):
             await backfill.release()
 
 
-async def _work(backfill: Backfill, tell: Tell) -> None:
+async def _work(step: Callable[[], Awaitable[bool]], failed: str, tell: Tell) -> None:
     while True:
         try:
-            busy = await backfill.step(clock())
+            busy = await step()
         except Exception as problem:  # noqa: BLE001 - whatever it was, the next attempt may fare better
-            tell("backfill_failed", {"level": "error", "problem": type(problem).__name__})
+            tell(failed, {"level": "error", "problem": type(problem).__name__})
             busy = False
         await asyncio.sleep(0 if busy else LOOKED_FOR)
 
@@ -241,13 +249,15 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
     """Return what the FHIR API works with; with `callers` nothing is seen without a token."""
     known = definitions_in(definitions_folder())
     base_url = settings.base_url or settings.origin + PREFIX
+    register = await opened_register(
+        store, Extractor(known, base_url=base_url), parameters_folder()
+    )
+    trail = _trail(settings, store)
     return Service(
         store=store,
         definitions=known,
         validator=Validator(known),
-        register=await opened_register(
-            store, Extractor(known, base_url=base_url), parameters_folder()
-        ),
+        register=register,
         projector=Projector(known),
         sight=_sight_without_token(settings),
         clock=clock,
@@ -262,7 +272,10 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         disclosure=None
         if callers is None
         else Disclosure(_purposes(), settings.default_purpose, settings.opt_out_days),
-        trail=_trail(settings, store),
+        trail=trail,
+        publisher=None
+        if trail is None
+        else Publisher(store, register, Origin(base_url, await store.secret("audit-event"))),
         limits=Limits(body=settings.max_body, entries=settings.max_entries),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )

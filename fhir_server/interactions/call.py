@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from fhir_server.audit.trail import Recording
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
-from fhir_server.fhir.errors import Forbidden, InsufficientScope
+from fhir_server.fhir.errors import Forbidden, InsufficientScope, MethodNotAllowed
+from fhir_server.fhir.resource import Resource
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
@@ -17,6 +18,9 @@ from fhir_server.search.indexing import Extractor
 from fhir_server.storage.contract import Store, WriteOp, WriteResult
 
 _WRITING = frozenset("cud")
+
+AUDIT_EVENT = "AuditEvent"
+"""What is made of the log; where nothing is recorded it is a type as any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Call:
     without them the caller may do everything with what is in sight. To an `audience` what people denied it is hidden;
     it `only_reads` where its purpose is one that opt-outs bind: whether a write is refused would tell of whom.
     `lenient` is `Prefer: handling=lenient`: unknown search parameters are left out instead of refused.
-    `recording` is what its writes are logged as, None where nothing is.
+    `recording` is what its writes are logged as, None where nothing is. `hidden` are types that nobody sees who asks
+    for this purpose. `provenance` was sent along, and is written with what is written.
     """
 
     store: Store
@@ -46,6 +51,8 @@ class Call:
     only_reads: bool = False
     needs: str = ""
     recording: Recording | None = None
+    hidden: frozenset[str] = frozenset()
+    provenance: Resource | None = None
     _narrowed: dict[str, Call] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
@@ -60,9 +67,12 @@ class Call:
         `letters` are of SMART's `cruds`; without types it is about all that may be seen. Where an interaction
         runs within another, what either needs bounds both.
         """
+        writes = not _WRITING.isdisjoint(letters)
+        if writes and self.recording is not None and AUDIT_EVENT in types:
+            raise _made_here()
         if self.rights is None:
             return self
-        if self.only_reads and not _WRITING.isdisjoint(letters):
+        if self.only_reads and writes:
             raise Forbidden(
                 "Nothing is written for the token's purpose of use: it may read and search"
             )
@@ -80,9 +90,16 @@ class Call:
 def _narrowed(call: Call, rights: Rights, letters: str) -> Call:
     needs = "".join(each for each in LETTERS if each in letters or each in call.needs)
     sight = rights.sight(needs)
+    if call.hidden:
+        sight = sight.of_types(call.definitions.resource_types - call.hidden)
     if call.audience is not None:
         sight = sight.of_audience(call.audience, at=call.now)
     return replace(call, sight=sight, needs=needs)
+
+
+def _made_here() -> MethodNotAllowed:
+    told = "AuditEvents are made by this server alone: they are read and searched, never written, changed or deleted."
+    return MethodNotAllowed(told, ("GET", "HEAD", "OPTIONS"))
 
 
 def _insufficient(call: Call, resource_type: str) -> InsufficientScope:
