@@ -56,6 +56,7 @@ class Claims(msgspec.Struct, frozen=True):
     organisation: str | None = None
     role: str | None = None
     purpose: str | None = None
+    programme: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +141,5 @@ def _access(said: Claims) -> Access:
         organisation=said.organisation,
         role=said.role,
         purpose=said.purpose,
+        programme=said.programme,
     )

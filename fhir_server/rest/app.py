@@ -17,7 +17,7 @@ from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bearer import caller_of
 from fhir_server.rest.content import Disconnected, Receive, Streamed
-from fhir_server.rest.disclosing import audience_of, rule_of
+from fhir_server.rest.disclosing import admit, rule_of
 from fhir_server.rest.negotiation import Format, negotiate
 from fhir_server.rest.recording import recorded, recording_of
 from fhir_server.rest.rendering import error_answer, failure_answer
@@ -122,12 +122,12 @@ class FhirApplication:
         callers = self._service.callers
         if callers is not None and not route.open:
             now = self._service.clock()
-            request.caller = caller = await caller_of(callers, request, now=now)
+            caller = await caller_of(callers, request, now=now)
             recording = request.recording
             if recording is not None:
                 recording.agent = agent_of(caller.access)
                 recording.rule = ""
-            request.audience = await audience_of(self._service, caller, now=now)
+            await admit(self._service, request, caller, now=now)
             if recording is not None:
                 recording.rule = rule_of(self._service, request.audience)
         return await answer_by(route, self._service, request)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fhir_server.auth.caller import Caller
 from fhir_server.policy.decision import Audience
+from fhir_server.policy.disclosure import Disclosure, Standing
+from fhir_server.rest.request import Request
 from fhir_server.rest.service import Service
 
 
@@ -15,13 +19,25 @@ def rule_of(service: Service, audience: Audience | None) -> str:
     return "" if rule is None else f"default:{rule.id}"
 
 
-async def audience_of(service: Service, caller: Caller, *, now: int) -> Audience | None:
-    """Return the audience, None where nobody is asked for a purpose; raise Forbidden."""
-    disclosure = service.disclosure
-    if disclosure is None:
-        return None
-    audience, rule = disclosure.audience(caller.access)
-    if rule.opt_out:
+async def admit(service: Service, request: Request, caller: Caller, *, now: int) -> None:
+    """Have a request asked by this caller, within its role and for its purpose; raise Forbidden."""
+    request.caller = caller
+    if service.disclosure is None:
+        return
+    standing = _standing(service, service.disclosure, caller)
+    if standing.rule.opt_out and not standing.audience.exempt:
         known = await service.store.opt_outs()
-        disclosure.check_register(rule, None if known is None else known.as_of, now=now)
-    return audience
+        as_of = None if known is None else known.as_of
+        service.disclosure.check_register(standing.rule, as_of, now=now)
+    request.caller = replace(caller, rights=standing.rights)
+    request.audience = standing.audience
+
+
+def _standing(service: Service, disclosure: Disclosure, caller: Caller) -> Standing:
+    """Return what a caller's claims come to: worked out once, as it asks for many things with one token."""
+    known = service.kept.standings.get(caller.rights)
+    if known is None:
+        known = disclosure.standing(caller.access, caller.rights)
+        service.kept.forget_if_many()
+        service.kept.standings[caller.rights] = known
+    return known
