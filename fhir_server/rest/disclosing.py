@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fhir_server.auth.caller import Caller
+from fhir_server.fhir.errors import Forbidden
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.disclosure import Disclosure, Standing
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Service
+
+_ORGANISATION = b"nhsd-end-user-organisation-ods"
 
 
 def rule_of(service: Service, audience: Audience | None) -> str:
@@ -22,6 +25,7 @@ def rule_of(service: Service, audience: Audience | None) -> str:
 async def admit(service: Service, request: Request, caller: Caller, *, now: int) -> None:
     """Have a request asked by this caller, within its role and for its purpose; raise Forbidden."""
     request.caller = caller
+    _check_organisation(request, caller)
     if service.disclosure is None:
         return
     standing = _standing(service, service.disclosure, caller)
@@ -41,3 +45,12 @@ def _standing(service: Service, disclosure: Disclosure, caller: Caller) -> Stand
         service.kept.forget_if_many()
         service.kept.standings[caller.rights] = known
     return known
+
+
+def _check_organisation(request: Request, caller: Caller) -> None:
+    """Raise Forbidden where a request says to come from another organisation than its token does."""
+    said = request.headers.get(_ORGANISATION)
+    if said is not None and said.decode("latin-1") != caller.access.organisation:
+        raise Forbidden(
+            "NHSD-End-User-Organisation-ODS names another organisation than the token (claim organisation)"
+        )
