@@ -14,6 +14,7 @@ from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.indexing import Extractor
+from fhir_server.search.query import PAGE_SIZES, PageSizes
 from fhir_server.storage.contract import Store, WriteOp, WriteResult
 
 _WRITING = frozenset("cud")
@@ -21,7 +22,7 @@ _WRITING = frozenset("cud")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One caller's request: what it may use, what it may see.
+    """One caller's request: what it may use, what it may see, and how large its pages are.
 
     `base_url` is this server's FHIR base without a slash at the end: absolute references below it are local.
     `now` is when the request came, in microseconds: criteria with an approximate date are relative to it.
@@ -45,6 +46,7 @@ class Call:
     audience: Audience | None = None
     only_reads: bool = False
     needs: str = ""
+    page_sizes: PageSizes = PAGE_SIZES
     recording: Recording | None = None
     _narrowed: dict[str, Call] = field(default_factory=dict, init=False, compare=False, repr=False)
 
