@@ -41,6 +41,7 @@ from fhir_server.rest.service import Limits, Service
 from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.search.indexing import Extractor
+from fhir_server.search.query import PageSizes
 from fhir_server.settings import (
     PREFIX,
     LogLevel,
@@ -123,6 +124,7 @@ class Node:
                     clock=clock,
                     seconds=self.settings.search_seconds,
                     enforcement=enforcement(),
+                    zone=self.settings.time_zone,
                 ) as store,
                 trust_of(self.settings, store) as trust,
             ):
@@ -233,7 +235,7 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         definitions=known,
         validator=Validator(known),
         register=await opened_register(
-            store, Extractor(known, base_url=base_url), parameters_folder()
+            store, Extractor(known, zone=settings.time_zone, base_url=base_url), parameters_folder()
         ),
         projector=Projector(known),
         sight=_sight_without_token(settings),
@@ -250,7 +252,11 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         if callers is None
         else Disclosure(_purposes(), settings.default_purpose, settings.opt_out_days),
         trail=_trail(settings, store),
-        limits=Limits(body=settings.max_body, entries=settings.max_entries),
+        limits=Limits(
+            body=settings.max_body,
+            entries=settings.max_entries,
+            pages=PageSizes(settings.page_size, settings.max_page_size),
+        ),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )
 
