@@ -11,7 +11,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from getpass import getuser
 from pathlib import Path
@@ -100,11 +100,13 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
         report(batch.source, problems)
         state.reached(batch.source, batch.items[-1].line, len(batch.items))
 
-    async with open_store(path, clock=clock, enforcement=enforcement()) as store:
-        register = await _opened(store, base_url)
+    async with _open(settings) as store:
+        register = await _opened(store, settings)
         loader = Loader(store, register, _transact(store, register, base_url), done, tally)
         await _tell(store, f"{len(sources)} files are being loaded")
-        with workers(number, folder, base_url, keep_invalid=keep_invalid) as pool:
+        with workers(
+            number, folder, base_url, settings.time_zone, keep_invalid=keep_invalid
+        ) as pool:
             found = batches(sources, state)
             stream = prepared(pool, number, found, lambda: parameters_in(register.current))
             await loader.run(stream)
@@ -128,9 +130,20 @@ def _person() -> Agent:
     return Agent("urn:fhir-server:command-line", name)
 
 
-async def _opened(store: Store, base_url: str) -> Register:
+def _open(settings: Settings) -> AbstractAsyncContextManager[Store]:
+    """Open the store of the settings."""
+    return open_store(
+        settings.store_path, clock=clock, enforcement=enforcement(), zone=settings.time_zone
+    )
+
+
+async def _opened(store: Store, settings: Settings) -> Register:
     """Return the search parameters in force on a store; a new one has those that are shipped at once."""
-    extractor = Extractor(definitions_in(definitions_folder()), base_url=base_url)
+    extractor = Extractor(
+        definitions_in(definitions_folder()),
+        zone=settings.time_zone,
+        base_url=_base_url(settings),
+    )
     register = await opened_register(store, extractor, parameters_folder())
     backfill = Backfill(store, register, new_id())
     if not await store.now():
@@ -174,10 +187,10 @@ async def load_demonstration(settings: Settings, *, patients: int, trusts: int) 
     today = datetime.fromtimestamp(clock() / 1_000_000, UTC).date()
     path = settings.store_path
     path.parent.mkdir(parents=True, exist_ok=True)
-    made_with = preparation(definitions_folder(), _base_url(settings))
+    made_with = preparation(definitions_folder(), _base_url(settings), settings.time_zone)
     resources = platform(seed=DEMONSTRATION_SEED, trusts=trusts, patients=patients, today=today)
-    async with open_store(path, clock=clock, enforcement=enforcement()) as store:
-        register = await _opened(store, _base_url(settings))
+    async with _open(settings) as store:
+        register = await _opened(store, settings)
         made_with = indexing_by(made_with, parameters_in(register.current))
         drafts = [
             prepare(made_with, each, Key(each["resourceType"], each["id"])) for each in resources
@@ -188,7 +201,7 @@ async def load_demonstration(settings: Settings, *, patients: int, trusts: int) 
 
 async def load_opt_outs(settings: Settings, numbers: Collection[str], *, as_of: int) -> OptOuts:
     """Put a register of NHS numbers in place of the one in the store; raise FhirError."""
-    async with open_store(settings.store_path, clock=clock, enforcement=enforcement()) as store:
+    async with _open(settings) as store:
         known = await store.replace_opt_outs(numbers, as_of=as_of)
         await _tell(store, f"a register of {known.number} opt-outs was loaded")
         return known
@@ -196,7 +209,7 @@ async def load_opt_outs(settings: Settings, numbers: Collection[str], *, as_of: 
 
 async def opt_outs(settings: Settings) -> OptOuts | None:
     """Return what register of opt-outs the store has; raise FhirError."""
-    async with open_store(settings.store_path, clock=clock) as store:
+    async with _open(settings) as store:
         return await store.opt_outs()
 
 
@@ -204,7 +217,7 @@ async def opt_outs(settings: Settings) -> OptOuts | None:
 async def authorization(settings: Settings) -> AsyncIterator[AuthorizationServer]:
     """Yield the authorization server of the store, which may be in use; made if absent. Raise FhirError."""
     settings.store_path.parent.mkdir(parents=True, exist_ok=True)
-    async with open_store(settings.store_path, clock=clock) as store:
+    async with _open(settings) as store:
         yield authorization_server(
             site_of(settings),
             store.key_values,
@@ -248,7 +261,7 @@ def verifying(settings: Settings) -> Iterator[Reached | Broken]:
 
 async def recorded_events(settings: Settings, *, after: int) -> AsyncIterator[tuple[int, Event]]:
     """Yield the events of the audit log that follow a number, each with its own; raise FhirError."""
-    async with open_store(settings.store_path, clock=clock) as store:
+    async with _open(settings) as store:
         while entries := await store.audit_log.entries(after, EVENTS_TOGETHER):
             for number, entry in enumerate(entries, after + 1):
                 yield number, decoded(entry)
@@ -261,7 +274,11 @@ def reindexing(settings: Settings) -> Iterator[Progress]:
     extractor = _extractor(settings, kept)
     people = People(enforcement(), lambda body: laid_down(parse_resource(body), extractor))
     yield from reindex(
-        settings.store_path, _extraction(extractor), generation=kept.generation, people=people
+        settings.store_path,
+        _extraction(extractor),
+        generation=kept.generation,
+        people=people,
+        zone=settings.time_zone,
     )
 
 
@@ -270,7 +287,7 @@ def _extractor(settings: Settings, kept: Catalogue) -> Extractor:
     definitions = definitions_in(definitions_folder()).extended_by(
         unpacked(kept.content).additions()
     )
-    return Extractor(definitions, base_url=_base_url(settings))
+    return Extractor(definitions, zone=settings.time_zone, base_url=_base_url(settings))
 
 
 def _extraction(extractor: Extractor) -> Callable[[bytes], IndexRecord]:

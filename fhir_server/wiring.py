@@ -39,6 +39,7 @@ from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.rules import disclosure, enforcement
 from fhir_server.search.indexing import Extractor
+from fhir_server.search.query import PageSizes
 from fhir_server.settings import (
     PREFIX,
     LogLevel,
@@ -120,6 +121,7 @@ class Node:
                     clock=clock,
                     seconds=self.settings.search_seconds,
                     enforcement=enforcement(),
+                    zone=self.settings.time_zone,
                 ) as store,
                 trust_of(self.settings, store) as trust,
             ):
@@ -228,7 +230,7 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
     known = definitions_in(definitions_folder())
     base_url = settings.base_url or settings.origin + PREFIX
     register = await opened_register(
-        store, Extractor(known, base_url=base_url), parameters_folder()
+        store, Extractor(known, zone=settings.time_zone, base_url=base_url), parameters_folder()
     )
     trail = _trail(settings, store)
     return Service(
@@ -252,7 +254,11 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         publisher=None
         if trail is None
         else Publisher(store, register, Origin(base_url, await store.secret("audit-event"))),
-        limits=Limits(body=settings.max_body, entries=settings.max_entries),
+        limits=Limits(
+            body=settings.max_body,
+            entries=settings.max_entries,
+            pages=PageSizes(settings.page_size, settings.max_page_size),
+        ),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )
 

@@ -16,6 +16,7 @@ from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.indexing import Extractor
+from fhir_server.search.query import PAGE_SIZES, PageSizes
 from fhir_server.storage.contract import Store, WriteOp, WriteResult
 
 _WRITING = frozenset("cud")
@@ -26,7 +27,7 @@ AUDIT_EVENT = "AuditEvent"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One caller's request: what it may use, what it may see.
+    """One caller's request: what it may use, what it may see, and how large its pages are.
 
     `base_url` is this server's FHIR base without a slash at the end: absolute references below it are local.
     `now` is when the request came, in microseconds: criteria with an approximate date are relative to it.
@@ -56,6 +57,7 @@ class Call:
     disclosure: Disclosure | None = None
     rounded: bool = False
     needs: str = ""
+    page_sizes: PageSizes = PAGE_SIZES
     recording: Recording | None = None
     hidden: frozenset[str] = frozenset()
     provenance: Resource | None = None

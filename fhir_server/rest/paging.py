@@ -151,7 +151,7 @@ async def history_page(
     """Return one page of the history of a resource, a type or everything."""
     await _published(service, resource_type, ())
     page = _page(service, request, "/".join(request.segments), request.pairs)
-    scope, count = history_scope(resource_type, logical_id, page.asked)
+    scope, count = history_scope(resource_type, logical_id, page.asked, sizes=service.limits.pages)
     projection = service.projector.projection_in(resource_type, page.asked)
     found = await history(service.call(request), scope, count=count, after=page.after)
     body = bundle_bytes(

@@ -23,6 +23,7 @@ from fhir_server.rest.cursors import Cursors
 from fhir_server.rest.projection import Projector
 from fhir_server.rest.provenance import provenance_of
 from fhir_server.rest.request import Request
+from fhir_server.search.query import PAGE_SIZES, PageSizes
 from fhir_server.storage.contract import Store
 
 _READING = frozenset({"GET", "HEAD"})
@@ -40,6 +41,7 @@ class Limits:
 
     body: int = 16 * 1024 * 1024
     entries: int = 1_000
+    pages: PageSizes = PAGE_SIZES
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ class Service:
             base_url,
             lenient,
             rights=rights,
+            page_sizes=self.limits.pages,
         )
         self.kept.forget_if_many()
         self.kept.calls[base_url, lenient, rights] = call
