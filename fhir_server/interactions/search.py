@@ -13,11 +13,15 @@ from fhir_server.interactions.including import NOTHING, follow
 from fhir_server.search.compartments import within
 from fhir_server.search.parsing import Query, parse_query
 from fhir_server.storage.contract import Count, Page, Position, Row
+from fhir_server.storage.parameters import Stamp
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of a search. `total` None: not counted; not `total_exact`: at least that many."""
+    """One page of a search. `total` None: not counted; not `total_exact`: at least that many.
+
+    `stamp` is that of its page, where nothing was read after it.
+    """
 
     query: Query
     rows: tuple[Row, ...]
@@ -26,6 +30,7 @@ class Found:
     total: int | None
     total_exact: bool
     issues: tuple[Issue, ...]
+    stamp: Stamp | None = None
 
 
 async def search(  # noqa: PLR0913 - options, each by keyword
@@ -52,6 +57,7 @@ async def search(  # noqa: PLR0913 - options, each by keyword
     if query.includes or query.revincludes:
         included = await follow(call, query.includes, query.revincludes, page.rows)
     count = await _total(call, query, page, after)
+    is_all = included is NOTHING and (count is None or (page.next is None and after is None))
     issues += included.issues
     if count is not None:
         issues += _inexact(count)
@@ -63,6 +69,7 @@ async def search(  # noqa: PLR0913 - options, each by keyword
         total=None if count is None else count.number,
         total_exact=count is not None and count.exact,
         issues=tuple(issues),
+        stamp=page.stamp if is_all else None,
     )
 
 

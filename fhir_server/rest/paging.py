@@ -93,7 +93,7 @@ async def search_page(
         now=page.moment,
         owner=owner,
     )
-    await service.register.check(force)
+    await service.register.check(force, found.stamp)
     query = found.query
     projection = service.projector.projection(resource_type, query.summary, query.elements)
     body = bundle_bytes(
@@ -105,7 +105,7 @@ async def search_page(
         found=_found_entries(service, request, _modes(found.rows, found.included), projection),
         entries=_told(found.issues),
     )
-    return Answer(200, body, shown=_shown(found.rows, found.included))
+    return Answer(200, body, shown=_shown(request, found.rows, found.included))
 
 
 async def operation_page(
@@ -131,7 +131,7 @@ async def operation_page(
         found=_found_entries(service, request, _modes(listed.matches, listed.included)),
         entries=_told(listed.issues),
     )
-    return Answer(200, body, shown=_shown(listed.matches, listed.included))
+    return Answer(200, body, shown=_shown(request, listed.matches, listed.included))
 
 
 async def history_page(
@@ -188,7 +188,10 @@ def _told(issues: Sequence[Issue]) -> list[Entry]:
     return [Entry(resource=outcome_bytes(issues), mode="outcome")] if issues else []
 
 
-def _shown(matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:
+def _shown(request: Request, matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:
+    """Return what is shown, for the record of it, where there is one."""
+    if request.recording is None:
+        return ()
     return tuple([row.stored for rows in (matches, included) for row in rows])
 
 

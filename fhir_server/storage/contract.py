@@ -162,10 +162,14 @@ class Row(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows in order; `next` is where the following page starts, None at the end."""
+    """Rows in order; `next` is where the following page starts, None at the end.
+
+    `stamp` is what `Store.stamp` gave, no earlier than the rows were read; None: it is to be asked for.
+    """
 
     rows: tuple[Row, ...]
     next: Position | None
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +311,7 @@ class Store(Protocol):
         ...
 
     async def stamp(self) -> Stamp:
-        """Return what tells whether the catalogue has changed: it is asked at each search."""
+        """Return what tells whether the catalogue has changed: it is looked at after each search."""
         ...
 
     async def catalogue(self) -> Catalogue:
