@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
 
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key
@@ -16,8 +18,7 @@ from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.parameters import Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """One page of a search. `total` None: not counted; not `total_exact`: at least that many.
 
     `stamp` is that of its page, where nothing was read after it.

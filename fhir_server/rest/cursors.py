@@ -22,8 +22,7 @@ _LONGEST = 8192
 _decode = msgspec.json.Decoder(tuple[int, int, tuple[int | str | None, ...]]).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(msgspec.Struct, frozen=True):
     """Where a page starts, and the moment (us) at which the first page of its query was asked for.
 
     All pages of one query share that moment, so that `ap` means the same on each.

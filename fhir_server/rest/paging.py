@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec.structs import replace
 
 from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes, found_entries
 from fhir_server.fhir.bundle import Request as Asked
@@ -35,8 +37,7 @@ _Modes: TypeAlias = Iterable[tuple[SearchMode, Sequence[Row]]]
 _MADE = {"POST": "201 Created", "DELETE": "204 No Content"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(msgspec.Struct, frozen=True):
     """Which page of a listing is asked for; `place` is the path that it is listed at."""
 
     request: Request
@@ -174,13 +175,13 @@ def _found_entries(
 ) -> list[bytes]:
     entries: list[bytes] = []
     for mode, rows in found:
-        bodies = [(row.stored.key, row.stored.body or b"") for row in rows]
+        stored = [row.stored for row in rows]
         if projection is not None:
             cut = partial(
                 service.projector.project, projection=projection, included=mode == "include"
             )
-            bodies = [(key, cut(body)) for key, body in bodies]
-        entries += found_entries(request.base_url, bodies, mode)
+            stored = [replace(each, body=cut(each.body or b"")) for each in stored]
+        entries += found_entries(request.base_url, stored, mode)
     return entries
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote
+
+import msgspec
 
 from fhir_server.audit.trail import Recording
 from fhir_server.auth.caller import Caller
@@ -30,8 +31,7 @@ HOW_TO_ANSWER = frozenset({"_format", "_pretty"})
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """What is asked: by the router's reading, `type`, `id` and `version` are parts of the path.
 
     `sent` are parameters that came in the body, as a query; `recording` is what it will be recorded as.
@@ -49,7 +49,7 @@ class Request:
     audience: Audience | None = None
     sent: str = ""
     recording: Recording | None = None
-    pairs: Pairs = field(init=False)
+    pairs: Pairs = ()
 
     def __post_init__(self) -> None:
         self.pairs = parse_pairs(self.query) if self.query else ()

@@ -160,8 +160,7 @@ class Row(msgspec.Struct, frozen=True):
         return unpacked(self.packed_record)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """Rows in order; `next` is where the following page starts, None at the end.
 
     `stamp` is what `Store.stamp` gave, no earlier than the rows were read; None: it is to be asked for.
