@@ -16,6 +16,7 @@ from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key, Stored
+from fhir_server.interactions.call import AUDIT_EVENT
 from fhir_server.interactions.history import history, history_scope
 from fhir_server.interactions.search import search
 from fhir_server.operations.operation import Invocation, Operation, Told
@@ -70,6 +71,14 @@ class _Page(msgspec.Struct, frozen=True):
         return urlencode((*applied, *request.form), safe="/:,$", quote_via=quote)
 
 
+async def _published(service: Service, resource_type: str | None, pairs: Pairs) -> None:
+    """Have all AuditEvents made where a listing names them; raise TooCostly if that takes too long."""
+    if service.publisher is not None and (
+        resource_type == AUDIT_EVENT or any(AUDIT_EVENT in text for pair in pairs for text in pair)
+    ):
+        await service.publisher.caught_up()
+
+
 async def search_page(
     service: Service,
     request: Request,
@@ -85,6 +94,7 @@ async def search_page(
     if EXPLAIN in dict(pairs) and may_explain(service, request):
         return await explanation(service, request, resource_type, pairs, owner=owner)
     place = resource_type or "" if owner is None else f"{owner}/{resource_type or '*'}"
+    await _published(service, resource_type, pairs)
     page, force = _page(service, request, place, pairs), service.register.current
     found = await search(
         service.call(request),
@@ -115,6 +125,7 @@ async def operation_page(
     """Return the resource that an operation tells, or one page of what it lists, linked as by GET."""
     page = _page(service, request, "/".join(request.segments), pairs)
     operation.check(page.asked)
+    await _published(service, None, pairs)
     force = service.register.current
     logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
     asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
@@ -139,6 +150,7 @@ async def history_page(
     service: Service, request: Request, resource_type: str | None, logical_id: str | None
 ) -> Answer:
     """Return one page of the history of a resource, a type or everything."""
+    await _published(service, resource_type, ())
     page = _page(service, request, "/".join(request.segments), request.pairs)
     scope, count = history_scope(resource_type, logical_id, page.asked)
     projection = service.projector.projection_in(resource_type, page.asked)

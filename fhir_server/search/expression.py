@@ -281,18 +281,31 @@ class Include:
     iterate: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """Resources inside others are matches: `alone`, or beside those that stand by themselves.
+
+    `as_container`: the match is the resource around them, once however many of them there are.
+    """
+
+    alone: bool
+    as_container: bool
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a store is asked for: resources of these types (None: of every type), in this order.
 
     Without sort keys the newest primary date comes first, then the latest created.
     `placed` says by type what resources of that type must satisfy besides.
+    With `contained`, which is asked of one type, what is inside other resources is found.
     """
 
     types: frozenset[str] | None
     predicate: Predicate = EVERYTHING
     sort: tuple[SortKey, ...] = ()
     placed: tuple[tuple[str, Predicate], ...] = ()
+    contained: Contained | None = None
 
     @cached_property
     def is_of_several(self) -> bool:
