@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
 
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key
@@ -17,11 +19,14 @@ from fhir_server.search.listing import Expected
 from fhir_server.search.parsing import parse_query
 from fhir_server.search.query import Query
 from fhir_server.storage.contract import Count, Page, Position, Row
+from fhir_server.storage.parameters import Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One page of a search. `total` None: not counted; not `total_exact`: at least that many."""
+class Found(msgspec.Struct, frozen=True):
+    """One page of a search. `total` None: not counted; not `total_exact`: at least that many.
+
+    `stamp` is that of its page, where nothing was read after it.
+    """
 
     query: Query
     rows: tuple[Row, ...]
@@ -30,6 +35,7 @@ class Found:
     total: int | None
     total_exact: bool
     issues: tuple[Issue, ...]
+    stamp: Stamp | None = None
 
 
 async def search(  # noqa: PLR0913 - options, each by keyword
@@ -64,6 +70,7 @@ async def search(  # noqa: PLR0913 - options, each by keyword
     if query.includes or query.revincludes:
         included = await follow(call, query.includes, query.revincludes, matches)
     count = await _total(call, query, page, after)
+    is_all = included is NOTHING and (count is None or (page.next is None and after is None))
     issues += included.issues
     if count is not None:
         issues += _inexact(count)
@@ -75,6 +82,7 @@ async def search(  # noqa: PLR0913 - options, each by keyword
         total=None if count is None else count.number,
         total_exact=count is not None and count.exact,
         issues=tuple(issues),
+        stamp=page.stamp if is_all else None,
     )
 
 
