@@ -12,6 +12,7 @@ from fhir_server.auth.server.server import AuthorizationServer, new_secret
 from fhir_server.auth.server.users import User
 from fhir_server.cli.authority import add_action, administer, now
 from fhir_server.cli.frame import CommandFailed
+from fhir_server.web.authorization.sessions import end_sessions
 
 _EXAMPLES = """
 for example, a consultant, and a patient who sees her own record alone:
@@ -111,6 +112,7 @@ async def _remove(server: AuthorizationServer, name: str) -> Sequence[str]:
     user = await server.accounts.remove(name, now=moment)
     if user is None:
         raise CommandFailed(f"there is no account {name}")
+    await end_sessions(server.accounts.values, user.subject, now=moment)
     await server.grants.withdraw_all(lambda each: each.user.subject == user.subject, now=moment)
     await server.revocations.withdraw(
         f"subject:{user.subject}", now=moment, expires=moment + REMEMBERED
