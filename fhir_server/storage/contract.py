@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias, assert_never
 import msgspec
 
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import LaidDown
+from fhir_server.policy.decision import Audience, Decision, LaidDown
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import IndexRecord, unpacked
@@ -24,6 +24,10 @@ from fhir_server.storage.parameters import Catalogue, Extent, Reindex, ReplaceCa
 
 Position: TypeAlias = tuple[int | str | None, ...]
 """Where a page ended: the sort keys of its last row, its primary date and its surrogate id."""
+
+
+NEVER = -1
+"""The expected version of what was never written: a deletion that the writer may not see is not written over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ class Expectation:
 class Put:
     """Write a version of a resource.
 
-    `expected` is the version that must be the current one (0: none, or deleted); None: whatever it is.
+    `expected` is the version that must be the current one (0: none, or deleted; NEVER: there is not even a
+    deleted one); None: whatever it is.
     Content equal to the current version's makes no new version, and gives `Unchanged`.
     """
 
@@ -144,10 +149,14 @@ ToldOf: TypeAlias = Callable[[Sequence[WriteResult]], bytes]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One found resource, with its index record as it is kept: few callers need it."""
+    """One found resource, with its index record as it is kept: few callers need it.
+
+    `inside` is the place, among those it contains, of the one that is the match; None: the match is the resource.
+    """
 
     stored: Stored
     packed_record: bytes
+    inside: int | None = None
 
     @property
     def record(self) -> IndexRecord:
@@ -295,6 +304,10 @@ class Store(Protocol):
 
     async def opt_outs(self) -> OptOuts | None:
         """Return what register there is; None where none was ever loaded."""
+        ...
+
+    async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
+        """Return what is decided on a current version for an audience, None where there is none: to be explained."""
         ...
 
     async def stamp(self) -> Stamp:

@@ -13,6 +13,7 @@ from fhir_server.search.advice import advice
 from fhir_server.search.record import NO_DATE, IndexRecord, packed, unpacked
 from fhir_server.storage.auditing import Publish
 from fhir_server.storage.contract import (
+    NEVER,
     Delete,
     Draft,
     Expect,
@@ -204,7 +205,7 @@ class Applier:
     ) -> Refused | None:
         if expected is not None:
             version = 0 if current is None or current.deleted else current.version
-            if version != expected:
+            if version != expected and (expected != NEVER or current is not None):
                 return Refused(current=version)
         return self._refusal(expectation) if expectation else None
 
@@ -213,6 +214,7 @@ class Applier:
         sight, plan = expectation.sight, expectation.plan
         if sight.audience is not None and self.denials is not None:
             self.denials.admit(sight.audience)
+            sight = self.denials.opened(sight) if sight.emergency else sight
         page = while_writing(
             self._connection,
             lambda: self._searcher.page(sight, plan, None, 2),

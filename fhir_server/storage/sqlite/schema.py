@@ -161,7 +161,7 @@ STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES, AUDIT)
 SCHEMA_VERSION = len(STEPS)
 
 
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 """What index records and rows mean: it changes when a release finds by them what an earlier one did not write."""
 
 
