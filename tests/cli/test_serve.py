@@ -104,8 +104,11 @@ def a_certificate(folder: Path) -> tuple[Path, Path]:
         (["--host", "0.0.0.0"], "auth=none lets everyone in"),  # noqa: S104 - to see it refused
         (["--host", "example.org"], "binds loopback alone"),
         (["--auth", "basic"], "auth: Input should be 'none' or 'smart'"),
-        (["--auth", "smart"], "auth=smart and issuers=URL belong together"),
-        (["--issuers", "https://a.example"], "auth=smart and issuers=URL belong together"),
+        (["--auth", "smart", "--authorization-server", "off"], "whose tokens are good"),
+        (["--auth", "none", "--issuers", "https://a.example"], "belong to auth=smart"),
+        (["--auth", "none", "--authorization-server", "on"], "belong to auth=smart"),
+        (["--auth", "smart", "--authorization-server", "perhaps"], "'auto', 'on' or 'off'"),
+        (["--auth", "smart", "--host", "0.0.0.0", "--audience", "urn:a"], "set base_url"),  # noqa: S104 - to see it refused
         (["--auth", "smart", "--issuers", "http://a.example"], "issuers: http://a.example is no"),
         (["--auth", "smart", "--issuers", "a.example"], "a URL with https://"),
         (
