@@ -80,6 +80,7 @@ _PURPOSES = {
     "HOPERAT": "Planning and operations",
     "HQUALIMP": "Improvement of quality",
 }
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _CHANGES = {"c": "add", "u": "change", "d": "delete"}
 _REACH = {
     "patient": "of the chosen patient",
@@ -127,12 +128,10 @@ def _kind(resource_type: str) -> str:
 
 
 def span_in_words(seconds: int) -> str:
-    """Return a length of time, in the largest unit that it is a whole number of."""
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        number, rest = divmod(seconds, length)
-        if number and not rest:
-            return f"1 {unit}" if number == 1 else f"{number} {unit}s"
-    return f"{seconds} seconds"
+    """Return a length of time, a second or more, in the largest unit that it is a whole number of."""
+    unit, length = next(each for each in _UNITS if seconds % each[1] == 0 and seconds >= each[1])
+    number = seconds // length
+    return f"1 {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def duration_in_words(scopes: Collection[str], lifetimes: Lifetimes) -> str:
