@@ -90,3 +90,9 @@ def test_what_is_no_name_is_refused(visitor: Visitor, name: str) -> None:
     page = visitor.sign_in(visitor.get("/auth/sign-in"), name, PASSWORD)
 
     assert page.status in {400, 401}
+
+
+def test_the_start_page_leads_to_the_sign_in(visitor: Visitor) -> None:
+    page = visitor.get("/")
+
+    assert 'href="/auth/launch"' in page.answer.text
