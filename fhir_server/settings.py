@@ -45,8 +45,8 @@ class Settings(BaseSettings):
         default=None, description="the FHIR base as clients see it; else told from the Host header"
     )
     auth: Literal["none", "smart"] = Field(
-        default="none",
-        description="who may call: `none` lets everyone, and binds loopback alone; `smart` wants a token",
+        default="smart",
+        description="who may call: `smart` wants a token; `none` lets everyone, and binds loopback alone",
     )
     issuers: Names = Field(
         default=(), description="issuers of tokens that are trusted, URLs with commas between them"

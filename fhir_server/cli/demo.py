@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--patients", type=int, default=200, help="synthetic patients [200]")
     parser.add_argument("--trusts", type=int, default=1, help="trusts that they belong to [1]")
     add_settings(parser, ["store", "host", "port", "auth", "log_level"])
-    parser.set_defaults(store="sqlite:data/demo.db", log_level="warning")
+    parser.set_defaults(store="sqlite:data/demo.db", log_level="warning", auth="none")
 
 
 def run(arguments: argparse.Namespace) -> None:

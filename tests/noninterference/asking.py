@@ -87,7 +87,7 @@ class Numbered(Cursors):
 async def a_service(store: Store, access: Access, clock: Clock) -> Service:
     """Return the service of a store for one caller, who needs no token."""
     caller = Anyone(Caller(access, rights_of(access)))
-    service = await service_of(Settings(base_url=BASE), store, caller)
+    service = await service_of(Settings(base_url=BASE, auth="none"), store, caller)
     ids = count()
     return replace(
         service,

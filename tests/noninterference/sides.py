@@ -90,7 +90,7 @@ async def build(path: Path, random: Random) -> None:
     """Write a random past into a new store, with a register of opt-outs."""
     clock = Clock()
     async with open_store(path, clock=clock, enforcement=rules()) as store:
-        service = await service_of(Settings(base_url=BASE), store)
+        service = await service_of(Settings(base_url=BASE, auth="none"), store)
         for step in a_world(random):
             clock.tick()
             await write(service, step)
@@ -143,7 +143,7 @@ async def opened(path: Path, access: Access) -> AsyncIterator[Side]:
     clock = Clock(LATER)
     async with open_store(path, clock=clock, enforcement=rules()) as store:
         service = await a_service(store, access, clock)
-        others = await service_of(Settings(base_url=BASE), store)
+        others = await service_of(Settings(base_url=BASE, auth="none"), store)
         yield Side(path, store, Asking(service, clock), others, clock)
 
 

@@ -50,17 +50,17 @@ _RECORDS = {
     "Flag": "alerts and reasonable adjustments",
     "Goal": "goals of care",
     "Group": "groups of patients",
-    "HealthcareService": "services",
+    "HealthcareService": "details of services",
     "ImagingStudy": "scans and X-rays",
     "Immunization": "vaccinations",
-    "Location": "places, such as wards and beds",
+    "Location": "details of places, such as wards and beds",
     "MedicationRequest": "prescriptions",
     "MedicationStatement": "medicines taken",
     "Observation": "measurements and test results",
-    "Organization": "organisations",
+    "Organization": "details of organisations",
     "Patient": "name, address and other personal details",
-    "Practitioner": "staff",
-    "PractitionerRole": "staff and their roles",
+    "Practitioner": "details of staff",
+    "PractitionerRole": "details of staff and their roles",
     "Procedure": "procedures and operations",
     "QuestionnaireResponse": "answers to questionnaires",
     "RelatedPerson": "relatives and carers",
@@ -107,17 +107,11 @@ def scope_in_words(scope: str) -> str:
 
 
 def _verbs(letters: str) -> str:
-    verbs = [_seeing(letters)] if {"r", "s"} & set(letters) else []
+    verbs = ["see" if "r" in letters else "search"] if {"r", "s"} & set(letters) else []
     verbs += [word for letter, word in _CHANGES.items() if letter in letters]
     *first, last = verbs
     told = f"{', '.join(first)} and {last}" if first else last
     return told[0].upper() + told[1:]
-
-
-def _seeing(letters: str) -> str:
-    if "r" not in letters:
-        return "search"
-    return "see" if "s" in letters else "open"
 
 
 def _kind(resource_type: str) -> str:

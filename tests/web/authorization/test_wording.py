@@ -23,7 +23,7 @@ from fhir_server.web.authorization.wording import (
             "See measurements and test results of the chosen patient",
         ),
         ("patient/Observation.read", "See measurements and test results of the chosen patient"),
-        ("patient/Observation.r", "Open measurements and test results of the chosen patient"),
+        ("patient/Observation.r", "See measurements and test results of the chosen patient"),
         ("patient/Observation.s", "Search measurements and test results of the chosen patient"),
         ("patient/*.rs", "See all kinds of records of the chosen patient"),
         (
@@ -34,7 +34,7 @@ from fhir_server.web.authorization.wording import (
             "patient/Flag.write",
             "Add, change and delete alerts and reasonable adjustments of the chosen patient",
         ),
-        ("user/Practitioner.r", "Open staff"),
+        ("user/Practitioner.r", "See details of staff"),
         ("patient/VisionPrescription.c", "Add vision prescription records of the chosen patient"),
         # What this server gives no right for is not dressed up.
         (
