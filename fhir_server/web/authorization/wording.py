@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from fhir_server.audit.words import PURPOSES
 from fhir_server.policy.scopes import parse_scopes
 
 
@@ -65,20 +66,6 @@ _RECORDS = {
     "QuestionnaireResponse": "answers to questionnaires",
     "RelatedPerson": "relatives and carers",
     "ServiceRequest": "referrals and requests",
-}
-_PURPOSES = {
-    "TREAT": "Direct care",
-    "COC": "Coordination of care",
-    "ETREAT": "Emergency treatment",
-    "PATRQT": "Your own request",
-    "FAMRQT": "Request of the family",
-    "PATADMIN": "Patient administration",
-    "CAREMGT": "Care management",
-    "POPHLTH": "Population health",
-    "PUBHLTH": "Public health",
-    "HRESCH": "Research",
-    "HOPERAT": "Planning and operations",
-    "HQUALIMP": "Improvement of quality",
 }
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _CHANGES = {"c": "add", "u": "change", "d": "delete"}
@@ -141,4 +128,5 @@ def duration_in_words(scopes: Collection[str], lifetimes: Lifetimes) -> str:
 
 def purpose_in_words(purpose: str) -> str:
     """Return a purpose of use, a code of v3-ActReason; one that is seldom stands for itself."""
-    return _PURPOSES.get(purpose, purpose)
+    said = PURPOSES.get(purpose, purpose)
+    return said[0].upper() + said[1:]
