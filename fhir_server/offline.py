@@ -19,7 +19,11 @@ from pathlib import Path
 import httpx2
 
 from fhir_server.audit.event import Agent, Event, decoded, encoded
-from fhir_server.auth.server.server import AuthorizationServer, authorization_server
+from fhir_server.auth.server.server import (
+    AuthorizationServer,
+    authorization_server,
+    new_secret,
+)
 from fhir_server.auth.server.signing import SECRET
 from fhir_server.bulk.loading import Batch, Loader, Tally, batches, prepared, worker_count, workers
 from fhir_server.bulk.preparing import Rejected, indexing_by, preparation
@@ -31,6 +35,7 @@ from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import InForce, Register, opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
+from fhir_server.demonstration.accounts import accounts
 from fhir_server.demonstration.generation import platform
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Key, Resource
@@ -60,6 +65,7 @@ __all__ = [
     "Progress",
     "Reached",
     "authorization",
+    "demonstration_passwords",
     "empty",
     "load_demonstration",
     "load_into_store",
@@ -197,6 +203,16 @@ async def load_demonstration(settings: Settings, *, patients: int, trusts: int) 
         ]
         await put_all(store, register, drafts)
     return len(drafts)
+
+
+async def demonstration_passwords(settings: Settings) -> Sequence[tuple[str, str]]:
+    """Give the people of the synthetic platform new passwords, and return these by name; raise FhirError."""
+    given = [(each, new_secret()[:20]) for each in accounts()]
+    async with authorization(settings) as server:
+        for user, password in given:
+            await server.accounts.remove(user.subject, now=clock())
+            await server.accounts.add(user.subject, password, user, now=clock())
+    return [(user.subject, password) for user, password in given]
 
 
 async def load_opt_outs(settings: Settings, numbers: Collection[str], *, as_of: int) -> OptOuts:
