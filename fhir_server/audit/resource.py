@@ -11,17 +11,20 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl
+
+from msgspec.structs import replace
 
 from fhir_server.audit.event import Agent, Event, Touched
 from fhir_server.audit.kinds import DICOM, INTERACTION, KINDS, SEARCHED, Kind
 from fhir_server.audit.words import narrative
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.resource import Resource
+from fhir_server.policy.decision import Decision
 from fhir_server.policy.disclosure import ODS_CODE
 
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
@@ -31,6 +34,8 @@ RULE = "https://example.org/fdp/rule/"
 
 MOST_NAMED = 100
 """Resources that one AuditEvent names; of more it tells how many, and the log has them all."""
+
+NOTHING_DECIDED: Mapping[str, Decision] = {}
 
 _ENTITY = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 _ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
@@ -51,9 +56,15 @@ class Origin:
 
 
 def audit_events(
-    event: Event, number: int, concerned: Sequence[tuple[str, ...]], origin: Origin
+    event: Event,
+    number: int,
+    concerned: Sequence[tuple[str, ...]],
+    origin: Origin,
+    decided: Mapping[str, Decision] = NOTHING_DECIDED,
 ) -> list[Resource]:
     """Return the AuditEvents of the event of this number; `concerned` are the patients of each version touched.
+
+    `decided` tells by patient what permitted it, where that was more than the rule of the purpose.
 
     There is none of a call without a token: the log tells of it, and whoever has no name can make any number.
     """
@@ -68,12 +79,25 @@ def audit_events(
             nobodys.append(each)
     anchored = set(by_patient) == {_anchor(event.asked)}
     found = [
-        _audit_event(event, f"{number}.{patient}", patient, touched, origin, asked=anchored)
+        _audit_event(
+            _permitted(event, decided.get(patient)),
+            f"{number}.{patient}",
+            patient,
+            touched,
+            origin,
+            asked=anchored,
+        )
         for patient, touched in sorted(by_patient.items())
     ]
     if not by_patient or nobodys or (event.kind in SEARCHED and not anchored):
         found.append(_audit_event(event, f"{number}.", None, nobodys, origin, asked=True))
     return found
+
+
+def _permitted(event: Event, decision: Decision | None) -> Event:
+    if decision is None or decision.effect != "permit":
+        return event
+    return replace(event, rule=decision.rule, because=decision.because)
 
 
 def _anchor(asked: str) -> str | None:

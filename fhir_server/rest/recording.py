@@ -40,6 +40,8 @@ def within(outer: Recording, route: Route, request: Request) -> Recording:
         outer.agent,
         outer.address,
         outer.rule,
+        audience=outer.audience,
+        emergency=outer.emergency,
     )
 
 

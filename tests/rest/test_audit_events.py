@@ -161,6 +161,47 @@ def test_what_was_done_last_is_found_at_once(there: Guarded, officer: httpx.Clie
     assert found["agent"][0]["policy"] == ["https://example.org/fdp/rule/default:direct-care"]
 
 
+def test_a_consent_that_permits_is_named_with_its_rule(
+    there: Guarded, officer: httpx.Client
+) -> None:
+    code = "https://fhir.nhs.uk/Id/ods-organization-code"
+    consent = {
+        "resourceType": "Consent",
+        "id": "research-ada",
+        "status": "active",
+        "scope": {"coding": [{"code": "research"}]},
+        "category": [{"coding": [{"code": "research"}]}],
+        "patient": {"reference": "Patient/ada"},
+        "policy": [{"uri": "https://example.org/fdp/policy/research"}],
+        "provision": {
+            "type": "permit",
+            "purpose": [
+                {
+                    "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason",
+                    "code": "TREAT",
+                }
+            ],
+            "actor": [
+                {
+                    "role": {"text": "care"},
+                    "reference": {"identifier": {"system": code, "value": "RXX"}},
+                }
+            ],
+        },
+    }
+    with there.client() as client:
+        client.put("Consent/research-ada", json=consent).raise_for_status()
+    with there.client("user/*.rs", sub="dr-kind", organisation="RXX", purpose="TREAT") as client:
+        client.get("Observation/weight-ada").raise_for_status()
+
+    (found,) = events(officer, "agent-name=dr-kind")
+
+    assert found["agent"][0]["policy"] == ["https://example.org/fdp/rule/consent:permit"]
+    assert {"reference": "Consent/research-ada"} in [each["what"] for each in found["entity"]]
+    (by_rule,) = events(officer, "policy=https://example.org/fdp/rule/consent:permit")
+    assert by_rule["id"] == found["id"]
+
+
 def test_a_refused_read_is_nobodys(there: Guarded, officer: httpx.Client) -> None:
     (found,) = events(officer, "outcome=4&agent-name=dr-jones")
 
