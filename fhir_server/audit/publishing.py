@@ -20,7 +20,7 @@ from fhir_server.search.indexing import Extractor
 from fhir_server.storage.auditing import Publish
 from fhir_server.storage.contract import Draft, Put, Refused, Store, WriteOp
 
-TOGETHER = 25
+TOGETHER = 50
 """Events of one step: what a write may have to wait for."""
 
 MOST_TOUCHED = 200
