@@ -39,6 +39,7 @@ from fhir_server.interactions.drafting import laid_down, prepare
 from fhir_server.interactions.outcomes import Saved
 from fhir_server.interactions.transaction import transaction
 from fhir_server.policy.visibility import Visibility
+from fhir_server.rules import enforcement
 from fhir_server.search.catalogue import unpacked
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import IndexRecord
@@ -51,7 +52,7 @@ from fhir_server.storage.sqlite.reindexing import People, reindex
 from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.storage.sqlite.verifying import Broken, Reached, verified
-from fhir_server.wiring import clock, enforcement, new_id, site_of
+from fhir_server.wiring import clock, new_id, site_of
 
 __all__ = [
     "Broken",

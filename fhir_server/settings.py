@@ -63,6 +63,16 @@ class Settings(BaseSettings):
         default=None,
         description="purpose of use of tokens that name none, a code of v3-ActReason; else they are refused",
     )
+    default_role: str | None = Field(
+        default=None,
+        description="role of users' tokens that name none, a code such as R8000; else they are refused",
+    )
+    programmes: Path | None = Field(
+        default=None, description="register of programmes with a legal basis of their own, JSON"
+    )
+    break_glass_minutes: int = Field(
+        default=30, ge=1, le=60, description="minutes for which an emergency grant is good at most"
+    )
     opt_out_days: int = Field(
         default=21, ge=1, le=365, description="days for which the register of opt-outs is good"
     )

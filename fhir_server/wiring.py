@@ -7,7 +7,6 @@ import sys
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from hashlib import blake2b
 from itertools import count
 from os import urandom
 from time import time_ns
@@ -30,10 +29,6 @@ from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import FhirError
 from fhir_server.fhir.instants import instant
-from fhir_server.policy.decision import Enforcement, Policy
-from fhir_server.policy.disclosure import Disclosure
-from fhir_server.policy.labels import read_labels
-from fhir_server.policy.purposes import Purposes, read_purposes
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.cors import CrossOrigin
@@ -42,6 +37,7 @@ from fhir_server.rest.projection import Projector
 from fhir_server.rest.service import Limits, Service
 from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
+from fhir_server.rules import disclosure, enforcement
 from fhir_server.search.indexing import Extractor
 from fhir_server.settings import (
     PREFIX,
@@ -49,7 +45,6 @@ from fhir_server.settings import (
     Settings,
     definitions_folder,
     parameters_folder,
-    policy_folder,
     registrations_in,
 )
 from fhir_server.storage.contract import Store
@@ -66,9 +61,6 @@ STEPS_AT_START = 4
 
 LOOKED_FOR = 0.5
 """Seconds between two looks for search parameters that others wrote."""
-
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
-"""The identifier system by which several Patient resources are one person."""
 
 _HOUR = 3_600_000_000
 _LEVELS = get_args(LogLevel)
@@ -231,20 +223,6 @@ def site_of(settings: Settings) -> Site:
     return Site(settings.issuer, fhir_base, settings.meant_for)
 
 
-def enforcement() -> Enforcement:
-    """Return what a store keeps denials by."""
-    known = definitions_in(definitions_folder())
-    personal = frozenset(known.compartments["Patient"]) | {"Patient"}
-    tables = [(policy_folder() / name).read_bytes() for name in ("purposes.json", "labels.json")]
-    policy = Policy(read_purposes(tables[0]), labels=read_labels(tables[1]))
-    digest = int.from_bytes(blake2b(b"".join(tables), digest_size=7).digest())
-    return Enforcement(policy, known.resource_types, personal, NHS_NUMBER, digest)
-
-
-def _purposes() -> Purposes:
-    return read_purposes((policy_folder() / "purposes.json").read_bytes())
-
-
 async def service_of(settings: Settings, store: Store, callers: Callers | None = None) -> Service:
     """Return what the FHIR API works with; with `callers` nothing is seen without a token."""
     known = definitions_in(definitions_folder())
@@ -269,9 +247,7 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         started=clock(),
         base_url=settings.base_url,
         callers=callers,
-        disclosure=None
-        if callers is None
-        else Disclosure(_purposes(), settings.default_purpose, settings.opt_out_days),
+        disclosure=None if callers is None else disclosure(settings),
         trail=trail,
         publisher=None
         if trail is None

@@ -11,6 +11,7 @@ from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import Forbidden, InsufficientScope, MethodNotAllowed
 from fhir_server.fhir.resource import Resource
 from fhir_server.policy.decision import Audience
+from fhir_server.policy.disclosure import Disclosure
 from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
@@ -32,6 +33,8 @@ class Call:
     `sight` is what may be seen. With `rights` it is nothing until an interaction says what it needs, by `to`;
     without them the caller may do everything with what is in sight. To an `audience` what people denied it is hidden;
     it `only_reads` where its purpose is one that opt-outs bind: whether a write is refused would tell of whom.
+    In an `emergency` it sees the records of these patients. `disclosure` says by what the caller was judged; a call is
+    `rounded` where it tells numbers alone, and not the exact ones.
     `lenient` is `Prefer: handling=lenient`: unknown search parameters are left out instead of refused.
     `recording` is what its writes are logged as, None where nothing is. `hidden` are types that nobody sees who asks
     for this purpose. `provenance` was sent along, and is written with what is written.
@@ -49,6 +52,9 @@ class Call:
     rights: Rights | None = None
     audience: Audience | None = None
     only_reads: bool = False
+    emergency: frozenset[str] = frozenset()
+    disclosure: Disclosure | None = None
+    rounded: bool = False
     needs: str = ""
     recording: Recording | None = None
     hidden: frozenset[str] = frozenset()
@@ -86,15 +92,35 @@ class Call:
             raise _insufficient(narrowed, lacking[0] if lacking else ALL_TYPES)
         return narrowed
 
+    def counting(self, *types: str) -> Call:
+        """Return the call of a search for a number alone; raise as `to` does.
+
+        Where records of these types are not disclosed to the caller, their number may be, and the call is rounded.
+        """
+        counted = None if self.rights is None else self.rights.counted
+        if counted is None or self.rights is None or not types:
+            return self.to("s", *types)
+        if not _lacking(types, self.rights.sight("s")) or _lacking(types, counted):
+            return self.to("s", *types)
+        return replace(self, sight=_asked(self, counted), needs="s", rounded=True)
+
+
+def _lacking(types: Sequence[str], sight: Visibility) -> bool:
+    return sight.types == frozenset() or not all(map(sight.permits_type, types))
+
 
 def _narrowed(call: Call, rights: Rights, letters: str) -> Call:
     needs = "".join(each for each in LETTERS if each in letters or each in call.needs)
-    sight = rights.sight(needs)
+    return replace(call, sight=_asked(call, rights.sight(needs)), needs=needs)
+
+
+def _asked(call: Call, sight: Visibility) -> Visibility:
+    """Return what of a sight the call's audience sees."""
     if call.hidden:
         sight = sight.of_types(call.definitions.resource_types - call.hidden)
-    if call.audience is not None:
-        sight = sight.of_audience(call.audience, at=call.now)
-    return replace(call, sight=sight, needs=needs)
+    if call.audience is None:
+        return sight
+    return sight.of_audience(call.audience, at=call.now, emergency=call.emergency)
 
 
 def _made_here() -> MethodNotAllowed:
@@ -102,8 +128,20 @@ def _made_here() -> MethodNotAllowed:
     return MethodNotAllowed(told, ("GET", "HEAD", "OPTIONS"))
 
 
-def _insufficient(call: Call, resource_type: str) -> InsufficientScope:
+def _insufficient(call: Call, resource_type: str) -> Forbidden:
+    rights = call.rights
+    if (
+        rights is not None
+        and rights.counted is not None
+        and rights.counted.permits_type(resource_type)
+    ):
+        return Forbidden(
+            "Records of people are not disclosed for the token's purpose of use: ask for their number with "
+            "_summary=count, or with a token of a programme that is registered for records"
+        )
     told = f"This needs a scope such as user/{resource_type}.{call.needs}, which the token has not."
-    if call.rights is not None and call.rights.narrowed:
+    if rights is not None and rights.narrowed:
         told += " Scopes with search parameters (`?…`) give no rights here."
+    if rights is not None and rights.role is not None:
+        told += f" Scopes give no more than the caller's role does: {rights.role}."
     return InsufficientScope(told)

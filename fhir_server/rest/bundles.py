@@ -149,6 +149,7 @@ def _sub_request(outer: Request, index: int, entry: Resource) -> Request:
         nested=True,
         caller=outer.caller,
         audience=outer.audience,
+        emergency=outer.emergency,
     )
 
 

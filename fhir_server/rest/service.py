@@ -13,7 +13,7 @@ from fhir_server.catalogue.register import Register
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.interactions.call import AUDIT_EVENT, Call
-from fhir_server.policy.disclosure import Disclosure
+from fhir_server.policy.disclosure import Disclosure, Standing
 from fhir_server.policy.rights import Rights
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.answer import Answer
@@ -51,11 +51,14 @@ class Kept:
 
     calls: dict[tuple[str, bool, Rights | None], Call] = field(default_factory=dict)
     statements: dict[Hashable, tuple[Definitions, bytes]] = field(default_factory=dict)
+    standings: dict[Rights, Standing] = field(default_factory=dict)
 
     def forget_if_many(self) -> None:
         """Make room, so that clients cannot fill the memory."""
         if len(self.calls) >= _MOST_CALLS:
             self.calls.clear()
+        if len(self.standings) >= _MOST_CALLS:
+            self.standings.clear()
         if len(self.statements) >= _MOST_STATEMENTS:
             self.statements.clear()
 
@@ -108,6 +111,8 @@ class Service:
             now=self.clock(),
             audience=request.audience,
             only_reads=only_reads,
+            emergency=request.emergency,
+            disclosure=self.disclosure,
             recording=request.recording,
             hidden=self._hidden(request),
             provenance=provenance_of(request, self.validator),

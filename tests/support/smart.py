@@ -18,8 +18,9 @@ import httpx2 as httpx
 from fhir_server.auth.server.accounts import Accounts
 from fhir_server.auth.server.clients import Client, Clients
 from fhir_server.auth.server.users import User
+from fhir_server.rules import enforcement
 from fhir_server.storage.sqlite.store import open_store
-from fhir_server.wiring import clock, enforcement
+from fhir_server.wiring import clock
 from tests.support.server import running_server
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of nobody

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from msgspec import structs
 
 from fhir_server.audit.event import Event, agent_of, shown
-from fhir_server.auth.caller import Caller
 from fhir_server.auth.server.users import User
 from fhir_server.fhir.errors import Gone, NotFound
 from fhir_server.fhir.json import parse
@@ -20,7 +19,7 @@ from fhir_server.interactions.search import Found, search
 from fhir_server.policy.access import Access
 from fhir_server.policy.rights import rights_of
 from fhir_server.policy.scopes import parse_scopes
-from fhir_server.rest.disclosing import audience_of, rule_of
+from fhir_server.rest.disclosing import check_standing, rule_of
 from fhir_server.rest.request import Pairs
 from fhir_server.rest.service import Service
 from fhir_server.web.authorization.choices import (
@@ -110,11 +109,14 @@ class Patients:
             role=user.role,
             purpose=user.purposes[0] if user.purposes else None,
         )
-        caller = Caller(access, rights_of(access))
-        audience = await audience_of(self.service, caller, now=asker.now)
+        rights, audience = rights_of(access), None
+        if self.service.disclosure is not None:
+            standing = self.service.disclosure.standing(access, rights)
+            await check_standing(self.service, standing, now=asker.now)
+            rights, audience = standing.rights, standing.audience
         # Not by `call_at` with the rights: what that keeps is for tokens, which come again.
         call = self.service.call_at(self.base_url)
-        call = replace(call, rights=caller.rights, audience=audience, now=asker.now)
+        call = replace(call, rights=rights, audience=audience, now=asker.now)
         rule = rule_of(self.service, audience)
         agent = agent_of(access)
         return call, Event(asker.now, "", agent=agent, address=asker.address, rule=rule)
