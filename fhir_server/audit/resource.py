@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 from msgspec.structs import replace
 
 from fhir_server.audit.event import Agent, Event, Touched
-from fhir_server.audit.kinds import DICOM, INTERACTION, KINDS, SEARCHED, Kind
+from fhir_server.audit.kinds import DICOM, INTERACTION, SEARCHED, Kind, kind_of
 from fhir_server.audit.words import narrative
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.resource import Resource
@@ -119,7 +119,7 @@ def _audit_event(  # noqa: PLR0913 - what it is made of
     *,
     asked: bool,
 ) -> Resource:
-    kind = KINDS[event.kind]
+    kind = kind_of(event.kind)
     entities = list(_entities(event, patient, touched, asked=asked))
     agents = list(_agents(event, kind, origin))
     resource: Resource = {
