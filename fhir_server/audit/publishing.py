@@ -106,7 +106,8 @@ class Publisher:
     ) -> None:
         ops: list[WriteOp] = [Publish(published, published + len(events))]
         for each in made:
-            ops.append(Put(draft(each, force.extractor), "POST", expected=0))
+            # Whatever has that id: the log is the truth, and must not be held up.
+            ops.append(Put(draft(each, force.extractor), "POST"))
             await asyncio.sleep(0)
         results = await self.store.write(ops, atomic=True)
         if any(isinstance(each, Refused) for each in results):

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/auditevent.html, https://profiles.ihe.net/ITI/BALP/
 
 An AuditEvent belongs to its patient, who may read it: so it names no other, neither by what was touched nor by a
-query that does not ask for this one alone. Such a query stands in an AuditEvent of its own, which concerns nobody.
+query that does not ask for this one alone. Such a query stands in an AuditEvent of its own, which concerns nobody and is restricted.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ _ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _SOURCE = "http://terminology.hl7.org/CodeSystem/security-source-type"
+_CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _IP, _URI = "2", "5"
 _BAD, _FAILED, _UNKNOWN = 400, 500, 401
 _IN_PATH = re.compile(r"[A-Z]+ Patient/([A-Za-z0-9\-.]{1,64})(?:/|$)")
@@ -126,9 +127,9 @@ def _audit_event(  # noqa: PLR0913 - what it is made of
         "resourceType": "AuditEvent",
         "id": blake2b(name.encode(), digest_size=16, key=origin.key).hexdigest(),
     }
-    profile = _profile(event, kind, patient, entities)
-    if profile:
-        resource["meta"] = {"profile": [profile]}
+    meta = dict(_meta(event, kind, patient, entities))
+    if meta:
+        resource["meta"] = meta
     code, display = event.kind, event.kind
     resource |= {
         "text": narrative(event, patient, touched),
@@ -259,6 +260,17 @@ def _counted(touched: Sequence[Touched]) -> Resource:
             {"type": kind, "valueString": str(number)} for kind, number in sorted(counts.items())
         ]
     }
+
+
+def _meta(
+    event: Event, kind: Kind, patient: str | None, entities: Sequence[Resource]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the profile, and that it is restricted where nobody owns a query, which may name anyone."""
+    profile = _profile(event, kind, patient, entities)
+    if profile:
+        yield "profile", [profile]
+    if patient is None and any("query" in each for each in entities):
+        yield "security", [_coding(_CONFIDENTIALITY, "R")]
 
 
 def _profile(
