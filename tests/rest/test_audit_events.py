@@ -154,8 +154,12 @@ def test_queries_that_may_name_anyone_are_for_those_who_were_cleared(
     queries = {each["id"] for each in events(officer, "_security=R&_count=500")}
 
     with there.client("system/*.rs") as service:
-        seen = {each["id"] for each in events(service, "_count=500")}
+        refused = service.get("AuditEvent?_count=500")
+    with there.client("patient/*.rs", patient="ada") as patient:
+        seen = {each["id"] for each in events(patient, "_count=500")}
 
+    # What a service may not see at all, such as a sensitive record, an AuditEvent would name.
+    assert refused.status_code == 403
     assert queries
     assert seen
     assert queries.isdisjoint(seen)
@@ -239,7 +243,7 @@ def test_they_page_without_gaps_while_they_grow(officer: httpx.Client) -> None:
 
 def test_everything_of_a_patient_leaves_them_out_unless_they_are_named(there: Guarded) -> None:
     def types(query: str) -> set[str]:
-        with there.client() as client:
+        with there.client(role="integration") as client:
             bundle = client.get(f"Patient/ada/$everything{query}").json()
         return {each["resource"]["resourceType"] for each in bundle["entry"]}
 
