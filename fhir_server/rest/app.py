@@ -129,6 +129,8 @@ class FhirApplication:
             await admit(self._service, request, caller, now=now)
             if recording is not None:
                 recording.rule = rule_of(self._service, request.audience)
+                recording.audience = request.audience
+                recording.emergency = tuple(sorted(request.emergency))
         return await answer_by(route, self._service, request)
 
     def _request(self, exchange: Exchange, scope: Scope, receive: Receive) -> Request:

@@ -29,7 +29,7 @@ from fhir_server.storage.contract import Store
 _READING = frozenset({"GET", "HEAD"})
 """Methods that no criterion of a write comes with: it alone needs the moment of the request."""
 
-_FOR_CARE_ALONE = frozenset({AUDIT_EVENT})
+_NOT_FOR_SECONDARY = frozenset({AUDIT_EVENT})
 
 _MOST_CALLS = 1_000
 _MOST_STATEMENTS = 8
@@ -121,11 +121,11 @@ class Service:
         )
 
     def _hidden(self, request: Request) -> frozenset[str]:
-        """Return the types that are for care alone, where that is not what the caller asks for."""
+        """Return the types that are for no use beyond care and its oversight, where that is what is asked for."""
         if request.audience is None or self.disclosure is None:
             return frozenset()
         rule = self.disclosure.purposes.rule(request.audience.purpose)
-        return frozenset() if rule is not None and rule.use == "care" else _FOR_CARE_ALONE
+        return _NOT_FOR_SECONDARY if rule is None or rule.use == "secondary" else frozenset()
 
     def call_at(
         self, base_url: str, *, lenient: bool = False, rights: Rights | None = None
