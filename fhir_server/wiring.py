@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import get_running_loop
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from time import time_ns
-from typing import Any, assert_never, get_args
+from typing import TYPE_CHECKING, Any, assert_never, get_args
 from uuid import uuid4  # noqa: TID251 - ids begin here
 
 import msgspec
@@ -18,8 +18,11 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fhir_server
+from fhir_server.audit.publishing import Publisher
+from fhir_server.audit.resource import Origin
 from fhir_server.audit.trail import Trail
 from fhir_server.auth.caller import Callers
+from fhir_server.auth.server.site import Site
 from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import opened_register
 from fhir_server.conformance.definitions import definitions_in
@@ -47,6 +50,10 @@ from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.web.app import web_application
 from fhir_server.web.start import About
+
+if TYPE_CHECKING:
+    # A node without tokens needs none of it, and would start later.
+    from fhir_server.auth.trust import Trust
 
 STEPS_AT_START = 4
 """Steps of the backfill before the first request: all that a new store has to do."""
@@ -111,10 +118,10 @@ class Node:
                     seconds=self.settings.search_seconds,
                     enforcement=enforcement(),
                 ) as store,
-                callers_of(self.settings) as callers,
+                trust_of(self.settings, store) as trust,
             ):
-                backfill = await self._build(store, callers)
-                async with working(backfill, event_log(self.settings)):
+                backfill, publisher = await self._build(store, trust)
+                async with working(backfill, publisher, event_log(self.settings)):
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
         except (FhirError, OSError, ValueError) as error:
@@ -123,8 +130,9 @@ class Node:
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _build(self, store: Store, callers: Callers | None) -> Backfill:
+    async def _build(self, store: Store, trust: Trust | None) -> tuple[Backfill, Publisher | None]:
         registry = CollectorRegistry()
+        callers = None if trust is None else trust.callers
         service = await service_of(self.settings, store, callers)
         backfill = Backfill(store, service.register, new_id())
         for _ in range(STEPS_AT_START):
@@ -142,36 +150,48 @@ class Node:
             call=service.call_at if callers is None else None,
             clock=clock,
         )
-        self._web = web_application(about, ready=store.now, registry=registry)
-        return backfill
+        web = web_application(about, ready=store.now, registry=registry)
+        if trust is not None and trust.server is not None:
+            # Here, since a node without it needs none of it, and would start later.
+            from fhir_server.web.oauth import add_oauth  # noqa: PLC0415
+
+            add_oauth(web, trust.server, clock)
+        self._web = web
+        return backfill, service.publisher
 
 
 @asynccontextmanager
-async def working(backfill: Backfill, tell: Tell) -> AsyncIterator[None]:
-    """Index by new search parameters beside the requests until the block ends."""
-    task = asyncio.create_task(_work(backfill, tell))
+async def working(
+    backfill: Backfill, publisher: Publisher | None, tell: Tell
+) -> AsyncIterator[None]:
+    """Index by new search parameters and make AuditEvents, beside the requests, until the block ends."""
+    steps = {"backfill_failed": lambda: backfill.step(clock())}
+    if publisher is not None:
+        steps["publishing_failed"] = publisher.in_passing
+    tasks = [asyncio.create_task(_work(step, failed, tell)) for failed, step in steps.items()]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         with suppress(FhirError):
             await backfill.release()
 
 
-async def _work(backfill: Backfill, tell: Tell) -> None:
+async def _work(step: Callable[[], Awaitable[bool]], failed: str, tell: Tell) -> None:
     while True:
         try:
-            busy = await backfill.step(clock())
+            busy = await step()
         except Exception as problem:  # noqa: BLE001 - whatever it was, the next attempt may fare better
-            tell("backfill_failed", {"level": "error", "problem": type(problem).__name__})
+            tell(failed, {"level": "error", "problem": type(problem).__name__})
             busy = False
         await asyncio.sleep(0 if busy else LOOKED_FOR)
 
 
 @asynccontextmanager
-async def callers_of(settings: Settings) -> AsyncIterator[Callers | None]:
+async def trust_of(settings: Settings, store: Store) -> AsyncIterator[Trust | None]:
     """Yield what knows callers by their tokens, None where nobody is asked for one."""
     if settings.auth == "none":
         yield None
@@ -179,21 +199,30 @@ async def callers_of(settings: Settings) -> AsyncIterator[Callers | None]:
     # Here, since a node without tokens needs none of it, and would start later.
     from fhir_server.auth.trust import trusting  # noqa: PLC0415
 
-    async with trusting(settings.issuers, settings.meant_for) as callers:
-        yield callers
+    site = site_of(settings) if settings.has_authorization_server else None
+    async with trusting(settings.issuers, settings.meant_for, site=site, store=store) as trust:
+        yield trust
+
+
+def site_of(settings: Settings) -> Site:
+    """Return where the built-in authorization server is."""
+    fhir_base = settings.base_url or settings.origin + PREFIX
+    return Site(settings.issuer, fhir_base, settings.meant_for)
 
 
 async def service_of(settings: Settings, store: Store, callers: Callers | None = None) -> Service:
     """Return what the FHIR API works with; with `callers` nothing is seen without a token."""
     known = definitions_in(definitions_folder())
     base_url = settings.base_url or settings.origin + PREFIX
+    register = await opened_register(
+        store, Extractor(known, base_url=base_url), parameters_folder()
+    )
+    trail = _trail(settings, store)
     return Service(
         store=store,
         definitions=known,
         validator=Validator(known),
-        register=await opened_register(
-            store, Extractor(known, base_url=base_url), parameters_folder()
-        ),
+        register=register,
         projector=Projector(known),
         sight=_sight_without_token(settings),
         clock=clock,
@@ -206,7 +235,10 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         base_url=settings.base_url,
         callers=callers,
         disclosure=None if callers is None else disclosure(settings),
-        trail=_trail(settings, store),
+        trail=trail,
+        publisher=None
+        if trail is None
+        else Publisher(store, register, Origin(base_url, await store.secret("audit-event"))),
         limits=Limits(body=settings.max_body, entries=settings.max_entries),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )

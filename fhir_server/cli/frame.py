@@ -15,6 +15,7 @@ COMMANDS = {
     "load": "load files of resources into the store, or into a running server",
     "check": "check the store: index, versions and histories",
     "reindex": "index the store anew",
+    "audit": "verify the audit log, or export it",
     "optout": "load the register of people who opted out, or tell how old it is",
     "reset": "delete everything in the store",
 }

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from fhir_server.audit.trail import Recording
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
-from fhir_server.fhir.errors import Forbidden, InsufficientScope
+from fhir_server.fhir.errors import Forbidden, InsufficientScope, MethodNotAllowed
+from fhir_server.fhir.resource import Resource
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.disclosure import Disclosure
 from fhir_server.policy.rights import ALL_TYPES, Rights
@@ -18,6 +19,9 @@ from fhir_server.search.indexing import Extractor
 from fhir_server.storage.contract import Store, WriteOp, WriteResult
 
 _WRITING = frozenset("cud")
+
+AUDIT_EVENT = "AuditEvent"
+"""What is made of the log; where nothing is recorded it is a type as any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class Call:
     In an `emergency` it sees the records of these patients. `disclosure` says by what the caller was judged; a call is
     `rounded` where it tells numbers alone, and not the exact ones.
     `lenient` is `Prefer: handling=lenient`: unknown search parameters are left out instead of refused.
-    `recording` is what its writes are logged as, None where nothing is.
+    `recording` is what its writes are logged as, None where nothing is. `hidden` are types that nobody sees who asks
+    for this purpose. `provenance` was sent along, and is written with what is written.
     """
 
     store: Store
@@ -52,6 +57,8 @@ class Call:
     rounded: bool = False
     needs: str = ""
     recording: Recording | None = None
+    hidden: frozenset[str] = frozenset()
+    provenance: Resource | None = None
     _narrowed: dict[str, Call] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
@@ -66,9 +73,12 @@ class Call:
         `letters` are of SMART's `cruds`; without types it is about all that may be seen. Where an interaction
         runs within another, what either needs bounds both.
         """
+        writes = not _WRITING.isdisjoint(letters)
+        if writes and self.recording is not None and AUDIT_EVENT in types:
+            raise _made_here()
         if self.rights is None:
             return self
-        if self.only_reads and not _WRITING.isdisjoint(letters):
+        if self.only_reads and writes:
             raise Forbidden(
                 "Nothing is written for the token's purpose of use: it may read and search"
             )
@@ -106,9 +116,16 @@ def _narrowed(call: Call, rights: Rights, letters: str) -> Call:
 
 def _asked(call: Call, sight: Visibility) -> Visibility:
     """Return what of a sight the call's audience sees."""
+    if call.hidden:
+        sight = sight.of_types(call.definitions.resource_types - call.hidden)
     if call.audience is None:
         return sight
     return sight.of_audience(call.audience, at=call.now, emergency=call.emergency)
+
+
+def _made_here() -> MethodNotAllowed:
+    told = "AuditEvents are made by this server alone: they are read and searched, never written, changed or deleted."
+    return MethodNotAllowed(told, ("GET", "HEAD", "OPTIONS"))
 
 
 def _insufficient(call: Call, resource_type: str) -> Forbidden:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
-from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes
+from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes, found_entries
 from fhir_server.fhir.bundle import Request as Asked
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key, Stored
+from fhir_server.interactions.call import AUDIT_EVENT
 from fhir_server.interactions.history import history, history_scope
 from fhir_server.interactions.search import search
 from fhir_server.operations.operation import Invocation, Operation, Told
@@ -66,6 +68,14 @@ class _Page:
         return urlencode((*applied, *request.form), safe="/:,$", quote_via=quote)
 
 
+async def _published(service: Service, resource_type: str | None, pairs: Pairs) -> None:
+    """Have all AuditEvents made where a listing names them; raise TooCostly if that takes too long."""
+    if service.publisher is not None and (
+        resource_type == AUDIT_EVENT or any(AUDIT_EVENT in text for pair in pairs for text in pair)
+    ):
+        await service.publisher.caught_up()
+
+
 async def search_page(
     service: Service,
     request: Request,
@@ -81,6 +91,7 @@ async def search_page(
     if any(name == EXPLAIN for name, _ in pairs) and may_explain(service, request):
         return await explanation(service, request, resource_type, pairs, owner=owner)
     place = resource_type or "" if owner is None else f"{owner}/{resource_type or '*'}"
+    await _published(service, resource_type, pairs)
     page, force = _page(service, request, place, pairs), service.register.current
     found = await search(
         service.call(request),
@@ -112,10 +123,14 @@ async def operation_page(
     """Return the resource that an operation tells, or one page of what it lists, linked as by GET."""
     page = _page(service, request, "/".join(request.segments), pairs)
     operation.check(page.asked)
+    await _published(service, None, pairs)
     force = service.register.current
     logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
-    asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
-    call = service.call(request).to(operation.rights, request.type)
+    of_type = () if request.segments[0].startswith("$") else (request.type,)
+    access = None if request.caller is None else request.caller.access
+    asked = Invocation("".join(of_type), logical_id, page.asked, page.after, page.moment, access)
+    needed = [each for each in of_type if each in operation.types]
+    call = service.call(request).to(operation.rights, *needed)
     listed = await operation.run(call, asked)
     await service.register.check(force)
     if isinstance(listed, Told):
@@ -137,6 +152,7 @@ async def history_page(
     service: Service, request: Request, resource_type: str | None, logical_id: str | None
 ) -> Answer:
     """Return one page of the history of a resource, a type or everything."""
+    await _published(service, resource_type, ())
     page = _page(service, request, "/".join(request.segments), request.pairs)
     scope, count = history_scope(resource_type, logical_id, page.asked)
     projection = service.projector.projection_in(resource_type, page.asked)
@@ -171,12 +187,16 @@ def _found_entries(
     found: _Modes,
     issues: Sequence[Issue],
     projection: Projection | None = None,
-) -> list[Entry]:
-    entries = [
-        _found_entry(service, request.base_url, row.stored, mode, projection)
-        for mode, rows in found
-        for row in rows
-    ]
+) -> list[Entry | bytes]:
+    entries: list[Entry | bytes] = []
+    for mode, rows in found:
+        bodies = [(row.stored.key, row.stored.body or b"") for row in rows]
+        if projection is not None:
+            cut = partial(
+                service.projector.project, projection=projection, included=mode == "include"
+            )
+            bodies = [(key, cut(body)) for key, body in bodies]
+        entries += found_entries(request.base_url, bodies, mode)
     if issues:
         entries.append(Entry(resource=outcome_bytes(issues), mode="outcome"))
     return entries
@@ -188,15 +208,6 @@ def _shown(matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...
 
 def _modes(matches: Sequence[Row], included: Sequence[Row]) -> _Modes:
     return (("match", matches), ("include", included))
-
-
-def _found_entry(
-    service: Service, base_url: str, stored: Stored, mode: SearchMode, projection: Projection | None
-) -> Entry:
-    body = stored.body or b""
-    if projection is not None:
-        body = service.projector.project(body, projection, included=mode == "include")
-    return Entry(f"{base_url}/{stored.key}", body, mode)
 
 
 def _version_entry(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote
 
 from fhir_server.audit.trail import Recording
@@ -19,6 +20,10 @@ Pairs = tuple[tuple[str, str], ...]
 
 LONGEST_QUERY = 16_384
 MOST_PAIRS = 500
+REMEMBERED = 1_000
+LONGEST_REMEMBERED = 1_000
+"""How many queries are remembered, and how long they are at most: many are sent again and again."""
+
 HOW_TO_ANSWER = frozenset({"_format", "_pretty"})
 """Parameters on the form of the answer: no part of what is asked."""
 
@@ -108,6 +113,15 @@ class Request:
 
 def parse_pairs(query: str) -> Pairs:
     """Return the names and values of a query or form; raise BadRequest for what is not UTF-8."""
+    return _remembered(query) if len(query) <= LONGEST_REMEMBERED else _parsed(query)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered(query: str) -> Pairs:
+    return _parsed(query)
+
+
+def _parsed(query: str) -> Pairs:
     pieces = query.split("&")
     if _BROKEN_ESCAPE.search(query):
         at_fault = next(filter(_BROKEN_ESCAPE.search, pieces))

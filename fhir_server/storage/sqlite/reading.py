@@ -20,7 +20,7 @@ from fhir_server.storage.contract import (
     Row,
 )
 from fhir_server.storage.parameters import Extent
-from fhir_server.storage.sqlite.searching import row_of
+from fhir_server.storage.sqlite.pages import row_of
 from fhir_server.storage.sqlite.translation import (
     ARCHIVED,
     CURRENT,

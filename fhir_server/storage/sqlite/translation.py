@@ -104,6 +104,11 @@ _DENIED = (
 _OPENED = "EXISTS(SELECT 1 FROM json_each(?) j WHERE j.value IN ({0}||'.*', {0}||'.'||{1}))"
 
 
+def moments(sight: Visibility) -> tuple[int, ...]:
+    """Return the values that the condition of `see` ends with: they alone differ from one request to the next."""
+    return () if sight.audience is None else (sight.at, sight.at)
+
+
 def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
     """Add the condition that the caller may see the candidate, of type `kind`: every statement has it."""
     patient = sight.patient_of(kind)
@@ -136,13 +141,13 @@ def _see_as(sight: Visibility, source: Source, kind: Sequence[str], into: Condit
     key = sight.audience.key
     into.add("EXISTS(SELECT 1 FROM audience WHERE audience=?)", key)
     denied = _DENIED.format(source.owner, column)
-    asked: list[Value] = [key, *named, sight.at, sight.at]
+    asked: list[Value] = [key, *named, *moments(sight)]
     if not sight.opened:
         into.add(f"NOT {denied}", *asked)
         return
     opened = _OPENED.format(source.owner, column)
     listed_kinds = msgspec.json.encode(sorted(sight.opened)).decode()
-    into.add(f"(NOT {denied} OR {opened})", *asked, listed_kinds, *named)
+    into.add(f"({opened} OR NOT {denied})", listed_kinds, *named, *asked)
 
 
 def needs_row(predicate: Predicate) -> bool:
