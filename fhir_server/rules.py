@@ -50,8 +50,9 @@ def disclosure(settings: Settings) -> Disclosure:
         policy().purposes,
         settings.default_purpose,
         settings.opt_out_days,
-        Tables(roles, _programmes(settings), read_counts(_table("counts.json"))),
+        Tables(roles, _programmes(settings), read_counts(_table("counts.json")), policy().labels),
         settings.default_role,
+        settings.break_glass_minutes,
     )
 
 

@@ -8,6 +8,7 @@ from fhir_server.fhir.errors import Forbidden, shown
 from fhir_server.policy.access import Access
 from fhir_server.policy.counts import Counts
 from fhir_server.policy.decision import Audience
+from fhir_server.policy.labels import NO_LABELS, Labels
 from fhir_server.policy.programmes import IDENTIFIER, Programme, Programmes
 from fhir_server.policy.purposes import PurposeRule, Purposes
 from fhir_server.policy.rights import Rights
@@ -26,11 +27,12 @@ _DAY = 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What people review besides the purposes: roles, the register of flows, and how numbers are told."""
+    """What people review besides the purposes: roles, the register of flows, how numbers are told, labels."""
 
     roles: Roles
     programmes: Programmes
     counts: Counts
+    labels: Labels = NO_LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Disclosure:
     """What callers are asked for their purpose, and their role, by.
 
     `default` is the purpose of a token that names none, None where it must; `default_role` the role of a user's;
-    `days` how old the register of opt-outs may be. Without `tables` no role bounds anyone.
+    `days` how old the register of opt-outs may be, `emergency_minutes` how long an emergency grant is good. Without `tables` no role bounds anyone.
     """
 
     purposes: Purposes
@@ -56,6 +58,7 @@ class Disclosure:
     days: int = 21
     tables: Tables | None = None
     default_role: str | None = None
+    emergency_minutes: int = 30
 
     def standing(self, access: Access, rights: Rights) -> Standing:
         """Return what a caller may, by claims alone; raise Forbidden before anything is looked up."""

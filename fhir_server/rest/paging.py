@@ -128,8 +128,11 @@ async def operation_page(
     await _published(service, None, pairs)
     force = service.register.current
     logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
-    asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
-    call = service.call(request).to(operation.rights, request.type)
+    of_type = () if request.segments[0].startswith("$") else (request.type,)
+    access = None if request.caller is None else request.caller.access
+    asked = Invocation("".join(of_type), logical_id, page.asked, page.after, page.moment, access)
+    needed = [each for each in of_type if each in operation.types]
+    call = service.call(request).to(operation.rights, *needed)
     listed = await operation.run(call, asked)
     await service.register.check(force)
     if isinstance(listed, Told):

@@ -29,7 +29,9 @@ from fhir_server.storage.contract import Store
 _READING = frozenset({"GET", "HEAD"})
 """Methods that no criterion of a write comes with: it alone needs the moment of the request."""
 
-_NOT_FOR_SECONDARY = frozenset({AUDIT_EVENT})
+_FOR_CARE_ALONE = frozenset({AUDIT_EVENT})
+_WHOLE = frozenset({"care", "own", "oversight"})
+"""Uses that see what is about care alone."""
 
 _MOST_CALLS = 1_000
 _MOST_STATEMENTS = 8
@@ -125,7 +127,7 @@ class Service:
         if request.audience is None or self.disclosure is None:
             return frozenset()
         rule = self.disclosure.purposes.rule(request.audience.purpose)
-        return _NOT_FOR_SECONDARY if rule is None or rule.use == "secondary" else frozenset()
+        return frozenset() if rule is not None and rule.use in _WHOLE else _FOR_CARE_ALONE
 
     def call_at(
         self, base_url: str, *, lenient: bool = False, rights: Rights | None = None

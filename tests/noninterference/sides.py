@@ -16,13 +16,13 @@ from fhir_server.fhir.resource import Key
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.update import update
 from fhir_server.policy.access import Access
-from fhir_server.policy.decision import Audience, Enforcement
-from fhir_server.policy.disclosure import ODS_CODE
+from fhir_server.policy.decision import Enforcement
+from fhir_server.policy.disclosure import Disclosure
 from fhir_server.policy.rights import rights_of
 from fhir_server.policy.scopes import parse_scopes
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.service import Service
-from fhir_server.rules import enforcement
+from fhir_server.rules import disclosure, enforcement
 from fhir_server.settings import Settings
 from fhir_server.storage.sqlite import budget
 from fhir_server.storage.sqlite.store import SQLiteStore, open_store
@@ -30,6 +30,7 @@ from fhir_server.wiring import service_of
 from tests.noninterference.asking import (
     BASE,
     LATER,
+    SETTINGS,
     Answer,
     Asking,
     Clock,
@@ -62,6 +63,30 @@ SCOPES = (
 )
 
 
+ROLES = {
+    "TREAT": ("R8000", "R8001", "integration", "service"),
+    "PATADMIN": ("R8000", "R8009", "integration"),
+    "PATRQT": ("patient",),
+    "HRESCH": ("R8012", "service"),
+    "HOPERAT": ("R8012", "service"),
+    "PUBHLTH": ("R8012", "service"),
+}
+"""Roles that may ask for a purpose."""
+
+PROGRAMMES = {
+    "HRESCH": (None, "records", "exempt"),
+    "HOPERAT": (None, "records", "exempt"),
+    "PUBHLTH": (None, "records"),
+}
+"""Programmes that it may be asked for by: numbers alone are told to none of them."""
+
+
+@cache
+def judging() -> Disclosure:
+    """Return what callers are judged by."""
+    return disclosure(SETTINGS)
+
+
 @cache
 def rules() -> Enforcement:
     """Return what denials are kept by."""
@@ -70,20 +95,24 @@ def rules() -> Enforcement:
 
 def a_caller(random: Random) -> Access:
     """Return somebody who asks, for some purpose, with some scopes."""
+    purpose = random.choice((*PURPOSES, "TREAT", "TREAT"))
+    programme = random.choice(PROGRAMMES.get(purpose, (None,)))
     return Access(
         "https://issuer.example",
         "someone",
         parse_scopes(random.choice(SCOPES)),
         patient=random.choice(list(PEOPLE)),
-        organisation=random.choice((None, "RR8", "X26")),
-        purpose=random.choice(PURPOSES),
+        organisation="X26" if programme else random.choice((None, "RR8", "X26")),
+        role=random.choice(ROLES[purpose]),
+        purpose=purpose,
+        programme=programme,
     )
 
 
 def reach_of(access: Access) -> Reach:
     """Return what a caller may see."""
-    actors = {f"{ODS_CODE}|{access.organisation}"} if access.organisation else set()
-    return Reach(rights_of(access), Audience(str(access.purpose), frozenset(actors)), LATER)
+    standing = judging().standing(access, rights_of(access))
+    return Reach(standing.rights, standing.audience, LATER)
 
 
 async def build(path: Path, random: Random) -> None:
