@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+import os
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 
 import httpx2
 
+from fhir_server.audit.event import Agent, Event, decoded, encoded
+from fhir_server.auth.server.server import (
+    AuthorizationServer,
+    authorization_server,
+    new_secret,
+)
+from fhir_server.auth.server.signing import SECRET
 from fhir_server.bulk.loading import Batch, Loader, Tally, batches, prepared, worker_count, workers
 from fhir_server.bulk.preparing import Rejected, indexing_by, preparation
 from fhir_server.bulk.putting import parameters_in, put_all
@@ -18,6 +35,7 @@ from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import InForce, Register, opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
+from fhir_server.demonstration.accounts import accounts
 from fhir_server.demonstration.generation import platform
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Key, Resource
@@ -26,6 +44,7 @@ from fhir_server.interactions.drafting import laid_down, prepare
 from fhir_server.interactions.outcomes import Saved
 from fhir_server.interactions.transaction import transaction
 from fhir_server.policy.visibility import Visibility
+from fhir_server.rules import enforcement
 from fhir_server.search.catalogue import unpacked
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import IndexRecord
@@ -37,23 +56,31 @@ from fhir_server.storage.sqlite.emptying import empty_store
 from fhir_server.storage.sqlite.reindexing import People, reindex
 from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
 from fhir_server.storage.sqlite.store import open_store
-from fhir_server.wiring import clock, enforcement, new_id
+from fhir_server.storage.sqlite.verifying import Broken, Reached, verified
+from fhir_server.wiring import clock, new_id, site_of
 
 __all__ = [
+    "Broken",
     "Finding",
     "Progress",
+    "Reached",
+    "authorization",
+    "demonstration_passwords",
     "empty",
     "load_demonstration",
     "load_into_store",
     "load_opt_outs",
     "opt_outs",
+    "recorded_events",
     "reindexing",
     "scrubbing",
     "send_to_server",
+    "verifying",
 ]
 
 SECONDS_TO_ANSWER = 60
 DEMONSTRATION_SEED = 1
+EVENTS_TOGETHER = 1_000
 MOST = 100_000
 """Entries of a transaction that is loaded."""
 
@@ -79,19 +106,50 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
         report(batch.source, problems)
         state.reached(batch.source, batch.items[-1].line, len(batch.items))
 
-    async with open_store(path, clock=clock, enforcement=enforcement()) as store:
-        register = await _opened(store, base_url)
+    async with _open(settings) as store:
+        register = await _opened(store, settings)
         loader = Loader(store, register, _transact(store, register, base_url), done, tally)
-        with workers(number, folder, base_url, keep_invalid=keep_invalid) as pool:
+        await _tell(store, f"{len(sources)} files are being loaded")
+        with workers(
+            number, folder, base_url, settings.time_zone, keep_invalid=keep_invalid
+        ) as pool:
             found = batches(sources, state)
             stream = prepared(pool, number, found, lambda: parameters_in(register.current))
             await loader.run(stream)
+        await _tell(store, f"{tally.written} resources were loaded")
     state.finished()
 
 
-async def _opened(store: Store, base_url: str) -> Register:
+async def _tell(store: Store, note: str) -> None:
+    """Log what a command does, where the log has begun: of a store that is served with audit."""
+    if (await store.audit_log.extent()).last:
+        event = Event(clock(), "load", agent=_person(), note=note)
+        await store.audit_log.append(encoded(event), durable=True)
+
+
+def _person() -> Agent:
+    try:
+        name = getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that has no name.
+        name = str(os.getuid())
+    return Agent("urn:fhir-server:command-line", name)
+
+
+def _open(settings: Settings) -> AbstractAsyncContextManager[Store]:
+    """Open the store of the settings."""
+    return open_store(
+        settings.store_path, clock=clock, enforcement=enforcement(), zone=settings.time_zone
+    )
+
+
+async def _opened(store: Store, settings: Settings) -> Register:
     """Return the search parameters in force on a store; a new one has those that are shipped at once."""
-    extractor = Extractor(definitions_in(definitions_folder()), base_url=base_url)
+    extractor = Extractor(
+        definitions_in(definitions_folder()),
+        zone=settings.time_zone,
+        base_url=_base_url(settings),
+    )
     register = await opened_register(store, extractor, parameters_folder())
     backfill = Backfill(store, register, new_id())
     if not await store.now():
@@ -135,10 +193,10 @@ async def load_demonstration(settings: Settings, *, patients: int, trusts: int) 
     today = datetime.fromtimestamp(clock() / 1_000_000, UTC).date()
     path = settings.store_path
     path.parent.mkdir(parents=True, exist_ok=True)
-    made_with = preparation(definitions_folder(), _base_url(settings))
+    made_with = preparation(definitions_folder(), _base_url(settings), settings.time_zone)
     resources = platform(seed=DEMONSTRATION_SEED, trusts=trusts, patients=patients, today=today)
-    async with open_store(path, clock=clock, enforcement=enforcement()) as store:
-        register = await _opened(store, _base_url(settings))
+    async with _open(settings) as store:
+        register = await _opened(store, settings)
         made_with = indexing_by(made_with, parameters_in(register.current))
         drafts = [
             prepare(made_with, each, Key(each["resourceType"], each["id"])) for each in resources
@@ -147,16 +205,45 @@ async def load_demonstration(settings: Settings, *, patients: int, trusts: int) 
     return len(drafts)
 
 
+async def demonstration_passwords(settings: Settings) -> Sequence[tuple[str, str]]:
+    """Give the people of the synthetic platform new passwords, and return these by name; raise FhirError."""
+    given = [(each, new_secret()[:20]) for each in accounts()]
+    async with authorization(settings) as server:
+        for user, password in given:
+            await server.accounts.remove(user.subject, now=clock())
+            await server.accounts.add(user.subject, password, user, now=clock())
+    return [(user.subject, password) for user, password in given]
+
+
 async def load_opt_outs(settings: Settings, numbers: Collection[str], *, as_of: int) -> OptOuts:
     """Put a register of NHS numbers in place of the one in the store; raise FhirError."""
-    async with open_store(settings.store_path, clock=clock, enforcement=enforcement()) as store:
-        return await store.replace_opt_outs(numbers, as_of=as_of)
+    async with _open(settings) as store:
+        known = await store.replace_opt_outs(numbers, as_of=as_of)
+        await _tell(store, f"a register of {known.number} opt-outs was loaded")
+        return known
 
 
 async def opt_outs(settings: Settings) -> OptOuts | None:
     """Return what register of opt-outs the store has; raise FhirError."""
-    async with open_store(settings.store_path, clock=clock) as store:
+    async with _open(settings) as store:
         return await store.opt_outs()
+
+
+@asynccontextmanager
+async def authorization(settings: Settings) -> AsyncIterator[AuthorizationServer]:
+    """Yield the authorization server of the store, which may be in use; made if absent. Raise FhirError."""
+    settings.store_path.parent.mkdir(parents=True, exist_ok=True)
+    async with _open(settings) as store:
+        yield authorization_server(
+            site_of(settings),
+            store.key_values,
+            secret=await store.secret(SECRET),
+            fetch=_fetch_nothing,
+        )
+
+
+async def _fetch_nothing(_: str) -> None:
+    """Stand for the network: a command asks nobody."""
 
 
 async def send_to_server(
@@ -183,13 +270,31 @@ def scrubbing(settings: Settings) -> Iterator[Progress | Finding]:
     )
 
 
+def verifying(settings: Settings) -> Iterator[Reached | Broken]:
+    """Yield how far the audit log is sound, and the first place where it is not; raise FhirError."""
+    yield from verified(settings.store_path)
+
+
+async def recorded_events(settings: Settings, *, after: int) -> AsyncIterator[tuple[int, Event]]:
+    """Yield the events of the audit log that follow a number, each with its own; raise FhirError."""
+    async with _open(settings) as store:
+        while entries := await store.audit_log.entries(after, EVENTS_TOGETHER):
+            for number, entry in enumerate(entries, after + 1):
+                yield number, decoded(entry)
+            after += len(entries)
+
+
 def reindexing(settings: Settings) -> Iterator[Progress]:
     """Index the store anew and yield how far that is; raise FhirError."""
     kept = catalogue_in(settings.store_path)
     extractor = _extractor(settings, kept)
     people = People(enforcement(), lambda body: laid_down(parse_resource(body), extractor))
     yield from reindex(
-        settings.store_path, _extraction(extractor), generation=kept.generation, people=people
+        settings.store_path,
+        _extraction(extractor),
+        generation=kept.generation,
+        people=people,
+        zone=settings.time_zone,
     )
 
 
@@ -198,7 +303,7 @@ def _extractor(settings: Settings, kept: Catalogue) -> Extractor:
     definitions = definitions_in(definitions_folder()).extended_by(
         unpacked(kept.content).additions()
     )
-    return Extractor(definitions, base_url=_base_url(settings))
+    return Extractor(definitions, zone=settings.time_zone, base_url=_base_url(settings))
 
 
 def _extraction(extractor: Extractor) -> Callable[[bytes], IndexRecord]:

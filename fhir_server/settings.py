@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fhir_server.auth.addresses import is_loopback, is_safe
+from fhir_server.auth.identity.registrations import Registration, read_registrations
 from fhir_server.conformance.definitions import definitions_in
+from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
+from fhir_server.search.query import PAGE_SIZES
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas."""
@@ -43,8 +48,8 @@ class Settings(BaseSettings):
         default=None, description="the FHIR base as clients see it; else told from the Host header"
     )
     auth: Literal["none", "smart"] = Field(
-        default="none",
-        description="who may call: `none` lets everyone, and binds loopback alone; `smart` wants a token",
+        default="smart",
+        description="who may call: `smart` wants a token; `none` lets everyone, and binds loopback alone",
     )
     issuers: Names = Field(
         default=(), description="issuers of tokens that are trusted, URLs with commas between them"
@@ -53,9 +58,23 @@ class Settings(BaseSettings):
         default="auto",
         description="the built-in authorization server; auto: on with auth=smart unless issuers are given",
     )
+    identity_providers: Path | None = Field(
+        default=None,
+        description="identity providers that sign people in for the built-in authorization server, a JSON file",
+    )
     default_purpose: str | None = Field(
         default=None,
         description="purpose of use of tokens that name none, a code of v3-ActReason; else they are refused",
+    )
+    default_role: str | None = Field(
+        default=None,
+        description="role of users' tokens that name none, a code such as R8000; else they are refused",
+    )
+    programmes: Path | None = Field(
+        default=None, description="register of programmes with a legal basis of their own, JSON"
+    )
+    break_glass_minutes: int = Field(
+        default=30, ge=1, le=60, description="minutes for which an emergency grant is good at most"
     )
     opt_out_days: int = Field(
         default=21, ge=1, le=365, description="days for which the register of opt-outs is good"
@@ -88,6 +107,18 @@ class Settings(BaseSettings):
     search_seconds: float = Field(
         default=10.0, ge=0.1, le=300, description="seconds that one search may take"
     )
+    page_size: int = Field(
+        default=PAGE_SIZES.default,
+        ge=1,
+        le=10_000,
+        description="matches of a page where `_count` does not say",
+    )
+    max_page_size: int = Field(
+        default=PAGE_SIZES.most, ge=1, le=10_000, description="matches of a page at most"
+    )
+    time_zone: str = Field(
+        default=DEFAULT_ZONE, description="zone of dates and times that name none, as Europe/London"
+    )
     cursor_hours: int = Field(
         default=24, ge=1, le=720, description="hours for which page links are good"
     )
@@ -107,6 +138,16 @@ class Settings(BaseSettings):
         if unknown or not value:
             raise ValueError(f"R4 has no resource type {', '.join(unknown) or 'without a name'}")
         return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"there is no time zone {value[:64]!r}: this is a name such as Europe/London or UTC"
+            ) from None
 
     @field_validator("store")
     @classmethod
@@ -130,6 +171,13 @@ class Settings(BaseSettings):
             raise ValueError(f"{unsafe[0]} is no issuer: this is a URL with https://")
         return value
 
+    @field_validator("identity_providers")
+    @classmethod
+    def _is_read(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            registrations_in(value)
+        return value
+
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
         local = is_loopback(self.host)
@@ -140,6 +188,8 @@ class Settings(BaseSettings):
             )
         if self.auth == "none" and (self.issuers or self.authorization_server == "on"):
             raise ValueError("issuers and authorization_server belong to auth=smart")
+        if self.identity_providers is not None and not self.has_authorization_server:
+            raise ValueError("identity_providers are for the built-in authorization server")
         if self.audit == "off" and self.auth != "none":
             raise ValueError(
                 "audit=off is for auth=none alone: who reads records of people is recorded"
@@ -154,6 +204,10 @@ class Settings(BaseSettings):
             )
         if self.has_authorization_server and not (local or self.base_url):
             raise ValueError(f"host={self.host} is no address that people sign in at: set base_url")
+        if self.page_size > self.max_page_size:
+            raise ValueError(
+                f"page_size={self.page_size} is more than max_page_size={self.max_page_size}"
+            )
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together")
         return self
@@ -207,6 +261,14 @@ class Settings(BaseSettings):
             f"FHIR_{name.upper()}": ",".join(value) if isinstance(value, list) else str(value)
             for name, value in given.items()
         }
+
+
+def registrations_in(path: Path) -> Mapping[str, Registration]:
+    """Return the identity providers in a file; raise ValueError."""
+    try:
+        return read_registrations(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def definitions_folder() -> Path:

@@ -12,6 +12,7 @@ from fhir_server.interactions.addressing import absent
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.identity import check_same_person
 from fhir_server.interactions.outcomes import Saved
+from fhir_server.interactions.provenance import write_all
 from fhir_server.interactions.vread import HIGHEST_VERSION
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import NEVER, Unchanged, WriteOp, WriteResult, Written
@@ -23,7 +24,7 @@ ATTEMPTS = 8
 async def write_one(call: Call, op: WriteOp) -> WriteResult:
     """Write one operation by itself."""
     await check_same_person(call, op)
-    (result,) = await call.write((op,), atomic=False)
+    (result,) = await write_all(call, (op,), atomic=False)
     return result
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from zoneinfo import ZoneInfo
 
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import absent
-from fhir_server.interactions.call import Call
+from fhir_server.interactions.call import AUDIT_EVENT, Call
 from fhir_server.interactions.including import Included, follow
 from fhir_server.interactions.read import read
 from fhir_server.operations.operation import Invocation, Listed, Operation, Parameter, positive
@@ -34,7 +33,6 @@ from fhir_server.search.filtering import known_parameters, nearest, predicate
 from fhir_server.search.matching import matches
 from fhir_server.search.parameter_types.criterion import Surroundings
 from fhir_server.search.parameter_types.date import interval
-from fhir_server.search.parsing import DEFAULT_ZONE, MOST_COUNT
 from fhir_server.search.primary import PRIMARY_DATES
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.contract import Page, Row
@@ -120,7 +118,7 @@ async def _page(call: Call, wanted: _Wanted, asked: Invocation, room: int) -> Pa
 
 
 def _wanted(call: Call, asked: Invocation) -> _Wanted:
-    around = Surroundings(asked.now, ZoneInfo(DEFAULT_ZONE), call.base_url)
+    around = Surroundings(asked.now, call.extractor.zone, call.base_url)
     in_compartment = members(call.definitions, asked.type).keys()
     types = _types(call, asked)
     if types is not None and not types & in_compartment:
@@ -128,13 +126,15 @@ def _wanted(call: Call, asked: Invocation) -> _Wanted:
             f"_type={','.join(sorted(types))} names nothing of the {asked.type} compartment;"
             " resources of other types are given beside those that refer to them: name these too"
         )
-    searched = (types or in_compartment) & in_compartment - {asked.type}
+    searched = (types or in_compartment - {AUDIT_EVENT}) & in_compartment - {asked.type}
     since = _since(call, asked, around)
     dated = tuple((each, _dated(call, each, asked, around)) for each in sorted(searched))
     plan = Plan(frozenset(searched), since, placed=dated)
     if searched:
         plan = within(plan, asked.key, call.definitions)
-    count = positive("_count", asked.value("_count"), default=DEFAULT_COUNT, most=MOST_COUNT)
+    count = positive(
+        "_count", asked.value("_count"), default=DEFAULT_COUNT, most=call.page_sizes.most
+    )
     compartment = within(Plan(None), asked.key, call.definitions)
     return _Wanted(plan, compartment, since, types, count)
 

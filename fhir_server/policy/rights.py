@@ -8,7 +8,7 @@ them; several of one type reach what one of them does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import reduce
 from operator import and_
 
@@ -24,21 +24,31 @@ ALL_TYPES = "*"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rights:
-    """A Visibility by letter; `narrowed` is who has scopes with search parameters besides, None where nobody has."""
+    """A Visibility by letter; `narrowed` is who has scopes with search parameters besides, None where nobody has.
+
+    `counted` is what numbers alone are told of, None where records are disclosed; `role` what else bounds them.
+    `bounds` are all that they were held within: what the scopes with search parameters add is held within it too.
+    """
 
     by_letter: Mapping[str, Visibility]
     narrowed: Access | None = None
+    counted: Visibility | None = None
+    role: str | None = None
+    bounds: tuple[Mapping[str, Visibility], ...] = ()
+
+    def within(self, bounds: Mapping[str, Visibility]) -> Rights:
+        """Return no more of the rights than these bounds, by letter."""
+        reach = {letter: sight & bounds[letter] for letter, sight in self.by_letter.items()}
+        return replace(self, by_letter=reach, bounds=(*self.bounds, bounds))
 
     def read_by(self, reader: Reader) -> Rights:
         """Return the rights with those of scopes with search parameters; what the reader can make none of gives none."""
         access = self.narrowed
         if access is None:
             return self
-        reach = {
-            letter: _widened(sight, access, letter, reader)
-            for letter, sight in self.by_letter.items()
-        }
-        return Rights(reach)
+        reach = {each: _widened(_reach(access, each), access, each, reader) for each in LETTERS}
+        whole = replace(self, by_letter=reach, narrowed=None, bounds=())
+        return reduce(Rights.within, self.bounds, whole)
 
     def sight(self, letters: str) -> Visibility:
         """Return what all these letters reach."""

@@ -20,7 +20,8 @@ class Visibility:
 
     `unbound` are types that are seen whole, whatever the patient.
     `audience` None: nobody's Consent or opt-out is in the way; else those that stand at the moment `at`, in
-    microseconds, hide what they are about.
+    microseconds, hide what they are about. `emergency` are the patients whose records a grant opens to that audience;
+    `opened` is for the store, which fills it in: what it is that they open.
     `criteria` None: what is seen of a type is all of it; else what satisfies them, and no deletions.
     """
 
@@ -30,6 +31,8 @@ class Visibility:
     unbound: frozenset[str] = frozenset()
     audience: Audience | None = None
     at: int = 0
+    emergency: frozenset[str] = frozenset()
+    opened: frozenset[str] = frozenset()
     criteria: Criteria | None = None
 
     @classmethod
@@ -61,9 +64,12 @@ class Visibility:
         """See no more than this patient's compartment of what was visible."""
         return self & Visibility(self.reason, patient=patient)
 
-    def of_audience(self, audience: Audience, *, at: int) -> Visibility:
-        """See no more of what was visible than this audience may at this moment."""
-        return self & Visibility(self.reason, audience=audience, at=at)
+    def of_audience(
+        self, audience: Audience, *, at: int, emergency: frozenset[str] = frozenset()
+    ) -> Visibility:
+        """See no more of what was visible than this audience may at this moment; in an emergency of these patients."""
+        told = Visibility(self.reason, audience=audience, at=at, emergency=emergency)
+        return self & told
 
     def __and__(self, other: Visibility) -> Visibility:
         """See what both see; two that are bound to different patients, or audiences, see nothing."""
@@ -81,7 +87,10 @@ class Visibility:
             self.unbound & other.unbound if both else bound.unbound,
             told.audience,
             told.at,
-            _both(self.criteria, other.criteria),
+            told.emergency
+            if None in {self.audience, other.audience}
+            else self.emergency & other.emergency,
+            criteria=_both(self.criteria, other.criteria),
         )
 
     def permits_type(self, resource_type: str) -> bool:

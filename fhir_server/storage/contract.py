@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias, assert_never
 import msgspec
 
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import LaidDown
+from fhir_server.policy.decision import Audience, Decision, LaidDown
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import IndexRecord, unpacked
@@ -149,10 +149,14 @@ ToldOf: TypeAlias = Callable[[Sequence[WriteResult]], bytes]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One found resource, with its index record as it is kept: few callers need it."""
+    """One found resource, with its index record as it is kept: few callers need it.
+
+    `inside` is the place, among those it contains, of the one that is the match; None: the match is the resource.
+    """
 
     stored: Stored
     packed_record: bytes
+    inside: int | None = None
 
     @property
     def record(self) -> IndexRecord:
@@ -160,12 +164,15 @@ class Row(msgspec.Struct, frozen=True):
         return unpacked(self.packed_record)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows in order; `next` is where the following page starts, None at the end."""
+class Page(msgspec.Struct, frozen=True):
+    """Rows in order; `next` is where the following page starts, None at the end.
+
+    `stamp` is what `Store.stamp` gave, no earlier than the rows were read; None: it is to be asked for.
+    """
 
     rows: tuple[Row, ...]
     next: Position | None
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,8 +309,12 @@ class Store(Protocol):
         """Return what register there is; None where none was ever loaded."""
         ...
 
+    async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
+        """Return what is decided on a current version for an audience, None where there is none: to be explained."""
+        ...
+
     async def stamp(self) -> Stamp:
-        """Return what tells whether the catalogue has changed: it is asked at each search."""
+        """Return what tells whether the catalogue has changed: it is looked at after each search."""
         ...
 
     async def catalogue(self) -> Catalogue:

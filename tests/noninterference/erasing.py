@@ -37,9 +37,11 @@ class Reach:
     at: int
 
     def sights(self) -> Iterator[Visibility]:
-        """Yield what each letter reaches."""
+        """Yield what each letter reaches, and what numbers are told of."""
         for letter in LETTERS:
             yield self.rights.sight(letter)
+        if self.rights.counted is not None:
+            yield self.rights.counted
 
 
 def copied(source: Path, target: Path) -> None:

@@ -214,6 +214,7 @@ class Applier:
         sight, plan = expectation.sight, expectation.plan
         if sight.audience is not None and self.denials is not None:
             self.denials.admit(sight.audience)
+            sight = self.denials.opened(sight) if sight.emergency else sight
         page = while_writing(
             self._connection,
             lambda: self._searcher.page(sight, plan, None, 2),

@@ -27,7 +27,7 @@ LINGER = 0.1
 """Seconds that an entry may wait for others to be committed with."""
 
 TOGETHER = 500
-"""Entries for which no others are waited for."""
+"""Entries of a block, for which no others are waited for."""
 
 MOST_WAITING = 10_000
 """Entries that wait in memory; who brings more waits too."""
@@ -67,10 +67,10 @@ def packed_entries(entries: Sequence[bytes]) -> bytes:
     return zlib.compress(b"\xdd" + len(entries).to_bytes(4) + b"".join(entries), 1)
 
 
-def unpacked_entries(content: bytes) -> list[bytes]:
+def unpacked_entries(content: bytes) -> list[msgspec.Raw]:
     """Return the entries of a block; raise ValueError for what is none."""
     try:
-        return [bytes(each) for each in _unpacked(zlib.decompress(content))]
+        return _unpacked(zlib.decompress(content))
     except (zlib.error, msgspec.DecodeError) as problem:
         raise ValueError(f"no block of entries: {problem}") from problem
 
@@ -96,10 +96,13 @@ class Log:
         self._appended = 0
         self._durable = 0
         self._followed: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._closed = False
         self.is_due = False
 
     async def append(self, entry: bytes, *, durable: bool) -> None:
         """See AuditLog.append."""
+        if self._closed:
+            raise Unavailable("The store is closing")
         if len(self._waiting) >= MOST_WAITING:
             await self._until(self._appended - MOST_WAITING + 1)
         self._waiting.append(entry)
@@ -116,6 +119,11 @@ class Log:
         if self._waiting:
             await self._until(self._appended)
 
+    def close(self) -> None:
+        """Take no more, and have what waits committed."""
+        self._closed = True
+        self.hasten()
+
     def hasten(self) -> None:
         """Have what waits committed."""
         if self._waiting and not self.is_due:
@@ -125,7 +133,7 @@ class Log:
     def taken(self) -> list[bytes]:
         """Return what waits, to be committed now."""
         self.is_due = False
-        return list(self._waiting)
+        return self._waiting[:TOGETHER]
 
     def write(self, entries: Sequence[bytes], moment: int) -> None:
         """Write a block within the open transaction."""
@@ -145,7 +153,9 @@ class Log:
             _, future = self._followed.popleft()
             if not future.done():
                 future.set_result(None)
-        if self._waiting:
+        if len(self._waiting) >= TOGETHER or self._followed:
+            self.hasten()
+        elif self._waiting:
             asyncio.get_running_loop().call_later(LINGER, self.hasten)
 
     def failed(self) -> None:
@@ -190,10 +200,11 @@ class SQLiteAuditLog:
         found: list[bytes] = []
         for number, content in self._connection.execute(FOLLOWING, (after,)):
             block = unpacked_entries(content)
-            found += block[max(0, after - number + len(block)) :]
-            if len(found) >= most:
+            start = max(0, after - number + len(block))
+            found += [bytes(each) for each in block[start : start + most - len(found)]]
+            if len(found) == most:
                 break
-        return found[:most]
+        return found
 
     async def concerned(self, versions: Sequence[tuple[Key, int]]) -> Sequence[tuple[str, ...]]:
         """See AuditLog.concerned."""

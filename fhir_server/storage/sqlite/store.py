@@ -15,11 +15,14 @@ from pathlib import Path
 from threading import local
 from typing import TypeVar
 
+import apsw
+
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Enforcement
+from fhir_server.policy.decision import Audience, Decision, Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
-from fhir_server.search.expression import Plan, asks_for_words
+from fhir_server.search.expression import Plan
+from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
 from fhir_server.storage.contract import (
     Change,
     Count,
@@ -41,9 +44,10 @@ from fhir_server.storage.sqlite.auditing import SQLiteAuditLog
 from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.explaining import Explainer
+from fhir_server.storage.sqlite.marking import check_index
 from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.remembering import SQLiteKeyValues
-from fhir_server.storage.sqlite.schema import check_index, connect
+from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
 from fhir_server.storage.sqlite.secrets import secret_of
 from fhir_server.storage.sqlite.words import is_behind, too_costly
@@ -74,13 +78,20 @@ class SQLiteStore:
     """A Store on one SQLite file: see `fhir_server.storage.contract.Store`."""
 
     def __init__(
-        self, path: Path, writer: Writer, threads: ThreadPoolExecutor, *, seconds: float
+        self,
+        path: Path,
+        writer: Writer,
+        threads: ThreadPoolExecutor,
+        *,
+        seconds: float,
+        deciding: Callable[[apsw.Connection], Denials] | None = None,
     ) -> None:
         self._path = path
         self._seconds = seconds
         self._writer = writer
         self._threads = threads
         self._inline = _Session(path, seconds)
+        self._deciding = None if deciding is None else deciding(self._inline.connection)
         self._of_thread = local()
         self._key_values = SQLiteKeyValues(self._inline.connection, writer)
         self._audit_log = SQLiteAuditLog(self._inline.connection, writer.log)
@@ -98,7 +109,7 @@ class SQLiteStore:
     async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
         """See Store.read."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
+            sight = await self._admitted(sight, sight.audience)
         if version is None:
             return self._inline.reader.current(sight, key)
         return self._inline.reader.version(sight, key, version)
@@ -106,7 +117,7 @@ class SQLiteStore:
     async def read_many(self, sight: Visibility, keys: Sequence[Key]) -> Sequence[Row]:
         """See Store.read_many."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
+            sight = await self._admitted(sight, sight.audience)
         return self._inline.reader.many(sight, keys)
 
     async def search(
@@ -114,8 +125,9 @@ class SQLiteStore:
     ) -> Page:
         """See Store.search."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
-        await self._index_words_for(plan)
+            sight = await self._admitted(sight, sight.audience)
+        if plan.asks_for_words:
+            await self._index_words()
         return await self._within_budget(
             lambda each: each.searcher.page(sight, plan, after, limit), lambda: advice(plan)
         )
@@ -123,8 +135,9 @@ class SQLiteStore:
     async def count(self, sight: Visibility, plan: Plan) -> Count:
         """See Store.count."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
-        await self._index_words_for(plan)
+            sight = await self._admitted(sight, sight.audience)
+        if plan.asks_for_words:
+            await self._index_words()
         return await self._within_budget(
             lambda each: each.searcher.count(sight, plan), lambda: advice(plan, counted=True)
         )
@@ -140,7 +153,7 @@ class SQLiteStore:
     ) -> HistoryPage:
         """See Store.history."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
+            sight = await self._admitted(sight, sight.audience)
         return await self._within_budget(
             lambda each: each.reader.history(sight, scope, after, limit),
             lambda: "ask for the history of a type or of one resource, or for a later _since",
@@ -159,7 +172,7 @@ class SQLiteStore:
     async def scan(self, sight: Visibility, part: Part, as_of: int) -> AsyncIterator[Stored]:
         """See Store.scan."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
+            sight = await self._admitted(sight, sight.audience)
         start: int | None = part.low
         while start is not None:
             rest = Part(part.type, start, part.high)
@@ -192,10 +205,21 @@ class SQLiteStore:
         """See Store.opt_outs."""
         return self._inline.reader.opt_outs()
 
-    async def _admit(self, audience: Audience) -> None:
-        """Have the denials of an audience worked out before it first reads."""
+    async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
+        """See Store.decision."""
+        assert self._deciding is not None, "a store without enforcement decides nothing"
+        owner = self._inline.reader.owner_of(key)
+        if owner is None:
+            return None
+        return self._deciding.decided(owner, key.type, audience, at=at)
+
+    async def _admitted(self, sight: Visibility, audience: Audience) -> Visibility:
+        """Have the denials of an audience worked out before it first reads; return the sight with what is opened."""
         if not self._inline.reader.knows(audience):
             await self._writer.do(lambda denials: denials.admit(audience))
+        if sight.emergency and self._deciding is not None:
+            return self._deciding.opened(sight)
+        return sight
 
     async def stamp(self) -> Stamp:
         """See Store.stamp."""
@@ -225,10 +249,8 @@ class SQLiteStore:
         """Close the reading connections; the writer's is its own."""
         self._inline.connection.close()
 
-    async def _index_words_for(self, plan: Plan) -> None:
-        """Have the words indexed that a plan asks for; raise TooCostly if that takes too long."""
-        if not asks_for_words(plan.predicate):
-            return
+    async def _index_words(self) -> None:
+        """Have words indexed that a search asks for; raise TooCostly if that takes too long."""
         try:
             async with asyncio.timeout(WORDS_SECONDS):
                 while is_behind(self._inline.connection):
@@ -259,21 +281,26 @@ async def open_store(
     clock: Callable[[], int],
     seconds: float = PATIENT_SECONDS,
     enforcement: Enforcement | None = None,
+    zone: str = DEFAULT_ZONE,
 ) -> AsyncIterator[SQLiteStore]:
     """Open a store in a file, made if absent; `clock` gives microseconds since 1970.
 
     A search may take so many seconds. Without `enforcement` no denials are kept, and no sight may have an audience.
 
-    Leaving it commits what waits, and closes. Raises Unavailable for a file that is no store.
+    `zone` is that of the dates which name none.
+
+    Leaving it commits what waits, and closes. Raises Unavailable for a file that is no store, or was indexed otherwise.
     """
     connection = connect(path)
-    check_index(connection)
-    denials = None
+    check_index(connection, zone)
+    deciding = denials = None
     if enforcement is not None:
-        denials = Denials(connection, enforcement, key=secret_of(path, "people"))
+        deciding = partial(Denials, enforcement=enforcement, key=secret_of(path, "people"))
+        denials = deciding(connection)
+        denials.settle()
     writer = Writer(connection, clock, denials)
     with ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader") as threads:
-        store = SQLiteStore(path, writer, threads, seconds=seconds)
+        store = SQLiteStore(path, writer, threads, seconds=seconds, deciding=deciding)
         writing = asyncio.create_task(writer.run())
         try:
             yield store
