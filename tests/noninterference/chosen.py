@@ -97,16 +97,21 @@ ASKS = (
 )
 
 
-def _caller(scopes: str, purpose: str) -> Access:
+def _caller(scopes: str, purpose: str, role: str) -> Access:
     return Access(
-        "https://issuer.example", "someone", parse_scopes(scopes), patient="ada", purpose=purpose
+        "https://issuer.example",
+        "someone",
+        parse_scopes(scopes),
+        patient="ada",
+        role=role,
+        purpose=purpose,
     )
 
 
 CALLERS = (
-    _caller("system/*.cruds", "PATADMIN"),
-    _caller("user/Encounter.rs", "PATADMIN"),
-    _caller("patient/*.rs", "PATRQT"),
+    _caller("system/*.cruds", "PATADMIN", "integration"),
+    _caller("user/Encounter.rs", "PATADMIN", "R8000"),
+    _caller("patient/*.rs", "PATRQT", "patient"),
 )
 
 
