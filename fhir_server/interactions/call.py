@@ -10,6 +10,7 @@ from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import Forbidden, InsufficientScope, MethodNotAllowed
 from fhir_server.fhir.resource import Resource
+from fhir_server.policy.criteria import SearchReader
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.disclosure import Disclosure
 from fhir_server.policy.rights import ALL_TYPES, Rights
@@ -113,6 +114,8 @@ def _lacking(types: Sequence[str], sight: Visibility) -> bool:
 
 def _narrowed(call: Call, rights: Rights, letters: str) -> Call:
     needs = "".join(each for each in LETTERS if each in letters or each in call.needs)
+    if rights.narrowed is not None:
+        rights = rights.read_by(SearchReader(call.definitions, call.extractor, call.base_url))
     return replace(call, sight=_asked(call, rights.sight(needs)), needs=needs)
 
 
@@ -142,8 +145,11 @@ def _insufficient(call: Call, resource_type: str) -> Forbidden:
             "_summary=count, or with a token of a programme that is registered for records"
         )
     told = f"This needs a scope such as user/{resource_type}.{call.needs}, which the token has not."
-    if rights is not None and rights.narrowed:
-        told += " Scopes with search parameters (`?…`) give no rights here."
+    if rights is not None and rights.narrowed is not None:
+        told += (
+            " A scope whose search parameters (`?…`) are none of its type, or ask for more than the resource's own"
+            " content, gives no right."
+        )
     if rights is not None and rights.role is not None:
         told += f" Scopes give no more than the caller's role does: {rights.role}."
     return InsufficientScope(told)

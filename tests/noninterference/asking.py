@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -106,11 +106,15 @@ async def a_service(store: Store, access: Access, clock: Clock) -> Service:
     )
 
 
+def _tell(event: str, fields: Mapping[str, Any]) -> None:
+    assert event != "request_failed", fields
+
+
 class Asking:
     """One caller's requests to one service."""
 
     def __init__(self, service: Service, clock: Clock) -> None:
-        telemetry = Telemetry(service.routes, CollectorRegistry(), tell=lambda *_: None)
+        telemetry = Telemetry(service.routes, CollectorRegistry(), tell=_tell)
         self._clock = clock
         self._app = FhirApplication(
             service, telemetry, prefix="/fhir", new_request_id=lambda: "request"
