@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from fhir_server.policy.decision import Enforcement, Policy
 from fhir_server.storage.contract import Store
+from fhir_server.storage.mongo import store as mongo_store
 from fhir_server.storage.sqlite.store import open_store
 from tests.policy.support import PURPOSES
+from tests.support import mongo
 
 START = 1_750_000_000_000_000
 
@@ -39,7 +41,24 @@ def open_sqlite(
     return open_store(folder / "store.db", clock=clock or ticking(), enforcement=ENFORCEMENT)
 
 
-BACKENDS = {"sqlite": open_sqlite}
+@asynccontextmanager
+async def open_mongo(folder: Path, clock: Callable[[], int] | None = None) -> AsyncIterator[Store]:
+    """Open the store on MongoDB, in a database of its own for each folder."""
+    with mongo.database(folder) as url:
+        async with mongo_store.open_store(
+            url, clock=clock or ticking(), enforcement=ENFORCEMENT
+        ) as store:
+            yield store
+
+
+BACKENDS = {"sqlite": open_sqlite, "mongo": open_mongo}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _mongo() -> Iterator[None]:
+    """End the server that a test started."""
+    yield
+    mongo.end_shared()
 
 
 @pytest.fixture(params=BACKENDS)
