@@ -13,7 +13,7 @@ from fhir_server.policy.decision import Enforcement, Policy
 from fhir_server.storage.contract import Store
 from fhir_server.storage.mongo import store as mongo_store
 from fhir_server.storage.sqlite.store import open_store
-from tests.policy.support import PURPOSES
+from tests.policy.support import LABELS, PURPOSES
 from tests.support import mongo
 
 START = 1_750_000_000_000_000
@@ -27,7 +27,7 @@ def ticking() -> Callable[[], int]:
 
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 ENFORCEMENT = Enforcement(
-    Policy(PURPOSES),
+    Policy(PURPOSES, labels=LABELS),
     kinds=frozenset({"Condition", "Consent", "Location", "Observation", "Patient"}),
     personal=frozenset({"Condition", "Consent", "Observation", "Patient"}),
     number_system=NHS_NUMBER,

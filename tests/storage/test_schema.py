@@ -57,3 +57,9 @@ def test_two_who_open_it_at_once_migrate_it_once(tmp_path: Path) -> None:
     rows = [each.execute("SELECT count(*) FROM catalogue").get for each in connections]
 
     assert rows == [1, 1, 1]
+
+
+def test_a_statement_is_not_prepared_anew_for_other_values(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "store.db")
+
+    assert connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, -1) == 1

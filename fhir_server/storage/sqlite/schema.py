@@ -129,13 +129,39 @@ INSERT INTO register SELECT 'people', 0, 0 WHERE NOT EXISTS(SELECT 1 FROM resour
 """
 """What people laid down, and what is denied because of it. Of a store that has resources already nothing is known yet."""
 
-STEPS = (SCHEMA, CATALOGUE, DENIALS)
+KEY_VALUES = """
+CREATE TABLE keyvalue(                  -- what is remembered besides resources
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value BLOB NOT NULL,
+  expires INTEGER,                      -- microseconds since 1970; NULL: never
+  PRIMARY KEY(kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX keyvalue_expires ON keyvalue(expires) WHERE expires IS NOT NULL;
+"""
+
+AUDIT = """
+CREATE TABLE audit(                     -- what happened, in blocks: what was committed together
+  number INTEGER PRIMARY KEY,           -- of its last entry; they are counted from 1
+  moment INTEGER NOT NULL,              -- microseconds since 1970
+  content BLOB NOT NULL,                -- the entries, packed
+  digest BLOB NOT NULL                  -- of the digest before, and of all that stands here
+) STRICT;
+CREATE TABLE audit_state(               -- one row
+  number INTEGER NOT NULL,              -- of the last entry
+  seal BLOB NOT NULL,                   -- of the last digest, by a secret of the store
+  published INTEGER NOT NULL            -- up to which entry AuditEvents are made
+) STRICT;
+INSERT INTO audit_state VALUES(0, x'', 0);
+"""
+
+STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES, AUDIT)
 """What makes each version of the schema of the one before it, beginning with an empty file."""
 
 SCHEMA_VERSION = len(STEPS)
 
 
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 """What index records and rows mean: it changes when a release finds by them what an earlier one did not write."""
 
 
@@ -167,6 +193,8 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
+        # Else SQLite prepares a statement anew whenever other values are bound: they might ask for another plan.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full")
         connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)

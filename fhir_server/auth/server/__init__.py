@@ -1,0 +1,1 @@
+"""The built-in authorization server: OAuth 2 and SMART App Launch, without pages and without HTTP."""
