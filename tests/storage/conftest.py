@@ -61,6 +61,13 @@ def _mongo() -> Iterator[None]:
     mongo.end_shared()
 
 
+@pytest.fixture(autouse=True)
+def _drop_databases() -> Iterator[None]:
+    """Drop what a test wrote."""
+    yield
+    mongo.drop_closed()
+
+
 @pytest.fixture(params=BACKENDS)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """Return an empty store of each backend in turn."""
@@ -68,7 +75,9 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield opened
 
 
-SLOW = "asked by test_mongo_answers of fewer examples: the wire server takes 25 ms for each statement"
+SLOW = (
+    "asked by test_mongo_answers of fewer examples: the wire server takes 25 ms for each statement"
+)
 NOT_ON_MONGO = {
     "test_every_page_of_every_search_is_the_oracles": SLOW,
     "test_a_code_and_a_value_are_found_as_one_as_they_are_apart": SLOW,
@@ -94,7 +103,8 @@ NOT_ON_MONGO = {
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is not run on MongoDB."""
-    kept, left = [], []
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for each in items:
         name, _, parameters = each.name.partition("[")
         (left if name in NOT_ON_MONGO and "mongo" in parameters else kept).append(each)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
 
@@ -34,7 +35,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def started(*options: str, port: int | None = None, storage: str = ":memory:") -> tuple[subprocess.Popen[bytes], str]:
+def started(
+    *options: str, port: int | None = None, storage: str = ":memory:"
+) -> tuple[subprocess.Popen[bytes], str]:
     """Start a server; return its process and its address once it answers."""
     port = port or free_port()
     place = ["--host", "127.0.0.1", "--port", str(port), "--storage-path", storage]
@@ -54,7 +57,7 @@ def started(*options: str, port: int | None = None, storage: str = ":memory:") -
 
 def _await_answer(process: subprocess.Popen[bytes], address: str) -> None:
     until = monotonic() + SECONDS_TO_START
-    with MongoClient(address, serverSelectionTimeoutMS=250, directConnection=True) as client:
+    with MongoClient[dict[str, object]](address, serverSelectionTimeoutMS=250, directConnection=True) as client:
         while True:
             try:
                 client.admin.command("hello")
@@ -96,13 +99,20 @@ _open: dict[str, int] = {}
 
 @contextmanager
 def database(folder: Path) -> Iterator[str]:
-    """Yield the address of the database that belongs to a folder; it is dropped when nobody has it open any more."""
-    name = "test_" + "".join(each if each.isalnum() else "_" for each in str(folder))[-50:]
+    """Yield the address of the database that belongs to a folder."""
+    name = "test_" + blake2b(str(folder).encode(), digest_size=8).hexdigest()
     _open[name] = _open.get(name, 0) + 1
     try:
         yield f"{shared()}/{name}"
     finally:
         _open[name] -= 1
-        if not _open[name]:
-            with MongoClient[dict[str, object]](shared()) as client:
+
+
+def drop_closed() -> None:
+    """Drop the databases that nobody has open."""
+    closed = [name for name, number in _open.items() if not number]
+    if closed:
+        with MongoClient[dict[str, object]](shared()) as client:
+            for name in closed:
                 client.drop_database(name)
+                del _open[name]

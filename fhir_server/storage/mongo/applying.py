@@ -9,7 +9,9 @@ from fhir_server.fhir.errors import OutdatedIndex, TooCostly
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.search.advice import advice
 from fhir_server.search.record import IndexRecord, packed
+from fhir_server.storage.auditing import Publish
 from fhir_server.storage.contract import (
+    NEVER,
     Delete,
     Draft,
     Expect,
@@ -23,7 +25,8 @@ from fhir_server.storage.contract import (
     generation_of,
 )
 from fhir_server.storage.drafts import rendered
-from fhir_server.storage.mongo.denials import Denials
+from fhir_server.storage.mongo.auditing import publish
+from fhir_server.storage.mongo.denials import Denials, Enforcing
 from fhir_server.storage.mongo.documents import (
     HISTORY,
     RESOURCE,
@@ -54,13 +57,20 @@ class Applier:
     """Applies operations to a workspace; `moment` rises with each version made."""
 
     def __init__(
-        self, workspace: Workspace, state: Document, now: int, denials: Denials | None
+        self,
+        workspace: Workspace,
+        state: Document,
+        now: int,
+        enforcing: Enforcing | None,
     ) -> None:
         self._workspace = workspace
         self._state = state
-        self._denials = denials
-        self._owners = Owners(workspace, state["owner"], denials)
-        self._moment: int = max(now, state["moment"])
+        self._enforcing = enforcing
+        self.denials: Denials | None = None
+        if enforcing is not None:
+            self.denials = Denials(workspace, enforcing, state["epoch"])
+        self._owners = Owners(workspace, state["owner"], self.denials)
+        self.moment: int = max(now, state["moment"])
         self._rid: int = state["rid"]
         self._axes: set[str] = set()
 
@@ -77,13 +87,13 @@ class Applier:
                     axes |= _axes(draft.key.type, draft.record)
                 case Delete(key) | Reindex(key):
                     keys.append(key)
-                case Expect() | ReplaceCatalogue():
+                case Expect() | ReplaceCatalogue() | Publish():
                     continue
         await self._workspace.load(RESOURCE, map(str, keys))
         await self._workspace.load("owner", owners)
         await self._workspace.load("axis", axes)
-        if self._denials is not None:
-            await self._denials.prepare(keys)
+        if self.denials is not None:
+            await self.denials.prepare(keys)
 
     def check_generation(self, ops: Iterable[WriteOp]) -> None:
         """Raise OutdatedIndex where one was made by other search parameters than the current ones."""
@@ -104,20 +114,22 @@ class Applier:
                 return await self._replace_record(op)
             case ReplaceCatalogue():
                 return await self._replace_catalogue(op)
+            case Publish():
+                return Unchanged(None) if await publish(self._workspace, op) else Refused()
             case _:
                 assert_never(op)
 
     def undone(self, state: Document) -> None:
         """Take in that operations were undone: the state is as it was."""
         self._state = state
-        if self._denials is not None:
-            self._denials.forget()
+        if self.denials is not None:
+            self.denials.forget()
 
     @property
     def state(self) -> Document:
         """The state of the store after what was applied."""
-        counted = {"moment": self._moment, "rid": self._rid, "owner": self._owners.latest}
-        epoch = self._denials.epoch if self._denials else self._state["epoch"]
+        counted = {"moment": self.moment, "rid": self._rid, "owner": self._owners.latest}
+        epoch = self.denials.epoch if self.denials else self._state["epoch"]
         return {**self._state, **counted, "epoch": epoch}
 
     async def _put(self, op: Put) -> WriteResult:
@@ -140,8 +152,8 @@ class Applier:
         }
         await self._replace(current, checked(document))
         await self._note_axes(draft.key.type, draft.record)
-        if self._denials is not None:
-            await self._denials.written(draft)
+        if self.denials is not None:
+            await self.denials.written(draft)
         return stored
 
     async def _delete(self, op: Delete) -> WriteResult:
@@ -150,8 +162,8 @@ class Applier:
             return refused
         if current is None or current["x"]:
             return Unchanged(stored_of(current) if current else None)
-        if self._denials is not None:
-            await self._denials.deleted(op.key)
+        if self.denials is not None:
+            await self.denials.deleted(op.key)
         stored = Stored(op.key, current["v"] + 1, self._next_moment(op.key), "DELETE", None)
         tombstone = versioned(stored, current["n"], current["o"])
         await self._replace(current, {**tombstone, "c": current["c"]})
@@ -192,20 +204,22 @@ class Applier:
     ) -> Refused | None:
         if expected is not None:
             version = 0 if current is None or current["x"] else current["v"]
-            if version != expected:
+            if version != expected and (expected != NEVER or current is not None):
                 return Refused(current=version)
         return await self._refusal(expectation) if expectation else None
 
     async def _refusal(self, expectation: Expectation) -> Refused | None:
         asked = expectation.sight
-        if asked.audience is not None and self._denials is not None:
-            await self._denials.admit(asked.audience)
+        if asked.audience is not None and self.denials is not None:
+            await self.denials.admit(asked.audience)
         await self._workspace.flush()
         statements = Statements(
             self._workspace.statements.database,
             seconds=SEARCHED_WHILE_WRITING,
             session=self._workspace.statements.session,
         )
+        if self._enforcing is not None:
+            asked = await self._enforcing.opened(statements, asked)
         sight = await sight_while_writing(statements, asked)
         searcher = Searcher(statements, sight, most_joined=JOINED_WHILE_WRITING)
         try:
@@ -231,10 +245,10 @@ class Applier:
         return self._rid
 
     def _next_moment(self, key: Key) -> int:
-        self._moment += 1
+        self.moment += 1
         if key.type == "SearchParameter":
-            self._state = {**self._state, "latest_parameter": self._moment}
-        return self._moment
+            self._state = {**self._state, "latest_parameter": self.moment}
+        return self.moment
 
 
 def state_of(document: Document | None) -> Document:

@@ -54,9 +54,7 @@ def _access(wanted: Wanted) -> Access:
     return Access(wanted.kind, wanted.lead, wanted.considered, checked, residual)
 
 
-async def _statement(
-    statements: Statements, wanted: Wanted, plan: Plan, limit: int
-) -> Statement:
+async def _statement(statements: Statements, wanted: Wanted, plan: Plan, limit: int) -> Statement:
     keys = completed(plan.sort)
     run = next(runs(keys, None)) if is_served(keys) else None
     condition = wanted.condition if run is None else both(wanted.condition, run.condition)

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from fhir_server.policy.consents import labels_of
+from fhir_server.policy.labels import labels_of
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.mongo.denials import Denials
 from fhir_server.storage.mongo.workspace import Workspace

@@ -76,9 +76,7 @@ class Reader:
         found = await self._statements.all(RESOURCE, {"$or": wanted}, ROW)
         return [row_of(each) for each in found]
 
-    async def history(
-        self, scope: HistoryScope, after: Position | None, limit: int
-    ) -> HistoryPage:
+    async def history(self, scope: HistoryScope, after: Position | None, limit: int) -> HistoryPage:
         """Return versions, the newest first; raise TooCostly where too much is passed over."""
         wanted = both(*_within(scope, after), await self._of_one(scope), *self._sight.of_any())
         # The current ones first: one that is archived meanwhile comes twice, instead of not at all.
@@ -115,7 +113,9 @@ class Reader:
                 if number >= limit:
                     return
                 if passed > MOST_HIDDEN:
-                    raise TooCostly("Too many versions would be passed over: ask for the history of one resource")
+                    raise TooCostly(
+                        "Too many versions would be passed over: ask for the history of one resource"
+                    )
 
     async def _of_visible(self, versions: Sequence[Document]) -> list[Document]:
         """Return those of these past versions whose current one may be seen."""
@@ -124,9 +124,7 @@ class Reader:
         seen = {each["_id"] for each in await self._statements.all(RESOURCE, wanted, {"_id": 1})}
         return [each for each in versions if f"{each['t']}/{each['i']}" in seen]
 
-    async def as_of(
-        self, part: Part, moment: int, limit: int
-    ) -> tuple[list[Stored], int | None]:
+    async def as_of(self, part: Part, moment: int, limit: int) -> tuple[list[Stored], int | None]:
         """Return what was current at a moment in a range of surrogate ids, and where to go on."""
         wanted = both(
             {"n": {"$gte": part.low, "$lt": part.high}},
@@ -134,9 +132,7 @@ class Reader:
             *self._sight.of_any(),
         )
         members = {**STORED, "n": 1}
-        rows = await self._statements.all(
-            RESOURCE, wanted, members, order=(("n", 1),), limit=limit
-        )
+        rows = await self._statements.all(RESOURCE, wanted, members, order=(("n", 1),), limit=limit)
         past = await self._past_at([each["n"] for each in rows if each["m"] > moment], moment)
         then = (each if each["m"] <= moment else past.get(each["n"]) for each in rows)
         found = [stored_of(each) for each in then if each is not None]

@@ -20,6 +20,9 @@ STATE = "state"
 STORE = "store"
 CATALOGUE = "catalogue"
 REGISTER = "register"
+RULES = "rules"
+LOG = "log"
+TURNS = "turns"
 
 LEAST_WIRE_VERSION = 13
 """That of MongoDB 5.0: the first whose majority reads are always on."""
@@ -56,6 +59,11 @@ INDEXES: dict[str, dict[str, Fields]] = {
     "opt_out": {},
     "audience": {"by_number": (("n", _UP),)},
     "denial": {"by_audience": (("a", _UP),)},
+    "keyvalue": {
+        "by_kind": (("kind", _UP), ("key", _UP)),
+        "by_expiry": (("expires", _UP),),
+    },
+    "audit": {},
     "secret": {},
     STATE: {},
 }

@@ -187,9 +187,7 @@ class Searcher:
             if each in counted
         )
 
-    async def _counted(
-        self, translation: Translation, asked: tuple[str, Predicate, int]
-    ) -> int:
+    async def _counted(self, translation: Translation, asked: tuple[str, Predicate, int]) -> int:
         """Count the candidates of a lead, up to a limit; what the caller may not see is counted too."""
         kind, lead, most = asked
         if isinstance(lead, HasId):
@@ -289,7 +287,9 @@ class Searcher:
                 "keeps no index of words: narrow the search"
             )
         if self._checked > MOST_CHECKED:
-            raise TooCostly(f"More than {MOST_CHECKED} resources would have to be looked at: narrow the search")
+            raise TooCostly(
+                f"More than {MOST_CHECKED} resources would have to be looked at: narrow the search"
+            )
 
     async def _count(self, wanted: Wanted) -> int:
         if wanted.residual is None:

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.visibility import Visibility
+from fhir_server.storage.mongo.deciding import ANY_KIND
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.schema import STATE, STORE
 from fhir_server.storage.mongo.statements import Statements
 
-ANY_KIND = "*"
 NEVER: Document = {"_id": {"$in": []}}
 """The condition that no document satisfies."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The owner classes that an audience is denied, by type; `*` is every type."""
+    """The owner classes that an audience is denied, by type; `*` is every type.
+
+    `opened` are types of owner classes that an emergency opens all the same.
+    """
 
     owners: Mapping[str, list[int]] = field(default_factory=dict)
+    opened: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
     def of(self, kind: str) -> list[int]:
         """Return those that are denied in a type."""
-        return [*self.owners.get(ANY_KIND, ()), *self.owners.get(kind, ())]
+        denied = (*self.owners.get(ANY_KIND, ()), *self.owners.get(kind, ()))
+        return [each for each in denied if not self._is_opened(each, kind)]
+
+    def conditions(self) -> Iterator[Document]:
+        """Yield what a document of whatever type satisfies that is not denied: all of these."""
+        for kind, owners in self.owners.items():
+            if kind == ANY_KIND:
+                yield {"o": {"$nin": [each for each in owners if each not in self.opened]}}
+            elif denied := [each for each in owners if not self._is_opened(each, kind)]:
+                yield {"$nor": [{"t": kind, "o": {"$in": denied}}]}
+        for owner, kinds in self.opened.items():
+            if owner in self.owners.get(ANY_KIND, ()) and ANY_KIND not in kinds:
+                yield {"$nor": [{"o": owner, "t": {"$nin": sorted(kinds)}}]}
+
+    def _is_opened(self, owner: int, kind: str) -> bool:
+        return not self.opened.get(owner, frozenset()).isdisjoint((ANY_KIND, kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +79,8 @@ class Sight:
             seen.append({"t": {"$in": sorted(sight.types)}})
         if sight.patient is not None:
             seen.append({"$or": [{"t": {"$in": sorted(sight.unbound)}}, {"c": sight.patient}]})
-        for kind, owners in self.denied.owners.items() if self.denied else ():
-            if kind == ANY_KIND:
-                seen.append({"o": {"$nin": owners}})
-            else:
-                seen.append({"$nor": [{"t": kind, "o": {"$in": owners}}]})
+        if self.denied is not None:
+            seen += self.denied.conditions()
         return seen
 
     @property
@@ -122,7 +137,12 @@ def seen(sight: Visibility, rows: Iterable[Denial] | None) -> Sight:
     for owner, kind, since, until in rows:
         if since <= sight.at < until:
             owners.setdefault(kind, []).append(owner)
-    return Sight(sight, Denied(owners))
+    opened: dict[int, set[str]] = {}
+    for each in sight.opened:
+        owner_text, _, kind = each.partition(".")
+        opened.setdefault(int(owner_text), set()).add(kind)
+    kinds = {number: frozenset(each) for number, each in opened.items()}
+    return Sight(sight, Denied(owners, kinds))
 
 
 async def denials_of(statements: Statements, audience: Audience) -> tuple[Denial, ...] | None:

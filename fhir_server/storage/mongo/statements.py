@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
@@ -18,6 +18,11 @@ from pymongo.write_concern import WriteConcern
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.failures import OutOfTime
 from fhir_server.storage.mongo.schema import Fields
+
+AT_ONCE = 1_000
+"""Values that a statement names at once."""
+
+T = TypeVar("T")
 
 MAJORITY = WriteConcern("majority", j=True)
 SNAPSHOT = ReadConcern("snapshot")
@@ -103,6 +108,11 @@ class Statements:
         return await self[collection].distinct(
             member, wanted, session=self.session, maxTimeMS=self.left
         )
+
+
+def together(values: Sequence[T]) -> Iterator[list[T]]:
+    """Yield values in such numbers as a statement names at once."""
+    return (list(values[start : start + AT_ONCE]) for start in range(0, len(values), AT_ONCE))
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from pymongo.read_preferences import ReadPreference
 
 from fhir_server.fhir.errors import TooCostly, Unavailable
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Enforcement
+from fhir_server.policy.decision import Audience, Decision, Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan
@@ -32,20 +32,24 @@ from fhir_server.storage.contract import (
     Part,
     Position,
     Row,
+    ToldOf,
     WriteOp,
     WriteResult,
 )
 from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.mongo import reading
-from fhir_server.storage.mongo.denials import Denials, People
+from fhir_server.storage.mongo.auditing import MongoAuditLog
+from fhir_server.storage.mongo.denials import Denials, Enforcing
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.explaining import explained
 from fhir_server.storage.mongo.failures import OutOfTime, reading as problems
 from fhir_server.storage.mongo.orders import is_served
 from fhir_server.storage.mongo.reading import Reader
+from fhir_server.storage.mongo.remembering import MongoKeyValues
 from fhir_server.storage.mongo.schema import (
     CATALOGUE,
     REGISTER,
+    RULES,
     STATE,
     STORE,
     check_topology,
@@ -53,8 +57,7 @@ from fhir_server.storage.mongo.schema import (
 )
 from fhir_server.storage.mongo.searching import Searcher
 from fhir_server.storage.mongo.sights import KnownDenials, Sight
-from fhir_server.storage.mongo.statements import MAJORITY, Statements, of_one_moment
-from fhir_server.storage.mongo.workspace import AT_ONCE
+from fhir_server.storage.mongo.statements import MAJORITY, Statements, of_one_moment, together
 from fhir_server.storage.mongo.writer import Writer
 from fhir_server.storage.parameters import Catalogue, Extent, Stamp
 
@@ -87,6 +90,18 @@ class MongoStore:
         self._writer = writer
         self._seconds = seconds
         self._denials = KnownDenials()
+        self._key_values = MongoKeyValues(database)
+        self._audit_log = MongoAuditLog(database, writer.log)
+
+    @property
+    def key_values(self) -> MongoKeyValues:
+        """See Store.key_values."""
+        return self._key_values
+
+    @property
+    def audit_log(self) -> MongoAuditLog:
+        """See Store.audit_log."""
+        return self._audit_log
 
     async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
         """See Store.read."""
@@ -127,9 +142,11 @@ class MongoStore:
         """See Store.history."""
         return await self._reading(sight, lambda each: each.history(scope, after, limit))
 
-    async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
+    async def write(
+        self, ops: Sequence[WriteOp], *, atomic: bool, told: ToldOf | None = None
+    ) -> Sequence[WriteResult]:
         """See Store.write."""
-        return await self._writer.write(ops, atomic=atomic)
+        return await self._writer.write(ops, atomic=atomic, told=told)
 
     async def now(self) -> int:
         """See Store.now."""
@@ -161,7 +178,7 @@ class MongoStore:
 
     async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
         """See Store.replace_opt_outs."""
-        marks = sorted({self._people.mark(each) for each in numbers})
+        marks = sorted({self._enforcing.marks.of(each) for each in numbers})
         edition = token_bytes(8)
         with problems():
             await self._note(edition, marks)
@@ -179,6 +196,12 @@ class MongoStore:
         with problems():
             found = await self._statements().one(STATE, {"_id": REGISTER})
         return None if found is None else OptOuts(found["as_of"], found["number"])
+
+    async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
+        """See Store.decision."""
+        with problems():
+            async with of_one_moment(self._database, seconds=self._seconds) as statements:
+                return await self._enforcing.decided(statements, key, audience, at=at)
 
     async def stamp(self) -> Stamp:
         """See Store.stamp."""
@@ -216,14 +239,13 @@ class MongoStore:
             return await secret_of(self._database, name)
 
     @property
-    def _people(self) -> People:
-        assert self._writer.people is not None, "a store that keeps no denials has no register"
-        return self._writer.people
+    def _enforcing(self) -> Enforcing:
+        assert self._writer.enforcing is not None, "a store without enforcement decides nothing"
+        return self._writer.enforcing
 
     async def _note(self, edition: bytes, marks: Sequence[bytes]) -> None:
         """Write the marks of a register that is not in force yet."""
-        for start in range(0, len(marks), AT_ONCE):
-            some = marks[start : start + AT_ONCE]
+        for some in together(marks):
             rows = [{"_id": Binary(edition + each), "edition": Binary(edition)} for each in some]
             await self._database["opt_out"].insert_many(rows, ordered=False)
 
@@ -269,14 +291,20 @@ class MongoStore:
     ) -> T:
         """Read within a transaction; an audience that is new here is first made known."""
         async with of_one_moment(self._database, seconds=self._seconds) as statements:
-            seen = await self._denials.sight(statements, sight)
+            seen = await self._seen(statements, sight)
             if not seen.is_blind:
                 return await work(statements, seen)
         audience = sight.audience
-        if audience is not None and self._writer.people is not None:
+        if audience is not None and self._writer.enforcing is not None:
             await self._writer.do(lambda denials: denials.admit(audience))
         async with of_one_moment(self._database, seconds=self._seconds) as statements:
-            return await work(statements, await self._denials.sight(statements, sight))
+            return await work(statements, await self._seen(statements, sight))
+
+    async def _seen(self, statements: Statements, sight: Visibility) -> Sight:
+        """Return what is seen at the moment of a transaction, an emergency's records among it."""
+        if sight.emergency and self._writer.enforcing is not None:
+            sight = await self._writer.enforcing.opened(statements, sight)
+        return await self._denials.sight(statements, sight)
 
 
 def _is_simple(plan: Plan) -> bool:
@@ -321,16 +349,27 @@ async def open_store(
         with problems():
             await check_topology(database)
             await prepare(database)
-            people = None
+            enforcing = None
             if enforcement is not None:
-                people = People(enforcement, key=await secret_of(database, "people"))
-        writer = Writer(database, clock, people)
+                enforcing = Enforcing(enforcement, key=await secret_of(database, "people"))
+            sealing_key = await secret_of(database, "audit")
+        writer = Writer(database, clock, enforcing, sealing_key=sealing_key)
         writing = asyncio.create_task(writer.run())
         try:
+            if enforcing is not None:
+                await _settle(database, writer, enforcing)
             yield MongoStore(database, writer, seconds=seconds)
         finally:
             writer.close()
             await writing
+
+
+async def _settle(database: AsyncDatabase[Document], writer: Writer, enforcing: Enforcing) -> None:
+    """Have forgotten what was worked out by other rules than those of this process."""
+    with problems():
+        kept = await database[STATE].find_one({"_id": RULES})
+    if kept is None or kept["edition"] != enforcing.edition:
+        await writer.do(Denials.settle)
 
 
 def _client(url: str) -> AsyncMongoClient[Document]:

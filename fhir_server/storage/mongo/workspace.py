@@ -6,21 +6,18 @@ the server by a condition first has the changes written (`flush`), as it would n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from bson import Binary
 from pymongo import DeleteOne, InsertOne, ReplaceOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from fhir_server.storage.mongo.documents import Document
-from fhir_server.storage.mongo.statements import Statements
+from fhir_server.storage.mongo.statements import Statements, together
 
 Id = str | int | bytes | Binary
 Place = tuple[str, Id]
 """A collection, and the id of a document."""
-
-AT_ONCE = 1_000
-"""Ids that are asked for together."""
 
 
 class Workspace:
@@ -38,8 +35,7 @@ class Workspace:
     async def load(self, collection: str, ids: Iterable[Id]) -> None:
         """Read those of these documents that are not known yet."""
         wanted = [each for each in dict.fromkeys(ids) if (collection, each) not in self._now]
-        for start in range(0, len(wanted), AT_ONCE):
-            some = wanted[start : start + AT_ONCE]
+        for some in together(wanted):
             self._now.update(dict.fromkeys((collection, each) for each in some))
             found = self.statements.find(collection, {"_id": {"$in": some}})
             async for document in found:
@@ -91,7 +87,9 @@ class Workspace:
         self._now[place] = document
         self._changed[place] = None
 
-    def _request(self, place: Place) -> InsertOne[Document] | ReplaceOne[Document] | DeleteOne | None:
+    def _request(
+        self, place: Place
+    ) -> InsertOne[Document] | ReplaceOne[Document] | DeleteOne | None:
         document, wanted = self._now[place], {"_id": place[1]}
         if document is None:
             if place not in self._written:
@@ -102,9 +100,3 @@ class Workspace:
             return ReplaceOne(wanted, document)
         self._written.add(place)
         return InsertOne(document)
-
-
-def together(ids: Collection[Id]) -> Iterable[list[Id]]:
-    """Yield ids in such numbers as are asked for at once."""
-    listed = list(ids)
-    return (listed[start : start + AT_ONCE] for start in range(0, len(listed), AT_ONCE))
