@@ -21,6 +21,7 @@ from tests.storage import (
     test_oracle,
     test_queries,
 )
+from tests.storage.conftest import START
 
 TIMES = 20 if os.environ.get("FHIR_TEST_LONG") else 1
 
@@ -39,7 +40,7 @@ async def shown(backend: str, script: Any, sight: Any) -> None:
     for op in script:
         model.take(op)
     answer = await test_denials.shown(backend, script, sight)
-    assert answer == model.shown(sight.audience, sight.at)
+    assert answer == model.shown(sight)
 
 
 def some(asked: st.SearchStrategy[list[Any]], number: int) -> st.SearchStrategy[list[Any]]:
@@ -47,8 +48,16 @@ def some(asked: st.SearchStrategy[list[Any]], number: int) -> st.SearchStrategy[
 
 
 scripts = st.lists(test_denials.operations, max_size=12)
-moments = st.sampled_from((test_denials.START, test_denials.START + 10))
-audience_sights = st.builds(test_denials.sees, test_denials.audiences, moments)
+moments = st.sampled_from((START, START + 10))
+emergencies = st.sampled_from((frozenset[str](), frozenset({"ada"}), frozenset({"ada", "grace"})))
+audience_sights = st.builds(
+    lambda audience, at, emergency: test_denials.ALL.of_audience(
+        audience, at=at, emergency=emergency
+    ),
+    test_denials.audiences,
+    moments,
+    emergencies,
+)
 asked_alone = st.tuples(test_hierarchies.plans, test_hierarchies.sights).map(lambda each: [each])
 contained = st.lists(
     st.one_of(test_contained.patients(), test_contained.observations()), min_size=3, max_size=10
@@ -68,10 +77,10 @@ SUITES = {
     "hierarchies": Suite(
         st.lists(test_hierarchies.resources(), min_size=4, max_size=14),
         asked_alone,
-        test_hierarchies.compare,
+        test_joins.compare,
         15,
     ),
-    "contained": Suite(contained, of_contained, test_contained.compare, 15),
+    "contained": Suite(contained, of_contained, test_joins.compare, 15),
     "kept denials": Suite(scripts, audience_sights, test_denials.compare, 10),
     "denials": Suite(scripts, audience_sights, shown, 15),
 }

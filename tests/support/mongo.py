@@ -57,7 +57,9 @@ def started(
 
 def _await_answer(process: subprocess.Popen[bytes], address: str) -> None:
     until = monotonic() + SECONDS_TO_START
-    with MongoClient[dict[str, object]](address, serverSelectionTimeoutMS=250, directConnection=True) as client:
+    with MongoClient[dict[str, object]](
+        address, serverSelectionTimeoutMS=250, directConnection=True
+    ) as client:
         while True:
             try:
                 client.admin.command("hello")
