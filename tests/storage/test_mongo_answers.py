@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fhir_server.storage.mongo import joining, searching
+from fhir_server.storage.mongo import joining
 from tests.storage import (
     test_contained,
     test_denials,

@@ -39,7 +39,7 @@ from fhir_server.storage.mongo.documents import (
 )
 from fhir_server.storage.mongo.failures import OutOfTime
 from fhir_server.storage.mongo.owners import Owners, owner_id
-from fhir_server.storage.mongo.schema import CATALOGUE, STATE, STORE
+from fhir_server.storage.mongo.schema import CATALOGUE, STATE
 from fhir_server.storage.mongo.searching import Searcher
 from fhir_server.storage.mongo.sights import sight_while_writing
 from fhir_server.storage.mongo.statements import Statements

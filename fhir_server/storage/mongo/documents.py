@@ -21,6 +21,8 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 import bson
+from bson import Int64
+from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 
 from fhir_server.fhir.errors import TooLarge
 from fhir_server.fhir.resource import Key, Stored
@@ -52,6 +54,19 @@ STORED = {"_id": 0, "t": 1, "i": 1, "v": 1, "m": 1, "e": 1, "b": 1}
 ROW = {**STORED, "z": 1, "d": 1, "n": 1}
 PLACE = {"_id": 1, "t": 1, "i": 1, "m": 1, "d": 1, "n": 1}
 RECORD = {**PLACE, "z": 1}
+
+
+class _Whole(TypeDecoder):
+    """Gives large numbers as plain int: what encodes positions and answers knows no other."""
+
+    bson_type = Int64
+
+    def transform_bson(self, value: int) -> int:
+        """Return a number as int."""
+        return int(value)
+
+
+CODEC: CodecOptions[Document] = CodecOptions(type_registry=TypeRegistry([_Whole()]))
 
 
 @lru_cache(maxsize=4096)

@@ -14,6 +14,7 @@ from heapq import nsmallest
 import msgspec
 
 from fhir_server.fhir.errors import TooCostly
+from fhir_server.search.bounds import primary_bounds
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
@@ -30,9 +31,8 @@ from fhir_server.search.expression import (
     Updated,
     asks_for_words,
 )
-from fhir_server.search.bounds import primary_bounds
 from fhir_server.search.matching import matches, sort_key
-from fhir_server.search.ordering import NATURAL, Order, completed
+from fhir_server.search.ordering import Order, completed
 from fhir_server.search.planning import Driver, choose, conjuncts
 from fhir_server.search.record import IndexRecord, is_posted, prefix_end, unpacked
 from fhir_server.search.words import has_words, texts_of

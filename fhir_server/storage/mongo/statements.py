@@ -62,7 +62,7 @@ class Statements:
         )
         return found
 
-    def find(
+    def find(  # noqa: PLR0913 - the parts of a statement, each by keyword
         self,
         collection: str,
         wanted: Document,
@@ -78,7 +78,7 @@ class Statements:
         )
         return cursor.sort(list(order)) if order else cursor
 
-    async def all(
+    async def all(  # noqa: PLR0913 - as find has it
         self,
         collection: str,
         wanted: Document,

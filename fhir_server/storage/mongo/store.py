@@ -40,9 +40,10 @@ from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.mongo import reading
 from fhir_server.storage.mongo.auditing import MongoAuditLog
 from fhir_server.storage.mongo.denials import Denials, Enforcing
-from fhir_server.storage.mongo.documents import Document
+from fhir_server.storage.mongo.documents import CODEC, Document
 from fhir_server.storage.mongo.explaining import explained
-from fhir_server.storage.mongo.failures import OutOfTime, reading as problems
+from fhir_server.storage.mongo.failures import OutOfTime
+from fhir_server.storage.mongo.failures import reading as problems
 from fhir_server.storage.mongo.orders import is_served
 from fhir_server.storage.mongo.reading import Reader
 from fhir_server.storage.mongo.remembering import MongoKeyValues
@@ -342,6 +343,7 @@ async def open_store(
     async with client:
         database = client.get_default_database(
             DATABASE,
+            codec_options=CODEC,
             write_concern=MAJORITY,
             read_concern=ReadConcern("majority"),
             read_preference=ReadPreference.PRIMARY,
