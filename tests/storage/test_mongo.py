@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import gc
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
@@ -18,6 +20,7 @@ from fhir_server.search.expression import HasTerm, HasWords, InHierarchy, Phrase
 from fhir_server.search.record import NO_DATE, IndexRecord
 from fhir_server.storage.contract import (
     Draft,
+    Expectation,
     HistoryScope,
     Put,
     Refused,
@@ -35,7 +38,16 @@ from tests.support import mongo
 from tests.support.proxy import Proxy, proxied
 
 
-def opened(url: str) -> mongo_store.AbstractAsyncContextManager[Store]:
+@pytest.fixture(autouse=True)
+def _collect() -> Iterator[None]:
+    """Collect what a lost connection left: PyMongo does not close a socket that was refused."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def opened(url: str) -> AbstractAsyncContextManager[Store]:
     return mongo_store.open_store(url, clock=ticking(), enforcement=ENFORCEMENT)
 
 
@@ -129,8 +141,6 @@ async def test_processes_that_write_at_once_take_turns_and_lose_nothing(tmp_path
 async def test_of_many_creators_in_two_processes_with_one_condition_one_wins(
     tmp_path: Path,
 ) -> None:
-    from fhir_server.storage.contract import Expectation  # noqa: PLC0415
-
     term = "identifier=9990000018\x1f"
     expectation = Expectation(EVERYTHING, Plan(frozenset({"Patient"}), HasTerm(term)), frozenset())
     async with open_mongo(tmp_path) as one, open_mongo(tmp_path) as other:
@@ -227,9 +237,7 @@ async def test_more_than_may_be_sorted_looked_at_or_read_is_refused(
     async with open_mongo(tmp_path) as store:
         await fill(store, 4)
 
-        with pytest.raises(
-            TooCostly, match="more than 3 resources would have to be sorted by name|More than 3"
-        ):
+        with pytest.raises(TooCostly, match="More than 3 resources would have to be sorted"):
             await store.search(EVERYTHING, by_name, None, 2)
         with pytest.raises(TooCostly, match="keeps no index of words"):
             await store.search(EVERYTHING, of_words, None, 2)
@@ -238,7 +246,7 @@ async def test_more_than_may_be_sorted_looked_at_or_read_is_refused(
 async def test_a_search_that_takes_too_long_is_refused(tmp_path: Path) -> None:
     with mongo.database(tmp_path) as url:
         async with mongo_store.open_store(url, clock=ticking(), seconds=0.000_1) as store:
-            with pytest.raises(TooCostly, match="longer than 0.0001 seconds"):
+            with pytest.raises(TooCostly, match="longer than"):
                 await store.search(EVERYTHING, Plan(frozenset({"Patient"})), None, 2)
 
 
