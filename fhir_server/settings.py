@@ -27,6 +27,7 @@ PREFIX = "/fhir"
 """Where the FHIR base is below the origin."""
 
 _SCHEME = "sqlite:"
+_MONGO = ("mongodb://", "mongodb+srv://")
 
 
 class Settings(BaseSettings):
@@ -37,7 +38,8 @@ class Settings(BaseSettings):
     )
 
     store: str = Field(
-        default="sqlite:data/fhir.db", description="where resources are kept: sqlite:PATH"
+        default="sqlite:data/fhir.db",
+        description="where resources are kept: sqlite:PATH, or mongodb://HOST/DATABASE",
     )
     host: str = Field(default="127.0.0.1", description="address to listen at")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen at; 0: a free one")
@@ -152,8 +154,11 @@ class Settings(BaseSettings):
     @field_validator("store")
     @classmethod
     def _is_served(cls, value: str) -> str:
+        if value.startswith(_MONGO) and urlsplit(value).netloc:
+            return value
         if not value.startswith(_SCHEME) or value == _SCHEME:
-            raise ValueError("this server keeps its store in SQLite: sqlite:PATH")
+            # Not repeated: it may hold a password.
+            raise ValueError("a store is sqlite:PATH or mongodb://HOST/DATABASE")
         return value
 
     @field_validator("base_url")
@@ -213,8 +218,21 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def is_in_a_file(self) -> bool:
+        """Whether the store is a file of this machine."""
+        return self.store.startswith(_SCHEME)
+
+    @property
+    def store_name(self) -> str:
+        """The store as people may read it: without user, password and options."""
+        if self.is_in_a_file:
+            return self.store
+        parts = urlsplit(self.store)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
     def store_path(self) -> Path:
-        """The file of the store."""
+        """The file of a store that is in one."""
         return Path(self.store.removeprefix(_SCHEME)).expanduser().absolute()
 
     @property
