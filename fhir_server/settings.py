@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -15,6 +16,7 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas."""
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+Audit = Literal["off", "on", "strict"]
 
 PREFIX = "/fhir"
 """Where the FHIR base is below the origin."""
@@ -47,12 +49,21 @@ class Settings(BaseSettings):
     issuers: Names = Field(
         default=(), description="issuers of tokens that are trusted, URLs with commas between them"
     )
+    authorization_server: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="the built-in authorization server; auto: on with auth=smart unless issuers are given",
+    )
     default_purpose: str | None = Field(
         default=None,
         description="purpose of use of tokens that name none, a code of v3-ActReason; else they are refused",
     )
     opt_out_days: int = Field(
         default=21, ge=1, le=365, description="days for which the register of opt-outs is good"
+    )
+    audit: Audit | None = Field(
+        default=None,
+        description="whether all that is asked is recorded: `on`; `strict`: before it is answered; `off` only with "
+        "auth=none, where it is the default",
     )
     audience: str | None = Field(
         default=None, description="what a token must be meant for; else the FHIR base"
@@ -127,12 +138,22 @@ class Settings(BaseSettings):
                 f"auth=none lets everyone in, so host={self.host} is refused: "
                 "it binds loopback alone (127.0.0.1, ::1, localhost)"
             )
-        if (self.auth == "smart") != bool(self.issuers):
-            raise ValueError("auth=smart and issuers=URL belong together: whose tokens are good")
+        if self.auth == "none" and (self.issuers or self.authorization_server == "on"):
+            raise ValueError("issuers and authorization_server belong to auth=smart")
+        if self.audit == "off" and self.auth != "none":
+            raise ValueError(
+                "audit=off is for auth=none alone: who reads records of people is recorded"
+            )
+        if self.auth == "smart" and not (self.issuers or self.has_authorization_server):
+            raise ValueError(
+                "auth=smart needs to know whose tokens are good: authorization_server=on or issuers=URL"
+            )
         if not (local or self.audience or self.base_url):
             raise ValueError(
                 f"host={self.host} is no FHIR base that tokens could name: set base_url or audience"
             )
+        if self.has_authorization_server and not (local or self.base_url):
+            raise ValueError(f"host={self.host} is no address that people sign in at: set base_url")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together")
         return self
@@ -143,9 +164,29 @@ class Settings(BaseSettings):
         return Path(self.store.removeprefix(_SCHEME)).expanduser().absolute()
 
     @property
+    def audited(self) -> Audit:
+        """Whether all that is asked is recorded."""
+        return self.audit or ("off" if self.auth == "none" else "on")
+
+    @property
     def meant_for(self) -> str:
         """The audience of tokens that are good here."""
         return self.audience or self.base_url or f"{self.origin}{PREFIX}"
+
+    @property
+    def has_authorization_server(self) -> bool:
+        """Whether this node gives tokens itself."""
+        wanted = self.authorization_server
+        return self.auth == "smart" and (wanted == "on" or (wanted == "auto" and not self.issuers))
+
+    @property
+    def issuer(self) -> str:
+        """The URL of the built-in authorization server, as its tokens have it in `iss`."""
+        base = self.base_url or f"{self.origin}{PREFIX}"
+        if base.endswith(PREFIX):
+            return base.removesuffix(PREFIX)
+        parts = urlsplit(base)
+        return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def is_readable_on_the_way(self) -> bool:

@@ -7,9 +7,10 @@ import sys
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from hashlib import blake2b
 from itertools import count
 from time import time_ns
-from typing import Any, assert_never, get_args
+from typing import TYPE_CHECKING, Any, assert_never, get_args
 from uuid import uuid4  # noqa: TID251 - ids begin here
 
 import msgspec
@@ -18,7 +19,9 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fhir_server
+from fhir_server.audit.trail import Trail
 from fhir_server.auth.caller import Callers
+from fhir_server.auth.server.site import Site
 from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import opened_register
 from fhir_server.conformance.definitions import definitions_in
@@ -27,6 +30,7 @@ from fhir_server.fhir.errors import FhirError
 from fhir_server.fhir.instants import instant
 from fhir_server.policy.decision import Enforcement, Policy
 from fhir_server.policy.disclosure import Disclosure
+from fhir_server.policy.labels import read_labels
 from fhir_server.policy.purposes import Purposes, read_purposes
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
@@ -49,6 +53,10 @@ from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.web.app import web_application
 from fhir_server.web.start import About
+
+if TYPE_CHECKING:
+    # A node without tokens needs none of it, and would start later.
+    from fhir_server.auth.trust import Trust
 
 STEPS_AT_START = 4
 """Steps of the backfill before the first request: all that a new store has to do."""
@@ -116,9 +124,9 @@ class Node:
                     seconds=self.settings.search_seconds,
                     enforcement=enforcement(),
                 ) as store,
-                callers_of(self.settings) as callers,
+                trust_of(self.settings, store) as trust,
             ):
-                backfill = await self._build(store, callers)
+                backfill = await self._build(store, trust)
                 async with working(backfill, event_log(self.settings)):
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
@@ -128,8 +136,9 @@ class Node:
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _build(self, store: Store, callers: Callers | None) -> Backfill:
+    async def _build(self, store: Store, trust: Trust | None) -> Backfill:
         registry = CollectorRegistry()
+        callers = None if trust is None else trust.callers
         service = await service_of(self.settings, store, callers)
         backfill = Backfill(store, service.register, new_id())
         for _ in range(STEPS_AT_START):
@@ -147,7 +156,13 @@ class Node:
             call=service.call_at if callers is None else None,
             clock=clock,
         )
-        self._web = web_application(about, ready=store.now, registry=registry)
+        web = web_application(about, ready=store.now, registry=registry)
+        if trust is not None and trust.server is not None:
+            # Here, since a node without it needs none of it, and would start later.
+            from fhir_server.web.oauth import add_oauth  # noqa: PLC0415
+
+            add_oauth(web, trust.server, clock)
+        self._web = web
         return backfill
 
 
@@ -176,7 +191,7 @@ async def _work(backfill: Backfill, tell: Tell) -> None:
 
 
 @asynccontextmanager
-async def callers_of(settings: Settings) -> AsyncIterator[Callers | None]:
+async def trust_of(settings: Settings, store: Store) -> AsyncIterator[Trust | None]:
     """Yield what knows callers by their tokens, None where nobody is asked for one."""
     if settings.auth == "none":
         yield None
@@ -184,15 +199,25 @@ async def callers_of(settings: Settings) -> AsyncIterator[Callers | None]:
     # Here, since a node without tokens needs none of it, and would start later.
     from fhir_server.auth.trust import trusting  # noqa: PLC0415
 
-    async with trusting(settings.issuers, settings.meant_for) as callers:
-        yield callers
+    site = site_of(settings) if settings.has_authorization_server else None
+    async with trusting(settings.issuers, settings.meant_for, site=site, store=store) as trust:
+        yield trust
+
+
+def site_of(settings: Settings) -> Site:
+    """Return where the built-in authorization server is."""
+    fhir_base = settings.base_url or settings.origin + PREFIX
+    return Site(settings.issuer, fhir_base, settings.meant_for)
 
 
 def enforcement() -> Enforcement:
     """Return what a store keeps denials by."""
     known = definitions_in(definitions_folder())
     personal = frozenset(known.compartments["Patient"]) | {"Patient"}
-    return Enforcement(Policy(_purposes()), known.resource_types, personal, NHS_NUMBER)
+    tables = [(policy_folder() / name).read_bytes() for name in ("purposes.json", "labels.json")]
+    policy = Policy(read_purposes(tables[0]), labels=read_labels(tables[1]))
+    digest = int.from_bytes(blake2b(b"".join(tables), digest_size=7).digest())
+    return Enforcement(policy, known.resource_types, personal, NHS_NUMBER, digest)
 
 
 def _purposes() -> Purposes:
@@ -224,9 +249,17 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         disclosure=None
         if callers is None
         else Disclosure(_purposes(), settings.default_purpose, settings.opt_out_days),
+        trail=_trail(settings, store),
         limits=Limits(body=settings.max_body, entries=settings.max_entries),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )
+
+
+def _trail(settings: Settings, store: Store) -> Trail | None:
+    """Return what records all that is asked, None where nothing does."""
+    if settings.audited == "off":
+        return None
+    return Trail(store.audit_log, strict=settings.audited == "strict")
 
 
 def _sight_without_token(settings: Settings) -> Visibility:

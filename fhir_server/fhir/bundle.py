@@ -1,6 +1,7 @@
 """Bundles as bytes: stored resources are spliced in as they are, nothing is written anew.
 
-https://hl7.org/fhir/R4/bundle.html. Entries are msgspec structs, not dataclasses: a page makes a thousand.
+https://hl7.org/fhir/R4/bundle.html. Entries are msgspec structs, not dataclasses, and those of a page of a search are
+bytes at once: it has up to a thousand.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 
 import msgspec
+
+from fhir_server.fhir.resource import Key
 
 BundleKind = Literal["searchset", "history", "transaction-response", "batch-response"]
 SearchMode = Literal["match", "include", "outcome"]
@@ -59,7 +62,7 @@ def bundle_bytes(  # noqa: PLR0913  the elements of a Bundle
     *,
     id: str,  # noqa: A002  FHIR's own word
     last_updated: str,
-    entries: Iterable[Entry],
+    entries: Iterable[Entry | bytes],
     total: int | None = None,
     links: Iterable[Link] = (),
 ) -> bytes:
@@ -73,38 +76,43 @@ def bundle_bytes(  # noqa: PLR0913  the elements of a Bundle
     linked = b",".join([_link(each) for each in links])
     if linked:
         parts.append(b',"link":[%b]' % linked)
-    _append_entries(parts, entries)
+    listed = b",".join([each if isinstance(each, bytes) else _entry(each) for each in entries])
+    if listed:
+        parts += (b',"entry":[', listed, b"]")
     parts.append(b"}")
     return b"".join(parts)
+
+
+def found_entries(
+    base_url: str, found: Iterable[tuple[Key, bytes]], mode: SearchMode
+) -> list[bytes]:
+    """Return the entries of resources that a search found on this server, below `base_url`."""
+    # Nothing in a type or an id is escaped in JSON.
+    head = b'{"fullUrl":' + _text(base_url + "/")[:-1]
+    tail = b",%b}" % _SEARCH[mode]
+    return [
+        b'%b%b/%b","resource":%b%b' % (head, key.type.encode(), key.id.encode(), resource, tail)
+        for key, resource in found
+    ]
 
 
 def _link(link: Link) -> bytes:
     return b'{"relation":%b,"url":%b}' % (_text(link.relation), _text(link.url))
 
 
-def _append_entries(parts: list[bytes], entries: Iterable[Entry]) -> None:
-    """Add the entries piece by piece, so that a resource is copied once: by the join of all."""
-    before = b',"entry":[{'
-    for entry in entries:
-        parts.append(before)
-        before = b"},{"
-        comma = b""
-        if entry.full_url is not None:
-            parts += (b'"fullUrl":', _text(entry.full_url))
-            comma = b","
-        if entry.resource is not None:
-            parts += (comma, b'"resource":', entry.resource)
-            comma = b","
-        if entry.mode is not None:
-            parts += (comma, _SEARCH[entry.mode])
-            comma = b","
-        if entry.request is not None:
-            parts += (comma, _request(entry.request))
-            comma = b","
-        if entry.response is not None:
-            parts += (comma, _response(entry.response))
-    if before == b"},{":
-        parts.append(b"}]")
+def _entry(entry: Entry) -> bytes:
+    members = []
+    if entry.full_url is not None:
+        members.append(b'"fullUrl":' + _text(entry.full_url))
+    if entry.resource is not None:
+        members.append(b'"resource":' + entry.resource)
+    if entry.mode is not None:
+        members.append(_SEARCH[entry.mode])
+    if entry.request is not None:
+        members.append(_request(entry.request))
+    if entry.response is not None:
+        members.append(_response(entry.response))
+    return b"{%b}" % b",".join(members)
 
 
 def _request(request: Request) -> bytes:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from fhir_server.audit.trail import Recording
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
-from fhir_server.fhir.errors import InsufficientScope
+from fhir_server.fhir.errors import Forbidden, InsufficientScope
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.indexing import Extractor
-from fhir_server.storage.contract import Store
+from fhir_server.storage.contract import Store, WriteOp, WriteResult
+
+_WRITING = frozenset("cud")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,10 @@ class Call:
     `base_url` is this server's FHIR base without a slash at the end: absolute references below it are local.
     `now` is when the request came, in microseconds: criteria with an approximate date are relative to it.
     `sight` is what may be seen. With `rights` it is nothing until an interaction says what it needs, by `to`;
-    without them the caller may do everything with what is in sight. To an `audience` what people denied it is hidden.
+    without them the caller may do everything with what is in sight. To an `audience` what people denied it is hidden;
+    it `only_reads` where its purpose is one that opt-outs bind: whether a write is refused would tell of whom.
     `lenient` is `Prefer: handling=lenient`: unknown search parameters are left out instead of refused.
+    `recording` is what its writes are logged as, None where nothing is.
     """
 
     store: Store
@@ -38,8 +43,16 @@ class Call:
     now: int = 0
     rights: Rights | None = None
     audience: Audience | None = None
+    only_reads: bool = False
     needs: str = ""
+    recording: Recording | None = None
     _narrowed: dict[str, Call] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
+        """Write as `Store.write` does, with the event of the request in the same step."""
+        if self.recording is None:
+            return await self.store.write(ops, atomic=atomic)
+        return await self.recording.written_by(self.store, ops, atomic=atomic)
 
     def to(self, letters: str, *types: str) -> Call:
         """Return the call of an interaction that needs these rights; raise InsufficientScope.
@@ -49,6 +62,10 @@ class Call:
         """
         if self.rights is None:
             return self
+        if self.only_reads and not _WRITING.isdisjoint(letters):
+            raise Forbidden(
+                "Nothing is written for the token's purpose of use: it may read and search"
+            )
         narrowed = self._narrowed.get(letters)
         if narrowed is None:
             # Remembered, since a caller asks for many things with one token: without an audience, rights know no

@@ -17,7 +17,7 @@ from fhir_server.fhir.errors import (
 from fhir_server.fhir.resource import Key, Resource, Stored
 from fhir_server.interactions.addressing import absent, check_type, check_writable
 from fhir_server.interactions.call import Call
-from fhir_server.interactions.writing import sees_all_of
+from fhir_server.interactions.writing import may_choose_ids
 from fhir_server.search.expression import Plan
 from fhir_server.search.parsing import parse_criteria
 from fhir_server.storage.contract import Expectation
@@ -82,8 +82,7 @@ def key_to_update(
     if match is None:
         key = Key(criteria.type, said)
         check_writable(call, key)
-        if said != fresh_id and not sees_all_of(call.sight, key.type):
-            # Update-as-create is not open here: its refusal would tell that a hidden resource exists.
+        if said != fresh_id and not may_choose_ids(call.sight, key.type):
             raise absent(key)
         return key
     if said != match.key.id:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fhir_server.fhir.errors import NotFound
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import check_type
 from fhir_server.interactions.call import Call
@@ -10,6 +9,7 @@ from fhir_server.interactions.criteria import criteria_of, only_match
 from fhir_server.interactions.outcomes import Deleted
 from fhir_server.interactions.writing import (
     ATTEMPTS,
+    check_if_match,
     expected_version,
     lost_every_race,
     version_mismatch,
@@ -51,9 +51,9 @@ async def delete_matching(call: Call, resource_type: str, criteria: str) -> Dele
 
 async def deleting(call: Call, key: Key, if_match: int | None) -> Delete | None:
     """Return the write, or None where the caller sees nothing to delete."""
-    try:
-        return Delete(key, expected=await expected_version(call, key, if_match))
-    except NotFound:
+    if not call.sight.sees_whole(key.type) and await call.store.read(call.sight, key) is None:
+        check_if_match(if_match)
         if if_match is not None:
-            raise version_mismatch(key, if_match, None) from None
+            raise version_mismatch(key, if_match, None)
         return None
+    return Delete(key, expected=await expected_version(call, key, if_match))

@@ -28,7 +28,7 @@ from fhir_server.interactions.patch import Change, FhirPathPatch, JsonPatch, pat
 from fhir_server.interactions.read import read
 from fhir_server.interactions.references import relinked
 from fhir_server.interactions.targets import Target, Targets, Writing, in_order_of_effect, permitted
-from fhir_server.interactions.writing import expected_version
+from fhir_server.interactions.writing import expected_of_none, expected_version
 from fhir_server.storage.contract import Delete, Expect, Expectation, Put, WriteOp
 
 _PAUSE = 20
@@ -106,7 +106,8 @@ async def _replacement(call: Call, entry: Replacement, target: Target, links: Li
     if isinstance(entry.where, Key):
         return Put(draft, expected=await expected_version(call, target.key, entry.if_match))
     expectation = _expectation(call, entry.where, target)
-    return Put(draft, expected=entry.if_match if target.match else 0, expectation=expectation)
+    expected = entry.if_match if target.match else await expected_of_none(call, target.key)
+    return Put(draft, expected=expected, expectation=expectation)
 
 
 async def _modification(call: Call, entry: Modification, target: Target, links: Links) -> WriteOp:

@@ -27,7 +27,7 @@ from fhir_server.interactions.linking import resolve_links
 from fhir_server.interactions.outcomes import Deleted, Saved
 from fhir_server.interactions.steps import Step, steps_of
 from fhir_server.interactions.targets import Target, Targets, Writing, find_targets, permitted
-from fhir_server.interactions.writing import saved, version_mismatch
+from fhir_server.interactions.writing import check_not_hidden, saved, version_mismatch
 from fhir_server.storage.contract import Put, Refused, Unchanged, WriteResult, Written
 
 ATTEMPTS = 5
@@ -51,7 +51,7 @@ async def transaction(
         targets = await find_targets(call, entries)
         links = await resolve_links(call, entries, targets)
         steps = await steps_of(call, entries, targets, links)
-        answers = await call.store.write([each.op for each in steps], atomic=True) if steps else ()
+        answers = await call.write([each.op for each in steps], atomic=True) if steps else ()
         if not any(isinstance(each, Refused) for each in answers):
             return _results(entries, targets, steps, answers)
         await _raise_unless_race(call, steps, targets, answers)
@@ -122,6 +122,8 @@ async def _explain(
         return
     if not isinstance(entry, Creation) and entry.if_match is not None:
         raise version_mismatch(target.key, entry.if_match, refused.current)
+    if isinstance(entry, Replacement):
+        await check_not_hidden(call, target.key)
     where = entry.where if isinstance(entry, Replacement) else None
     # A resource that someone has just made may match: then a new attempt updates it.
     if isinstance(where, Criteria) and not target.match and not await only_match(call, where):

@@ -17,6 +17,8 @@ from fhir_server.interactions.outcomes import Saved
 from fhir_server.interactions.writing import (
     ATTEMPTS,
     check_if_match,
+    check_not_hidden,
+    expected_of_none,
     expected_version,
     lost_every_race,
     saved,
@@ -39,6 +41,7 @@ async def update(call: Call, key: Key, resource: Resource, *, if_match: int | No
             return saved(result)
         if if_match is not None:
             raise version_mismatch(key, if_match, result.current)
+        await check_not_hidden(call, key)
     raise lost_every_race(key)
 
 
@@ -62,7 +65,7 @@ async def update_matching(
         key = key_to_update(call, selected, match, resource, fresh_id)
         put = Put(
             prepare(call, resource, key),
-            expected=if_match if match else 0,
+            expected=if_match if match else await expected_of_none(call, key),
             expectation=selected.expect(call, *((key,) if match else ())),
         )
         result = await write_one(call, put)
@@ -71,5 +74,6 @@ async def update_matching(
         if if_match is not None and result.matches is None:
             raise version_mismatch(key, if_match, result.current)
         if result.matches is None and await only_match(call, selected) is None:
+            await check_not_hidden(call, key)
             raise id_in_use(selected, key)
     raise lost_every_race(selected)

@@ -13,7 +13,7 @@ from fhir_server.interactions.call import Call
 from fhir_server.interactions.outcomes import Saved
 from fhir_server.interactions.vread import HIGHEST_VERSION
 from fhir_server.policy.visibility import Visibility
-from fhir_server.storage.contract import Unchanged, WriteOp, WriteResult, Written
+from fhir_server.storage.contract import NEVER, Unchanged, WriteOp, WriteResult, Written
 
 ATTEMPTS = 8
 """How often a write that lost a race is decided anew before the caller is told."""
@@ -21,31 +21,46 @@ ATTEMPTS = 8
 
 async def write_one(call: Call, op: WriteOp) -> WriteResult:
     """Write one operation by itself."""
-    (result,) = await call.store.write((op,), atomic=False)
+    (result,) = await call.write((op,), atomic=False)
     return result
 
 
 async def expected_version(call: Call, key: Key, if_match: int | None) -> int | None:
-    """Return the version that the write must find; raise PreconditionFailed or NotFound.
+    """Return the version that the write must find, None for any; raise PreconditionFailed or NotFound.
 
-    A caller who sees one patient only may overwrite just the version that was seen.
+    A caller from whom some are hidden may overwrite just the version that was seen.
     """
     check_if_match(if_match)
-    if sees_all_of(call.sight, key.type):
+    if call.sight.sees_whole(key.type):
         return if_match
     seen = await call.store.read(call.sight, key)
-    if seen is None:
-        # Update-as-create is not open here: its refusal would tell that a hidden resource exists.
+    if seen is None and not may_choose_ids(call.sight, key.type):
         raise absent(key)
-    current = 0 if seen.deleted else seen.version
+    current = 0 if seen is None or seen.deleted else seen.version
     if if_match is not None and if_match != current:
         raise version_mismatch(key, if_match, current)
-    return current
+    return NEVER if seen is None else current
 
 
-def sees_all_of(sight: Visibility, resource_type: str) -> bool:
-    """Tell whether no resource of this type is hidden from the caller."""
-    return sight.patient_of(resource_type) is None and sight.permits_type(resource_type)
+def may_choose_ids(sight: Visibility, resource_type: str) -> bool:
+    """Tell whether the caller may create at an address of its choice.
+
+    Who is bound to some resources of the type may not: the refusal would tell that a hidden one has the address.
+    From others just what people denied is hidden (docs/decisions/0041-one-door.md).
+    """
+    return sight.permits_type(resource_type) and sight.patient_of(resource_type) is None
+
+
+async def expected_of_none(call: Call, key: Key) -> int:
+    """Return the version that a write must find where nothing is at its address, as far as the caller sees."""
+    whole = call.sight.sees_whole(key.type)
+    return 0 if whole or await call.store.read(call.sight, key) is not None else NEVER
+
+
+async def check_not_hidden(call: Call, key: Key) -> None:
+    """Raise NotFound where a write was refused for what this caller may not see."""
+    if not call.sight.sees_whole(key.type) and await call.store.read(call.sight, key) is None:
+        raise absent(key)
 
 
 def check_if_match(if_match: int | None) -> None:

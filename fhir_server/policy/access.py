@@ -25,6 +25,6 @@ class Access:
 
     @property
     def principal(self) -> str:
-        """What tells one caller from another, and the same caller with another patient."""
-        parts = (self.issuer, self.subject, self.client or "", self.patient or "")
-        return "\0".join(parts)
+        """What tells one caller from another, and the same caller with another patient or purpose."""
+        told = (self.client, self.patient, self.purpose, self.organisation)
+        return "\0".join((self.issuer, self.subject, *(each or "" for each in told)))

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from fhir_server.fhir.resource import Resource
 from fhir_server.policy.decision import EVER, Provision
+from fhir_server.policy.labels import label
 from fhir_server.search.parameter_types.date import interval
 from fhir_server.search.parameter_types.reference import local
-from fhir_server.search.record import IndexRecord, token_term
 
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
@@ -150,16 +150,6 @@ class _Reader:
                 yield local(text, self.base_url)
             if "value" in identifier:
                 yield f"{identifier.get('system', '')}|{identifier['value']}"
-
-
-def label(system: str, code: str) -> str:
-    """Return a security label as the index records of resources have it."""
-    return token_term("_security", system, code)
-
-
-def labels_of(record: IndexRecord) -> tuple[str, ...]:
-    """Return the security labels that a resource has."""
-    return tuple(each for each in record.terms if each.startswith("_security="))
 
 
 class _NotComputable(Exception):

@@ -5,7 +5,8 @@ The tiers are asked from the top; the first in which something applies decides, 
     forbidden    the purpose is one that nobody may have
     order        a court or a statute
     restriction  a flag that withholds a record from everyone
-    break-glass  an emergency, for one person: lifts what is below, not what is above
+    label        what bears one hides from those who were not cleared for it
+    break-glass  an emergency, for one person: lifts what is below, some labels, and not what is above
     consent      what the person said: of each Consent the most particular provision that applies
     opt-out      the national one, for the purposes that it is about
     default      care is permitted, all else needs that nothing above denies it
@@ -23,6 +24,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from fhir_server.policy.labels import NO_LABELS, Labels
 from fhir_server.policy.purposes import PurposeRule, Purposes
 
 Effect: TypeAlias = Literal["permit", "deny"]
@@ -85,17 +87,20 @@ class Audience:
     """Who asks, and what for. `actors`: the organisation, the person and the project, each as a reference or identifier.
 
     `exempt`: a programme that the national opt-out does not bind. `emergency`: an emergency grant was given.
+    `clearances` are the labels that do not hide what bears them.
     """
 
     purpose: str
     actors: frozenset[str] = frozenset()
     exempt: bool = False
     emergency: bool = False
+    clearances: frozenset[str] = frozenset()
 
     @cached_property
     def key(self) -> int:
         """A number for it, the same everywhere: 62 bits."""
-        told = (self.purpose, sorted(self.actors), self.exempt, self.emergency)
+        cleared = sorted(self.clearances)
+        told = (self.purpose, sorted(self.actors), self.exempt, self.emergency, cleared)
         digest = blake2b(msgspec.msgpack.encode(told), digest_size=8).digest()
         return int.from_bytes(digest) >> 2
 
@@ -120,10 +125,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Decides by the rules on purposes; `opt_outs_current`: the register of opt-outs is not out of date."""
+    """Decides by the rules on purposes and labels; `opt_outs_current`: the register of opt-outs is not out of date."""
 
     purposes: Purposes
     opt_outs_current: bool = True
+    labels: Labels = NO_LABELS
 
     def decide(
         self,
@@ -140,12 +146,12 @@ class Policy:
         if rule.use == "forbidden":
             return Decision("deny", f"forbidden:{rule.id}")
         if not people:
-            return self._of_nobody(rule, subject)
+            return self._by_label(audience, subject, rule) or self._of_nobody(rule, subject)
         decided = [self._of_person(each, audience, subject, rule, at) for each in people]
         return next((each for each in decided if each.effect == "deny"), decided[0])
 
     def _of_nobody(self, rule: PurposeRule, subject: Subject) -> Decision:
-        if rule.use == "care" or not subject.personal:
+        if rule.use != "secondary" or not subject.personal:
             return Decision("permit", f"default:{rule.id}")
         return Decision("deny", "nobody-to-ask")
 
@@ -161,14 +167,25 @@ class Policy:
         for source in ("order", "restriction"):
             if found := _combined([each for each in applying if each.source == source], source):
                 return found
+        if found := self._by_label(audience, subject, rule):
+            return found
         if audience.emergency and rule.use == "care":
             return Decision("permit", "break-glass")
+        if rule.use == "oversight":
+            return Decision("permit", f"default:{rule.id}")
         said = _most_particular(each for each in applying if each.source == "consent")
         if found := _combined(said, "consent"):
             return found
         return self._by_opt_out(applying, audience, rule) or Decision(
             "permit", f"default:{rule.id}"
         )
+
+    def _by_label(self, audience: Audience, subject: Subject, rule: PurposeRule) -> Decision | None:
+        lifted = audience.emergency and rule.use == "care"
+        for each in self.labels.on(subject.labels):
+            if each.id not in audience.clearances and not (lifted and each.in_emergency):
+                return Decision("deny", f"label:{each.id}")
+        return None
 
     def _by_opt_out(
         self, applying: Iterable[Provision], audience: Audience, rule: PurposeRule
@@ -205,13 +222,15 @@ class Enforcement:
     """What a store needs to keep denials: the policy, the resource types, and how people are known.
 
     `personal` are the types that may tell of people, even where they name nobody. `number_system` is the identifier
-    system by which several Patient resources are one person.
+    system by which several Patient resources are one person. `rules` names the tables that the policy was read from:
+    by others, everything is decided anew.
     """
 
     policy: Policy
     kinds: frozenset[str]
     personal: frozenset[str]
     number_system: str
+    rules: int = 0
 
 
 def _permits(provision: Provision) -> bool:

@@ -41,6 +41,11 @@ class Disclosure:
         actors = frozenset() if organisation is None else frozenset({f"{ODS_CODE}|{organisation}"})
         return Audience(purpose, actors), rule
 
+    def only_reads(self, audience: Audience | None) -> bool:
+        """Tell whether an audience writes nothing: one that opt-outs bind."""
+        rule = None if audience is None else self.purposes.rule(audience.purpose)
+        return rule is not None and rule.opt_out
+
     def check_register(self, rule: PurposeRule, as_of: int | None, *, now: int) -> None:
         """Raise Forbidden where a purpose needs the register of opt-outs, and that is missing or too old."""
         if rule.opt_out and (as_of is None or now - as_of > self.days * _DAY):

@@ -13,7 +13,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Use: TypeAlias = Literal["care", "secondary", "forbidden"]
+Use: TypeAlias = Literal["care", "oversight", "secondary", "forbidden"]
+"""`oversight`: what people said, and the opt-out, are no matter for those who see that they are obeyed."""
 
 
 class PurposeRule(msgspec.Struct, frozen=True, rename="camel"):

@@ -17,7 +17,8 @@ class Visibility:
 
     `unbound` are types that are seen whole, whatever the patient.
     `audience` None: nobody's Consent or opt-out is in the way; else those that stand at the moment `at`, in
-    microseconds, hide what they are about.
+    microseconds, hide what they are about. `emergency` are the patients whose records a grant opens to that audience;
+    `opened` is for the store, which fills it in: what it is that they open.
     """
 
     reason: str
@@ -26,6 +27,8 @@ class Visibility:
     unbound: frozenset[str] = frozenset()
     audience: Audience | None = None
     at: int = 0
+    emergency: frozenset[str] = frozenset()
+    opened: frozenset[str] = frozenset()
 
     @classmethod
     def system(cls, reason: str) -> Visibility:
@@ -55,9 +58,12 @@ class Visibility:
         """See no more than this patient's compartment of what was visible."""
         return self & Visibility(self.reason, patient=patient)
 
-    def of_audience(self, audience: Audience, *, at: int) -> Visibility:
-        """See no more of what was visible than this audience may at this moment."""
-        return self & Visibility(self.reason, audience=audience, at=at)
+    def of_audience(
+        self, audience: Audience, *, at: int, emergency: frozenset[str] = frozenset()
+    ) -> Visibility:
+        """See no more of what was visible than this audience may at this moment; in an emergency of these patients."""
+        told = Visibility(self.reason, audience=audience, at=at, emergency=emergency)
+        return self & told
 
     def __and__(self, other: Visibility) -> Visibility:
         """See what both see; two that are bound to different patients, or audiences, see nothing."""
@@ -75,6 +81,9 @@ class Visibility:
             self.unbound & other.unbound if both else bound.unbound,
             told.audience,
             told.at,
+            told.emergency
+            if None in {self.audience, other.audience}
+            else self.emergency & other.emergency,
         )
 
     def permits_type(self, resource_type: str) -> bool:

@@ -16,7 +16,8 @@ Header = tuple[bytes, bytes]
 class Answer(msgspec.Struct, frozen=True):
     """A status, a body of compact FHIR JSON (empty: none) and what the headers tell of.
 
-    `stored` is the version that the answer is about; `media_type` names what is no FHIR.
+    `stored` is the version that the answer is about; `media_type` names what is no FHIR. `shown` are the versions
+    in a body of many.
     """
 
     status: int
@@ -25,6 +26,7 @@ class Answer(msgspec.Struct, frozen=True):
     location: str | None = None
     headers: tuple[Header, ...] = ()
     media_type: str | None = None
+    shown: tuple[Stored, ...] = ()
 
 
 def etag(version: int) -> str:

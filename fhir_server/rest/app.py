@@ -12,17 +12,19 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any, TypeAlias
 
+from fhir_server.audit.event import agent_of
 from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bearer import caller_of
 from fhir_server.rest.content import Disconnected, Receive, Streamed
-from fhir_server.rest.disclosing import audience_of
+from fhir_server.rest.disclosing import audience_of, rule_of
 from fhir_server.rest.negotiation import Format, negotiate
+from fhir_server.rest.recording import recorded, recording_of
 from fhir_server.rest.rendering import error_answer, failure_answer
 from fhir_server.rest.request import Request, query_text
 from fhir_server.rest.routing import answer_by, find, segments_of, template_of
 from fhir_server.rest.sending import Message, messages
-from fhir_server.rest.service import Service
+from fhir_server.rest.service import Route, Service
 from fhir_server.rest.telemetry import NO_ROUTE, Telemetry
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -101,14 +103,34 @@ class FhirApplication:
             self._negotiate(exchange, request)
             route = find(self._service, request)
             exchange.route = route.template
-            callers = self._service.callers
-            if callers is not None and not route.open:
-                now = self._service.clock()
-                request.caller = await caller_of(callers, request, now=now)
-                request.audience = await audience_of(self._service, request.caller, now=now)
-            return await answer_by(route, self._service, request)
+            answering = self._routed(route, request)
+            trail = self._service.trail
+            if trail is None or route.open:
+                return await answering
+            request.recording = recording_of(
+                route,
+                request,
+                request_id=exchange.id,
+                address=_address(scope),
+                moment=self._service.clock(),
+            )
+            return await recorded(trail, request.recording, request, answering)
         except FhirError as error:
             return error_answer(error)
+
+    async def _routed(self, route: Route, request: Request) -> Answer:
+        callers = self._service.callers
+        if callers is not None and not route.open:
+            now = self._service.clock()
+            request.caller = caller = await caller_of(callers, request, now=now)
+            recording = request.recording
+            if recording is not None:
+                recording.agent = agent_of(caller.access)
+                recording.rule = ""
+            request.audience = await audience_of(self._service, caller, now=now)
+            if recording is not None:
+                recording.rule = rule_of(self._service, request.audience)
+        return await answer_by(route, self._service, request)
 
     def _request(self, exchange: Exchange, scope: Scope, receive: Receive) -> Request:
         headers, query = exchange.headers, scope["query_string"]
@@ -146,6 +168,11 @@ class FhirApplication:
         if given is not None and _REQUEST_ID.fullmatch(given):
             return given.decode()
         return self._new_request_id()
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 @lru_cache(maxsize=64)

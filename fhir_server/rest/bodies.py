@@ -61,7 +61,8 @@ async def form_of(request: Request) -> Pairs:
     if media_type(content_type) != FORM:
         raise UnsupportedMediaType(f"The parameters of a POST _search are sent as {FORM}.")
     try:
-        return parse_pairs(body.decode())
+        request.sent = body.decode()
+        return parse_pairs(request.sent)
     except UnicodeDecodeError as error:
         raise BadRequest("The form is not UTF-8.") from error
 

@@ -23,9 +23,10 @@ from fhir_server.interactions.transaction import EntryResult, transaction
 from fhir_server.rest.answer import Answer, etag
 from fhir_server.rest.bodies import resource_of
 from fhir_server.rest.content import Given
+from fhir_server.rest.recording import recorded, within
 from fhir_server.rest.rendering import deleted_answer, error_answer, saved_answer
 from fhir_server.rest.request import Request, query_text
-from fhir_server.rest.routing import answer, find, segments_of
+from fhir_server.rest.routing import answer_by, find, segments_of
 from fhir_server.rest.service import Service
 
 AT_ONCE = 8
@@ -56,6 +57,8 @@ async def post_bundle(service: Service, request: Request) -> Answer:
         raise BadRequest("A batch or transaction has no other as its entry.")
     bundle = await resource_of(request, service.definitions)
     entries = _entries(bundle, service.limits.entries)
+    if request.recording is not None:
+        request.recording.kind = bundle["type"]
     if bundle["type"] == "batch":
         answers = await _batch(service, request, entries)
     else:
@@ -112,7 +115,13 @@ async def _transaction_answer(
 async def _answered(service: Service, outer: Request, index: int, entry: Resource) -> Answer:
     """Answer one entry by itself; an error becomes its answer."""
     try:
-        return await answer(service, _sub_request(outer, index, entry))
+        request = _sub_request(outer, index, entry)
+        route = find(service, request)
+        answering = answer_by(route, service, request)
+        if service.trail is None or outer.recording is None or route.open:
+            return await answering
+        request.recording = within(outer.recording, route, request)
+        return await recorded(service.trail, request.recording, request, answering)
     except FhirError as error:
         return error_answer(error)
 

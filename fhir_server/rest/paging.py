@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
-from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes
+from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes, found_entries
 from fhir_server.fhir.bundle import Request as Asked
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
@@ -103,7 +104,7 @@ async def search_page(
             service, request, _modes(found.rows, found.included), found.issues, projection
         ),
     )
-    return Answer(200, body)
+    return Answer(200, body, shown=_shown(found.rows, found.included))
 
 
 async def operation_page(
@@ -130,7 +131,7 @@ async def operation_page(
             service, request, _modes(listed.matches, listed.included), listed.issues
         ),
     )
-    return Answer(200, body)
+    return Answer(200, body, shown=_shown(listed.matches, listed.included))
 
 
 async def history_page(
@@ -151,7 +152,7 @@ async def history_page(
             _version_entry(service, request.base_url, each, projection) for each in found.versions
         ],
     )
-    return Answer(200, body)
+    return Answer(200, body, shown=tuple(found.versions))
 
 
 def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page:
@@ -171,28 +172,27 @@ def _found_entries(
     found: _Modes,
     issues: Sequence[Issue],
     projection: Projection | None = None,
-) -> list[Entry]:
-    entries = [
-        _found_entry(service, request.base_url, row.stored, mode, projection)
-        for mode, rows in found
-        for row in rows
-    ]
+) -> list[Entry | bytes]:
+    entries: list[Entry | bytes] = []
+    for mode, rows in found:
+        bodies = [(row.stored.key, row.stored.body or b"") for row in rows]
+        if projection is not None:
+            cut = partial(
+                service.projector.project, projection=projection, included=mode == "include"
+            )
+            bodies = [(key, cut(body)) for key, body in bodies]
+        entries += found_entries(request.base_url, bodies, mode)
     if issues:
         entries.append(Entry(resource=outcome_bytes(issues), mode="outcome"))
     return entries
 
 
+def _shown(matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:
+    return tuple([row.stored for rows in (matches, included) for row in rows])
+
+
 def _modes(matches: Sequence[Row], included: Sequence[Row]) -> _Modes:
     return (("match", matches), ("include", included))
-
-
-def _found_entry(
-    service: Service, base_url: str, stored: Stored, mode: SearchMode, projection: Projection | None
-) -> Entry:
-    body = stored.body or b""
-    if projection is not None:
-        body = service.projector.project(body, projection, included=mode == "include")
-    return Entry(f"{base_url}/{stored.key}", body, mode)
 
 
 def _version_entry(

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/operations.html#executing
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from fhir_server.fhir.errors import BadRequest, InvalidResource
 from fhir_server.fhir.resource import Resource
@@ -30,7 +31,9 @@ async def parameters_of(service: Service, request: Request) -> Pairs:
     if any(each.severity == "error" for each in issues):
         raise InvalidResource(issues)
     given = enumerate(resource.get("parameter", ()))
-    return (*request.pairs, *((each["name"], _text(number, each)) for number, each in given))
+    pairs = tuple((each["name"], _text(number, each)) for number, each in given)
+    request.sent = urlencode(pairs)
+    return (*request.pairs, *pairs)
 
 
 async def _is_empty(request: Request) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote
 
+from fhir_server.audit.trail import Recording
 from fhir_server.auth.caller import Caller
 from fhir_server.fhir.errors import BadRequest, UnsupportedMediaType, shown
 from fhir_server.fhir.resource import LOGICAL_ID, Key
@@ -18,6 +20,10 @@ Pairs = tuple[tuple[str, str], ...]
 
 LONGEST_QUERY = 16_384
 MOST_PAIRS = 500
+REMEMBERED = 1_000
+LONGEST_REMEMBERED = 1_000
+"""How many queries are remembered, and how long they are at most: many are sent again and again."""
+
 HOW_TO_ANSWER = frozenset({"_format", "_pretty"})
 """Parameters on the form of the answer: no part of what is asked."""
 
@@ -26,7 +32,10 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(slots=True)
 class Request:
-    """What is asked: by the router's reading, `type`, `id` and `version` are parts of the path."""
+    """What is asked: by the router's reading, `type`, `id` and `version` are parts of the path.
+
+    `sent` are parameters that came in the body, as a query; `recording` is what it will be recorded as.
+    """
 
     method: str
     segments: tuple[str, ...]
@@ -38,6 +47,8 @@ class Request:
     nested: bool = False
     caller: Caller | None = None
     audience: Audience | None = None
+    sent: str = ""
+    recording: Recording | None = None
     pairs: Pairs = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,6 +111,15 @@ class Request:
 
 def parse_pairs(query: str) -> Pairs:
     """Return the names and values of a query or form; raise BadRequest for what is not UTF-8."""
+    return _remembered(query) if len(query) <= LONGEST_REMEMBERED else _parsed(query)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered(query: str) -> Pairs:
+    return _parsed(query)
+
+
+def _parsed(query: str) -> Pairs:
     pieces = query.split("&")
     if _BROKEN_ESCAPE.search(query):
         at_fault = next(filter(_BROKEN_ESCAPE.search, pieces))

@@ -50,11 +50,6 @@ def find(service: Service, request: Request) -> Route:
     return route
 
 
-async def answer(service: Service, request: Request) -> Answer:
-    """Answer a request; raise FhirError."""
-    return await answer_by(find(service, request), service, request)
-
-
 async def answer_by(route: Route, service: Service, request: Request) -> Answer:
     """Answer a request by its route; again where the search parameters have changed under it."""
     register = service.register

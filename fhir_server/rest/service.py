@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from fhir_server.audit.trail import Trail
 from fhir_server.auth.caller import Callers
 from fhir_server.catalogue.register import Register
 from fhir_server.conformance.definitions import Definitions
@@ -64,6 +65,7 @@ class Service:
     `base_url` is None where the Host header of each request names it. `types` are those served.
     `disclosure` asks callers for their purpose, None where Consents and opt-outs are not applied.
     `callers` knows who asks by a token, None where nobody is asked; `sight` is what is seen without one.
+    `trail` records what is asked and answered, None where nothing is recorded.
     """
 
     store: Store
@@ -82,6 +84,7 @@ class Service:
     base_url: str | None = None
     callers: Callers | None = None
     disclosure: Disclosure | None = None
+    trail: Trail | None = None
     limits: Limits = Limits()
     cross_origin: CrossOrigin = field(default_factory=CrossOrigin)
     kept: Kept = field(default_factory=Kept)
@@ -94,7 +97,14 @@ class Service:
         call = self.call_at(request.base_url, lenient=lenient, rights=rights)
         if request.audience is None and request.method in _READING:
             return call
-        return replace(call, now=self.clock(), audience=request.audience)
+        only_reads = self.disclosure is not None and self.disclosure.only_reads(request.audience)
+        return replace(
+            call,
+            now=self.clock(),
+            audience=request.audience,
+            only_reads=only_reads,
+            recording=request.recording,
+        )
 
     def call_at(
         self, base_url: str, *, lenient: bool = False, rights: Rights | None = None

@@ -11,7 +11,7 @@ from typing import Any
 from fhir_server.auth.addresses import is_safe
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.json import dump
-from fhir_server.rest.answer import Answer
+from fhir_server.rest.answer import Answer, Header
 from fhir_server.rest.request import Request
 from fhir_server.rest.routing import NotServed
 from fhir_server.rest.service import Service
@@ -46,16 +46,18 @@ _OAUTH_URIS = {
 }
 
 
-async def smart_configuration(service: Service, _: Request) -> Answer:
+async def smart_configuration(service: Service, request: Request) -> Answer:
     """Serve `GET .well-known/smart-configuration`: JSON, whatever is accepted."""
     if service.callers is None:
         raise NotServed("This server asks for no tokens, so it has no SMART configuration.")
     published = await service.callers.metadata(now=service.clock())
-    told: dict[str, Any] = {**_endpoints(published), "capabilities": list(CAPABILITIES)}
+    told: dict[str, Any] = {**_endpoints(published)}
     if published:
         told["issuer"] = published["issuer"]
     told |= {name: published[name] for name in _LISTS if _is_list_of_text(published.get(name))}
-    return Answer(200, dump(told), media_type="application/json")
+    issuers = published.get("capabilities", [])
+    told["capabilities"] = [*CAPABILITIES, *(issuers if _is_list_of_text(issuers) else [])]
+    return Answer(200, dump(told), media_type="application/json", headers=_open(service, request))
 
 
 async def oauth_uris(service: Service) -> Mapping[str, str] | None:
@@ -68,6 +70,13 @@ async def oauth_uris(service: Service) -> Mapping[str, str] | None:
         # The statement is open to everyone, and true without them.
         return {}
     return {name: known[each] for name, each in _OAUTH_URIS.items() if each in known}
+
+
+def _open(service: Service, request: Request) -> tuple[Header, ...]:
+    """Return the header by which pages of every origin may read this, unless theirs is named anyway."""
+    if service.cross_origin.headers(request.headers):
+        return ()
+    return ((b"access-control-allow-origin", b"*"),)
 
 
 def _endpoints(published: Mapping[str, Any]) -> dict[str, str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
@@ -22,6 +21,7 @@ from fhir_server.fhir.fhirpath import (
     compile_path,
 )
 from fhir_server.search import paths
+from fhir_server.search.operands import Step, Use, filtered, placing, step_of, within_meta
 from fhir_server.search.parameter_types import (
     composite,
     date,
@@ -38,11 +38,6 @@ from fhir_server.search.parameter_types.entries import Entries, Indexer
 from fhir_server.search.parameter_types.fitting import FITTING
 from fhir_server.search.record import LISTED
 
-Step: TypeAlias = Callable[[Node, Entries], None]
-"""Add what a resource can be found by through one operand."""
-
-Keep: TypeAlias = Callable[[Node], bool]
-
 _LISTED = "List.entry.where(deleted.exists().not() or deleted = false).item"
 
 _APART = frozenset(("_id", "_lastUpdated", "_filter", "_text", "_content"))
@@ -56,8 +51,6 @@ _INDEXERS: dict[str, Callable[[str], Indexer]] = {
     "special": near.indexer,
 }
 
-_WHERE_TYPE = re.compile(r"([\w.]+)\.where\(resolve\(\) is (\w+)\)\Z")
-_WHERE_CODE = re.compile(r"([\w.]+)\.where\((\w+)='([^']*)'\)\Z")
 _PLAIN = re.compile(
     r"\(?[A-Z]\w*(?:\.\w+|\.(?:where|extension|as|ofType|first)\([^()]*\))+(?: as \w+)?\)?"
     r"(?:\.\w+|\.(?:where|extension|as|ofType|first)\([^()]*\))*\Z"
@@ -65,17 +58,6 @@ _PLAIN = re.compile(
 """A path that yields nothing where its first element is absent."""
 
 _BOUNDED = Environment(budget=10_000)
-
-_META = re.compile(r"Resource\.meta\.(\w+)\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What one parameter makes of the nodes of an operand; `names` are those it is present by."""
-
-    names: frozenset[str]
-    index: Indexer
-    keep: Keep | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +96,7 @@ class Compiler:
             uses[_LISTED] = [Use(frozenset(), listed, lambda item: "reference" in item.value)]
         found.extend(
             Compiled(
-                _source(self._evaluator(path), each),
+                step_of(self._evaluator(path), each),
                 paths.keys(self.definitions, resource_type, path),
             )
             for path, each in uses.items()
@@ -134,7 +116,7 @@ class Compiler:
                 continue
             use = Use(names, self._indexer(parameter), keep=None)
             for path in paths.alternatives(parameter.expression):
-                step = _source(self._tolerant(path, parameter.type), [use])
+                step = step_of(self._tolerant(path, parameter.type), [use])
                 found.append(Compiled(step, self._keys_of_added(resource_type, path)))
         return tuple(found)
 
@@ -164,9 +146,9 @@ class Compiler:
         """Yield the paths of a parameter, each with what is to be made of its nodes."""
         index = self._indexer(parameter)
         if parameter.code in self.definitions.compartments["Patient"].get(resource_type, ()):
-            index = _placing(index, f"{parameter.code}>Patient/")
+            index = placing(index, f"{parameter.code}>Patient/")
         for operand in paths.alternatives(parameter.expression):
-            path, keep = _filtered(operand)
+            path, keep = filtered(operand)
             yield path, Use(names, index, keep)
 
     def _indexer(self, parameter: SearchParameter) -> Indexer:
@@ -241,72 +223,10 @@ class Compiler:
         corrected = path.replace("as(DateTime)", "as(dateTime)")
         if ".extension('" in path and path.endswith("')"):
             corrected += ".value"
-        evaluate = compile_path(corrected, self.definitions.origin)
-        in_meta = _META.match(path)
-        return _if_in_meta(in_meta[1], evaluate) if in_meta else evaluate
+        return within_meta(path, compile_path(corrected, self.definitions.origin))
 
     def _implied(self, expression: str) -> str:
         return paths.implied_system(self.definitions, expression)
-
-
-def _source(evaluate: Evaluate, uses: list[Use]) -> Step:
-    def step(node: Node, entries: Entries) -> None:
-        for each in evaluate(node):
-            # A primitive that has extensions only has no value to be found by.
-            if each.value is None:
-                continue
-            for use in uses:
-                if use.keep is None or use.keep(each):
-                    entries.present |= use.names
-                    use.index(each, entries)
-
-    return step
-
-
-def _placing(index: Indexer, prefix: str) -> Indexer:
-    """Return an indexer that also notes the patients whose compartment a reference places it in."""
-
-    def index_and_place(node: Node, entries: Entries) -> None:
-        before = len(entries.terms)
-        index(node, entries)
-        for term in entries.terms[before:]:
-            if term.startswith(prefix):
-                entries.patients.add(term[len(prefix) :])
-
-    return index_and_place
-
-
-def _filtered(operand: str) -> tuple[str, Keep | None]:
-    """Return the path of an operand, and the condition at its end where that is one of the common ones."""
-    if found := _WHERE_TYPE.match(operand):
-        return found[1], _refers_to(found[2])
-    if found := _WHERE_CODE.match(operand):
-        return found[1], _has_code(found[2], found[3])
-    return operand, None
-
-
-def _refers_to(wanted: str) -> Keep:
-    """Return the test of `resolve() is …`: by the text of a reference, or the type that it states."""
-    inside = f"{wanted}/"
-
-    def refers(node: Node) -> bool:
-        text = node.value.get("reference")
-        if text is None:
-            return bool(node.value.get("type") == wanted)
-        start: int = text.find(inside)
-        return start == 0 or (start > 0 and text[start - 1] == "/")
-
-    return refers
-
-
-def _has_code(name: str, wanted: str) -> Keep:
-    return lambda node: bool(node.value.get(name) == wanted)
-
-
-def _if_in_meta(name: str, evaluate: Evaluate) -> Evaluate:
-    """Return an evaluator that looks first whether `meta` has the element: most have none."""
-    nothing: Nodes = []
-    return lambda node: evaluate(node) if name in node.value["meta"] else nothing
 
 
 def steps_for(compiled: tuple[Compiled, ...], keys: Mapping[str, object]) -> tuple[Step, ...]:

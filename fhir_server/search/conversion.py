@@ -12,7 +12,8 @@ from functools import lru_cache
 
 from fhir_server.fhir.fhirpath.quantity import measure
 from fhir_server.search.expression import HasRange, Limit
-from fhir_server.search.record import number_of, sortable, unit_of
+from fhir_server.search.record import unit_of
+from fhir_server.search.sortable import number_of, sortable
 
 ROUNDING = Context(prec=120, Emin=-(10**9), Emax=10**9)
 

@@ -1,14 +1,17 @@
 """From the query string of a search to what is asked for: https://hl7.org/fhir/R4/search.html. Pure.
 
 What is unknown, or not served, is refused; with `lenient` it is left out, and reported with the reason.
-Commas are alternatives, repeated parameters must all hold.
+Commas are alternatives, repeated parameters must all hold. What is asked again is understood as it was before, unless
+the moment has a part in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
-from typing import TypeAlias
+from itertools import chain
+from typing import NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
@@ -16,7 +19,7 @@ from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.search.expression import Plan
 from fhir_server.search.filtering import EmptyValue, UnknownParameter, known_parameters
-from fhir_server.search.parameter_types.criterion import Surroundings
+from fhir_server.search.parameter_types.criterion import OfTheMoment, Surroundings
 from fhir_server.search.reading import DEFAULT_COUNT, IN_METADATA, READERS, Query, Reading
 from fhir_server.search.terminology import ListedValueSets
 
@@ -25,6 +28,12 @@ __all__ = ["Query", "parse_criteria", "parse_query"]
 DEFAULT_ZONE = "Europe/London"
 MOST_COUNT = 1_000
 MOST_PARAMETERS = 100
+
+REMEMBERED = 1_000
+"""Searches that are remembered as they were understood."""
+
+LONGEST_REMEMBERED = 1_000
+"""Characters of their names and values: clients choose them, and could fill the memory."""
 
 Pairs: TypeAlias = Sequence[tuple[str, str]]
 
@@ -40,19 +49,45 @@ def parse_query(  # noqa: PLR0913 - options, each by keyword
     lenient: bool = False,
     base_url: str = "",
     zone: str = DEFAULT_ZONE,
-    default_count: int = DEFAULT_COUNT,
-    most_count: int = MOST_COUNT,
 ) -> Query:
     """Return the search of a type, or of all; `now` is in microseconds. Raise BadRequest, NotSupported."""
     if len(pairs) > MOST_PARAMETERS:
         raise BadRequest(f"the search has {len(pairs)} parameters; {MOST_PARAMETERS} are taken")
+    rules = _Rules(definitions, lenient, base_url, zone)
+    if sum(map(len, chain.from_iterable(pairs))) <= LONGEST_REMEMBERED:
+        with suppress(OfTheMoment):
+            return _at_any_moment(resource_type, tuple(pairs), rules)
+    return _understood(resource_type, pairs, rules, now)
+
+
+class _Rules(NamedTuple):
+    """All that the meaning of a search depends on, but for the moment."""
+
+    definitions: Definitions
+    lenient: bool
+    base_url: str
+    zone: str
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _at_any_moment(
+    resource_type: str | None, pairs: tuple[tuple[str, str], ...], rules: _Rules
+) -> Query:
+    """Return what a search means at any moment; raise OfTheMoment where it means another thing at each."""
+    return _understood(resource_type, pairs, rules, None)
+
+
+def _understood(
+    resource_type: str | None, pairs: Pairs, rules: _Rules, moment: int | None
+) -> Query:
+    definitions, lenient, base_url, zone = rules
     reading = Reading(
         resource_type,
         definitions,
         known_parameters(definitions, resource_type or "Resource"),
-        Surroundings(now, ZoneInfo(zone), base_url.rstrip("/"), _terminology(definitions)),
-        count=default_count,
-        most_count=most_count,
+        Surroundings(moment, ZoneInfo(zone), base_url.rstrip("/"), _terminology(definitions)),
+        count=DEFAULT_COUNT,
+        most_count=MOST_COUNT,
     )
     unknown: list[str] = []
     for name, value in pairs:

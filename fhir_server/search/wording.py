@@ -35,7 +35,8 @@ from fhir_server.search.expression import (
     Updated,
     Words,
 )
-from fhir_server.search.record import HIGHEST, LOWEST, SEPARATOR, number_of, prefix_end
+from fhir_server.search.record import SEPARATOR, prefix_end
+from fhir_server.search.sortable import HIGHEST, LOWEST, number_of
 
 NAMED = 5
 """How many alternatives are named; of more it is told how many there are."""

@@ -6,23 +6,28 @@ first and then writing would leave a gap for another writer. Every read takes a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, assert_never
 
 import msgspec
 
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import LaidDown
+from fhir_server.policy.decision import Audience, Decision, LaidDown
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import IndexRecord, unpacked
+from fhir_server.storage.auditing import AuditLog, Publish
 from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.keyvalues import KeyValues
 from fhir_server.storage.parameters import Catalogue, Extent, Reindex, ReplaceCatalogue, Stamp
 
 Position: TypeAlias = tuple[int | str | None, ...]
 """Where a page ended: the sort keys of its last row, its primary date and its surrogate id."""
+
+
+NEVER = -1
+"""The expected version of what was never written: a deletion that the writer may not see is not written over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class Expectation:
 class Put:
     """Write a version of a resource.
 
-    `expected` is the version that must be the current one (0: none, or deleted); None: whatever it is.
+    `expected` is the version that must be the current one (0: none, or deleted; NEVER: there is not even a
+    deleted one); None: whatever it is.
     Content equal to the current version's makes no new version, and gives `Unchanged`.
     """
 
@@ -85,7 +91,7 @@ class Expect:
     expectation: Expectation
 
 
-WriteOp: TypeAlias = Put | Delete | Expect | Reindex | ReplaceCatalogue
+WriteOp: TypeAlias = Put | Delete | Expect | Reindex | ReplaceCatalogue | Publish
 
 
 def generation_of(op: WriteOp) -> int | None:
@@ -99,7 +105,7 @@ def generation_of(op: WriteOp) -> int | None:
             return expectation.generation
         case Delete():
             return None if op.expectation is None else op.expectation.generation
-        case ReplaceCatalogue():
+        case ReplaceCatalogue() | Publish():
             return None
         case _:
             assert_never(op)
@@ -117,7 +123,7 @@ class Written:
 class Unchanged:
     """No version was to be made; `stored` is the current one, None where there never was one.
 
-    Also the result of what makes no versions: Expect, Reindex and ReplaceCatalogue.
+    Also the result of what makes no versions: Expect, Reindex, ReplaceCatalogue and Publish.
     """
 
     stored: Stored | None
@@ -137,6 +143,9 @@ class Refused:
 
 
 WriteResult: TypeAlias = Written | Unchanged | Refused
+
+ToldOf: TypeAlias = Callable[[Sequence[WriteResult]], bytes]
+"""Makes the entry of the audit log that tells of a write, of what became of its operations; pure."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -224,6 +233,11 @@ class Store(Protocol):
         """What the server remembers besides resources."""
         ...
 
+    @property
+    def audit_log(self) -> AuditLog:
+        """What is known of who read and wrote."""
+        ...
+
     async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
         """Return the current (or the named) version; None if absent or hidden.
 
@@ -257,11 +271,14 @@ class Store(Protocol):
         """Return versions, the newest first, deletions among them."""
         ...
 
-    async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
+    async def write(
+        self, ops: Sequence[WriteOp], *, atomic: bool, told: ToldOf | None = None
+    ) -> Sequence[WriteResult]:
         """Do the operations in order; the only writer.
 
         Atomic: all of them or none. Else each by itself, in one durable step for all. Raise OutdatedIndex,
         and write nothing, where one was made by search parameters of another generation than the current.
+        What is `told` of it is logged in the same step, unless an operation was refused.
         """
         ...
 
@@ -283,6 +300,10 @@ class Store(Protocol):
 
     async def opt_outs(self) -> OptOuts | None:
         """Return what register there is; None where none was ever loaded."""
+        ...
+
+    async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
+        """Return what is decided on a current version for an audience, None where there is none: to be explained."""
         ...
 
     async def stamp(self) -> Stamp:

@@ -10,7 +10,8 @@ import httpx2
 import pytest
 
 from fhir_server.auth.fetching import LARGEST, Fetcher
-from fhir_server.auth.remote import AFTER_A_FAILURE, FOR_A_KEY, FRESH, GOOD, RemoteIssuer
+from fhir_server.auth.refreshed import AFTER_A_FAILURE, FOR_A_KEY, FRESH, GOOD
+from fhir_server.auth.remote import RemoteIssuer
 from fhir_server.fhir.errors import Unavailable
 from tests.support.issuer import DISCOVERY, KEYS, OAUTH, Issuer, running_issuer
 from tests.support.tokens import KID, NOW, published, rsa_key

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from fhir_server.interactions.call import Call
-from fhir_server.storage.contract import Store, WriteOp, WriteResult
+from fhir_server.storage.contract import Store, ToldOf, WriteOp, WriteResult
 
 Step = Callable[[], Awaitable[object]]
 
@@ -22,13 +22,15 @@ class _Overtaken:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
 
-    async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
+    async def write(
+        self, ops: Sequence[WriteOp], *, atomic: bool, told: ToldOf | None = None
+    ) -> Sequence[WriteResult]:
         """Write, but let the others write before, and tidy up after."""
         if self.times == 0:
-            return await self.store.write(ops, atomic=atomic)
+            return await self.store.write(ops, atomic=atomic, told=told)
         self.times -= 1
         await self.before()
-        results = await self.store.write(ops, atomic=atomic)
+        results = await self.store.write(ops, atomic=atomic, told=told)
         await self.after()
         return results
 

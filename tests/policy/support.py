@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from fhir_server.policy.labels import read_labels
 from fhir_server.policy.purposes import read_purposes
 
 ROOT = Path(__file__).parents[2]
-PURPOSES = read_purposes((ROOT / "profiles" / "policy" / "purposes.json").read_bytes())
+FOLDER = ROOT / "profiles" / "policy"
+PURPOSES = read_purposes((FOLDER / "purposes.json").read_bytes())
+LABELS = read_labels((FOLDER / "labels.json").read_bytes())

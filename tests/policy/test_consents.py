@@ -13,10 +13,10 @@ from fhir_server.policy.consents import (
     RESOURCE_TYPES,
     SCOPES,
     Reading,
-    label,
     read_consent,
 )
 from fhir_server.policy.decision import Audience, Policy, Provision, Subject
+from fhir_server.policy.labels import label
 from tests.policy.support import PURPOSES
 
 LONDON = ZoneInfo("Europe/London")

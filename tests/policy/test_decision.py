@@ -11,12 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhir_server.policy.decision import Audience, Policy, Provision, Subject
-from tests.policy.support import PURPOSES
+from fhir_server.policy.labels import label
+from tests.policy.support import LABELS, PURPOSES
 
-POLICY = Policy(PURPOSES)
-STALE = Policy(PURPOSES, opt_outs_current=False)
+POLICY = Policy(PURPOSES, labels=LABELS)
+STALE = Policy(PURPOSES, opt_outs_current=False, labels=LABELS)
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 NOW = 1_000
 GP, CLINIC, PROJECT = "Organization/gp", "Organization/clinic", "ResearchStudy/p"
+RESTRICTED, SEALED = (
+    Subject("Observation", frozenset({label(CONFIDENTIALITY, each)})) for each in "RV"
+)
 OBSERVATION, WARD = Subject("Observation"), Subject("Location", personal=False)
 
 OPT_OUT = Provision("opt-out", "deny", "register")
@@ -55,6 +60,7 @@ class Row:
     emergency: bool = False
     policy: Policy = POLICY
     subject: Subject = OBSERVATION
+    cleared: tuple[str, ...] = ()
 
 
 DENIED = [
@@ -75,6 +81,13 @@ DENIED = [
     Row("a consent to one project is none to another", (OPT_OUT, PROJECT_MAY), "HRESCH", "opt-out:deny"),
     Row("what cannot be computed denies other uses", (UNREADABLE,), "HOPERAT", "consent:deny"),
     Row("a register that is out of date denies", (), "HRESCH", "opt-out:out-of-date", policy=STALE),
+    Row("what is restricted is withheld from care too", (), "TREAT", "label:restricted", subject=RESTRICTED),
+    Row("… whatever the person permits", (ANYONE_MAY,), "TREAT", "label:restricted", subject=RESTRICTED),
+    Row("another clearance is none", (), "TREAT", "label:restricted", subject=RESTRICTED, cleared=("violence",)),
+    Row("an emergency does not open what is sealed", (), "BTG", "label:very-restricted", emergency=True, subject=SEALED),
+    Row("an emergency lifts nothing for research", (), "HRESCH", "label:restricted", emergency=True, subject=RESTRICTED),
+    Row("a clearance does not lift what the person said", (DENY_ALL,), "TREAT", "consent:deny", subject=RESTRICTED, cleared=("restricted",)),
+    Row("oversight does not open what was withheld from everyone", (S_FLAG,), "HCOMPL", "restriction:deny"),
     Row("a label that was named is denied", (NO_MENTAL_HEALTH,), "TREAT", "consent:deny", subject=Subject("Observation", frozenset({"MH"}))),
 ]  # fmt: skip
 
@@ -93,6 +106,9 @@ PERMITTED = [
     Row("an emergency lifts what the person said", (DENY_ALL,), "BTG", "break-glass", emergency=True),
     Row("an order lifts a restriction", (S_FLAG, COURT), "TREAT", "order:permit"),
     Row("what cannot be computed does not stand in the way of care", (UNREADABLE,), "TREAT", "default:direct-care"),
+    Row("what is restricted is for who was cleared", (), "TREAT", "default:direct-care", subject=RESTRICTED, cleared=("restricted",)),
+    Row("… or in an emergency", (DENY_ALL,), "ETREAT", "break-glass", emergency=True, subject=RESTRICTED),
+    Row("who sees that Consents are obeyed sees what they are about", (DENY_ALL, OPT_OUT), "HCOMPL", "default:oversight"),
     Row("a label that is not there is not denied", (NO_MENTAL_HEALTH,), "TREAT", "default:direct-care"),
     Row("an out-of-date register does not stand in the way of care", (), "TREAT", "default:direct-care", policy=STALE),
 ]  # fmt: skip
@@ -104,7 +120,9 @@ PERMITTED = [
     ids=lambda each: each.says if isinstance(each, Row) else each,
 )
 def test_the_table_holds(row: Row, effect: str) -> None:
-    audience = Audience(row.purpose, frozenset(row.actors), row.exempt, row.emergency)
+    audience = Audience(
+        row.purpose, frozenset(row.actors), row.exempt, row.emergency, frozenset(row.cleared)
+    )
 
     decided = row.policy.decide([row.facts], audience, row.subject, at=NOW)
 
@@ -138,11 +156,12 @@ FACTS = (
     OPT_OUT, S_FLAG, COURT, DENY_ALL, CLINIC_MAY, PROJECT_MAY, ANYONE_MAY, NO_RESEARCH, ENDED, UNREADABLE, NO_MENTAL_HEALTH,
 )  # fmt: skip
 ASKED = [
-    (Audience(purpose, frozenset(actors), exempt, emergency), subject, policy)
+    (Audience(purpose, frozenset(actors), exempt, emergency, cleared), subject, policy)
+    for cleared in (frozenset[str](), frozenset({"restricted"}))
     for purpose in ("TREAT", "BTG", "HRESCH", "CLINTRCH", "HOPERAT", "PUBHLTH", "HMARKT", "FUN")
     for actors in ((), (GP,), (CLINIC,), (PROJECT,))
     for exempt, emergency in product((False, True), repeat=2)
-    for subject in (OBSERVATION, Subject("Condition", frozenset({"MH"})))
+    for subject in (OBSERVATION, Subject("Condition", frozenset({"MH"})), RESTRICTED)
     for policy in (POLICY, STALE)
 ]
 
@@ -156,6 +175,8 @@ def expected(facts: Collection[Provision], who: Audience, what: Subject, policy:
     if COURT in facts:
         return True
     if S_FLAG in facts:
+        return False
+    if what is RESTRICTED and not (who.clearances or (who.emergency and care)):
         return False
     if who.emergency and care:
         return True

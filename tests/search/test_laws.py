@@ -13,7 +13,8 @@ from fhir_server.fhir.resource import Resource
 from fhir_server.search.matching import matches
 from fhir_server.search.parameter_types.criterion import escape, split, unescape
 from fhir_server.search.parsing import parse_query
-from fhir_server.search.record import fold, just_above, just_below, number_of, sortable
+from fhir_server.search.record import fold
+from fhir_server.search.sortable import just_above, just_below, number_of, sortable
 from tests.search.cases import a
 from tests.search.support import DEFINITIONS, NOW, UPDATED, query_of, record_of
 

@@ -25,7 +25,8 @@ from fhir_server.search.expression import (
 )
 from fhir_server.search.planning import BROAD, GATHER, MOST_CODES, choose, leading_terms
 from fhir_server.search.primary import has_one_value
-from fhir_server.search.record import CODED, CODED_TYPE, SEPARATOR, coded_axis, pair_term, sortable
+from fhir_server.search.record import CODED, CODED_TYPE, SEPARATOR, coded_axis, pair_term
+from fhir_server.search.sortable import sortable
 from tests.search.cases import a
 from tests.search.support import DEFINITIONS, query_of, record_of
 

@@ -16,7 +16,8 @@ from fhir_server.search.expression import (
     IsNear,
     Predicate,
 )
-from fhir_server.search.record import just_above, just_below, pair_term, sortable
+from fhir_server.search.record import pair_term
+from fhir_server.search.sortable import just_above, just_below, sortable
 from fhir_server.search.wording import bound, worded
 from tests.search.support import query_of
 

@@ -12,7 +12,7 @@ import pytest
 from fhir_server.policy.decision import Enforcement, Policy
 from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
-from tests.policy.support import PURPOSES
+from tests.policy.support import LABELS, PURPOSES
 
 START = 1_750_000_000_000_000
 
@@ -25,7 +25,7 @@ def ticking() -> Callable[[], int]:
 
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 ENFORCEMENT = Enforcement(
-    Policy(PURPOSES),
+    Policy(PURPOSES, labels=LABELS),
     kinds=frozenset({"Condition", "Consent", "Location", "Observation", "Patient"}),
     personal=frozenset({"Condition", "Consent", "Observation", "Patient"}),
     number_system=NHS_NUMBER,

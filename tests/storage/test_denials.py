@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fhir_server.fhir.resource import Key
-from fhir_server.policy.decision import Audience, LaidDown, Provision, Subject
+from fhir_server.policy.decision import Audience, Decision, LaidDown, Policy, Provision, Subject
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import (
     HasTerm,
@@ -43,6 +43,7 @@ from fhir_server.storage.contract import (
 from fhir_server.storage.sqlite import words
 from fhir_server.storage.sqlite.scrub import Finding, scrub
 from fhir_server.storage.sqlite.store import open_store
+from tests.policy.support import PURPOSES
 from tests.storage.conftest import BACKENDS, ENFORCEMENT, NHS_NUMBER, START, ticking
 
 RESEARCH, CARE = Audience("HRESCH"), Audience("TREAT")
@@ -54,8 +55,15 @@ LABEL = token_term("_security", "urn:l", "MH")
 EVERYTHING = Part(None, 0, 2**62)
 
 
-def sees(audience: Audience, at: int = START) -> Visibility:
-    return ALL.of_audience(audience, at=at)
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+RESTRICTED, SEALED = (token_term("_security", CONFIDENTIALITY, each) for each in "RV")
+EMERGENCY = Audience("BTG")
+
+
+def sees(
+    audience: Audience, at: int = START, emergency: frozenset[str] = frozenset()
+) -> Visibility:
+    return ALL.of_audience(audience, at=at, emergency=emergency)
 
 
 def record(logical_id: str, *patients: str, terms: Sequence[str] = ()) -> IndexRecord:
@@ -70,14 +78,18 @@ def a_patient(name: str) -> Put:
 
 
 def an_observation(
-    logical_id: str, *patients: str, kind: str = "Observation", label: bool = False
+    logical_id: str,
+    *patients: str,
+    kind: str = "Observation",
+    label: bool = False,
+    bears: Sequence[str] = (),
 ) -> Put:
-    terms = (LABEL,) if label else ()
+    terms = (*((LABEL,) if label else ()), *bears)
     return Put(
         Draft(
             Key(kind, logical_id),
             b"",
-            b'"of":"%b%d"' % ("".join(patients).encode(), label),
+            b'"of":"%b%d%b"' % ("".join(patients).encode(), label, b"r" * len(bears)),
             record(logical_id, *patients, terms=terms),
         )
     )
@@ -262,6 +274,68 @@ async def test_a_label_withholds_what_bears_it_alone(ward: Store) -> None:
     assert "Observation/a" in visible
 
 
+async def test_what_is_restricted_is_for_those_who_were_cleared_for_it(ward: Store) -> None:
+    before = await found(ward, sees(CARE))
+    await write(
+        ward,
+        an_observation("r", "ada", bears=(RESTRICTED,)),
+        an_observation("v", "ada", bears=(SEALED,)),
+        an_observation("place", kind="Location", bears=(RESTRICTED,)),
+    )
+    cleared = replace(CARE, clearances=frozenset({"restricted"}))
+
+    assert await found(ward, sees(CARE)) == before
+    assert await found(ward, sees(cleared)) == before | {"Observation/r", "Location/place"}
+    assert await ward.read(sees(CARE), Key("Observation", "r")) is None
+
+
+async def test_an_emergency_opens_the_record_of_its_person_and_no_other(ward: Store) -> None:
+    await write(
+        ward,
+        an_observation("r", "ada", bears=(RESTRICTED,)),
+        an_observation("v", "ada", bears=(SEALED,)),
+        a_consent("ada", DENY_ALL),
+        a_consent("grace", replace(DENY_ALL, origin="Consent/d"), logical_id="d"),
+    )
+    opened = sees(EMERGENCY, emergency=frozenset({"ada"}))
+
+    assert await found(ward, sees(EMERGENCY)) == set()
+    assert await found(ward, opened) == {
+        "Patient/ada",
+        "Observation/a",
+        "Observation/r",
+        "Consent/c",
+    }
+    assert await ward.read(opened, Key("Observation", "both")) is None
+    assert await ward.read(opened, Key("Observation", "a")) is not None
+    assert await found(ward, sees(CARE, emergency=frozenset({"nobody"}))) == set()
+
+
+async def test_what_was_worked_out_by_other_rules_is_worked_out_anew(tmp_path: Path) -> None:
+    strict = replace(ENFORCEMENT, rules=1)
+    lax = replace(ENFORCEMENT, policy=Policy(PURPOSES), rules=2)
+    seen = []
+    for rules in (lax, strict, lax):
+        async with open_store(tmp_path / "store.db", clock=ticking(), enforcement=rules) as opened:
+            await write(opened, a_patient("ada"), an_observation("r", "ada", bears=(RESTRICTED,)))
+            seen.append("Observation/r" in await found(opened, sees(CARE)))
+
+    assert seen == [True, False, True]
+
+
+async def test_a_decision_is_told_with_its_reasons(ward: Store) -> None:
+    await write(ward, a_consent("ada", NO_RESEARCH))
+    asked = [("Observation", "both"), ("Observation", "g"), ("Observation", "none")]
+
+    told = [await ward.decision(Key(*each), RESEARCH, at=START) for each in asked]
+
+    assert told == [
+        Decision("deny", "consent:deny", ("Consent/c",)),
+        Decision("permit", "default:research"),
+        None,
+    ]
+
+
 async def test_what_is_of_nobody_is_not_for_other_uses_than_care(ward: Store) -> None:
     await write(ward, an_observation("stray"), an_observation("w", kind="Location"))
 
@@ -329,11 +403,12 @@ provisions = st.builds(
 operations = st.one_of(
     st.builds(a_patient, st.sampled_from(PATIENTS)),
     st.builds(
-        lambda number, people, kind, label: an_observation(f"o{number}", *sorted(people), kind=kind, label=label),
+        lambda number, people, kind, label, bears: an_observation(f"o{number}", *sorted(people), kind=kind, label=label, bears=bears),
         st.integers(0, 3),
         st.sets(st.sampled_from(PATIENTS), max_size=2),
         st.sampled_from(("Observation", "Condition", "Location")),
         st.booleans(),
+        st.sampled_from(((), (), (), (RESTRICTED,), (SEALED,), (RESTRICTED, SEALED))),
     ),
     st.builds(
         lambda patient, rules, number: a_consent(patient, *(replace(e, origin=f"Consent/c{number}") for e in rules), logical_id=f"c{number}"),
@@ -347,11 +422,13 @@ operations = st.one_of(
 )  # fmt: skip
 audiences = st.builds(
     Audience,
-    st.sampled_from(("HRESCH", "TREAT", "HOPERAT", "PUBHLTH")),
+    st.sampled_from(("HRESCH", "TREAT", "HOPERAT", "PUBHLTH", "HCOMPL")),
     st.sampled_from((frozenset(), frozenset({"Organization/gp"}))),
     st.booleans(),
     st.booleans(),
+    st.sampled_from((frozenset(), frozenset({"restricted"}), frozenset({"very-restricted"}))),
 )
+emergencies = st.sampled_from((frozenset(), frozenset({"ada"}), frozenset({"ada", "grace"})))
 
 
 async def done(store: Store, op: Put | Delete | set[str]) -> None:
@@ -406,23 +483,31 @@ class Model:
             case numbers:
                 self.opted_out = numbers
 
-    def shown(self, audience: Audience, at: int) -> set[str]:
-        """Return what the decision permits, resource by resource."""
-        return {str(key) for key in self.current if self._permits(key, audience, at)}
+    def shown(self, sight: Visibility) -> set[str]:
+        """Return what the decision permits, resource by resource, and person by person."""
+        return {str(key) for key in self.current if self._permits(key, sight)}
 
-    def _permits(self, key: Key, audience: Audience, at: int) -> bool:
-        own = self.current[key]
-        people = [self._about(each) for each in own.mentions]
-        labels = frozenset(each for each in own.terms if each == LABEL)
+    def _permits(self, key: Key, sight: Visibility) -> bool:
+        own, audience = self.current[key], sight.audience
+        assert audience is not None
+        labels = frozenset(each for each in own.terms if each in {LABEL, RESTRICTED, SEALED})
         subject = Subject(key.type, labels, personal=key.type in ENFORCEMENT.personal)
-        return ENFORCEMENT.policy.decide(people, audience, subject, at=at).effect == "permit"
+        urgent = {each for patient in sight.emergency for each in self._same(patient)}
+        asked = [
+            ([self._about(each)], replace(audience, emergency=True) if each in urgent else audience)
+            for each in own.mentions
+        ]
+        return all(
+            ENFORCEMENT.policy.decide(people, who, subject, at=sight.at).effect == "permit"
+            for people, who in asked or [([], audience)]
+        )
+
+    def _same(self, patient: str) -> set[str]:
+        number = self._number(patient)
+        return {patient} | {each for each in PATIENTS if number and self._number(each) == number}
 
     def _about(self, patient: str) -> list[Provision]:
-        same = {patient} | {
-            each
-            for each in PATIENTS
-            if self._number(each) and self._number(each) == self._number(patient)
-        }
+        same = self._same(patient)
         found = [
             rule for laid in self.said.values() if laid.patient in same for rule in laid.provisions
         ]
@@ -450,12 +535,18 @@ async def shown(backend: str, script: list[Put | Delete | set[str]], sight: Visi
     script=st.lists(operations, max_size=12),
     audience=audiences,
     at=st.sampled_from((START, START + 10)),
+    emergency=emergencies,
 )
 def test_what_is_shown_is_what_the_decision_permits(
-    backend: str, script: list[Put | Delete | set[str]], audience: Audience, at: int
+    backend: str,
+    script: list[Put | Delete | set[str]],
+    audience: Audience,
+    at: int,
+    emergency: frozenset[str],
 ) -> None:
     model = Model()
     for op in script:
         model.take(op)
+    sight = sees(audience, at, emergency)
 
-    assert asyncio.run(shown(backend, script, sees(audience, at))) == model.shown(audience, at)
+    assert asyncio.run(shown(backend, script, sight)) == model.shown(sight)

@@ -45,15 +45,8 @@ from fhir_server.search.expression import (
 from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.planning import DAY, SECOND, leading_terms
-from fhir_server.search.record import (
-    HIGHEST,
-    LOWEST,
-    NO_DATE,
-    IndexRecord,
-    Range,
-    prefix_end,
-    sortable,
-)
+from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
+from fhir_server.search.sortable import HIGHEST, LOWEST, sortable
 from fhir_server.search.words import has_words, texts_of
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp, Written
 from fhir_server.storage.sqlite import words

@@ -18,7 +18,8 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.compartments import within
 from fhir_server.search.expression import HasTerm, Plan, SortKey
 from fhir_server.search.ordering import PRIMARY
-from fhir_server.search.record import NO_DATE, SEPARATOR, IndexRecord, Range, sortable
+from fhir_server.search.record import NO_DATE, SEPARATOR, IndexRecord, Range
+from fhir_server.search.sortable import sortable
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp
 from tests.search.support import DEFINITIONS
 from tests.storage.conftest import BACKENDS

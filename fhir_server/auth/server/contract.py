@@ -84,6 +84,12 @@ class Authorizing(Protocol):
         """Return the scopes of a request that this user can give: all that may be ticked."""
         ...
 
+    async def purposes(
+        self, pending: PendingAuthorization, user: User, *, now: int
+    ) -> tuple[str, ...]:
+        """Return the purposes of use that this user can permit this app, the usual one first; none: it cannot have any."""
+        ...
+
     async def permit(  # noqa: PLR0913 - a decision has so many parts
         self,
         handle: str,

@@ -35,17 +35,29 @@ _NEEDS = {
 _ESCAPED = re.compile(r"\\([,$|\\])")
 
 
+class OfTheMoment(Exception):
+    """What is asked for means something else at another moment, and none is given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the meaning of a value depends on.
 
-    The moment in microseconds, the zone, this server's address, what is known of value sets.
+    The moment in microseconds (None: it may depend on none), the zone, this server's address, what is known of
+    value sets.
     """
 
-    now: int
+    moment: int | None
     zone: ZoneInfo
     base_url: str = ""
     terminology: Terminology = NO_VALUE_SETS
+
+    @property
+    def now(self) -> int:
+        """The moment; raise OfTheMoment where there is none."""
+        if self.moment is None:
+            raise OfTheMoment
+        return self.moment
 
 
 @dataclass(frozen=True, slots=True)

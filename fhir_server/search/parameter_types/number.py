@@ -28,7 +28,7 @@ from fhir_server.search.parameter_types.prefix import (
     split_prefix,
     within,
 )
-from fhir_server.search.record import HIGHEST, LOWEST, sortable
+from fhir_server.search.sortable import HIGHEST, LOWEST, sortable
 
 _TEXT = re.compile(r"[+-]?(\d{1,60})(?:\.(\d{1,60}))?(?:[eE]([+-]?\d{1,4}))?\Z", re.ASCII)
 

@@ -19,15 +19,8 @@ from fhir_server.search.parameter_types.criterion import (
     unescape,
 )
 from fhir_server.search.parameter_types.entries import Entries, Indexer
-from fhir_server.search.record import (
-    HIGHEST,
-    LOWEST,
-    SEPARATOR,
-    just_above,
-    just_below,
-    shortened,
-    system_key,
-)
+from fhir_server.search.record import SEPARATOR, shortened, system_key
+from fhir_server.search.sortable import HIGHEST, LOWEST, just_above, just_below
 
 UCUM = "http://unitsofmeasure.org"
 _CURRENCIES = "urn:iso:std:iso:4217"

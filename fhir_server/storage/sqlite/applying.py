@@ -11,7 +11,9 @@ import apsw
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.search.advice import advice
 from fhir_server.search.record import NO_DATE, IndexRecord, packed, unpacked
+from fhir_server.storage.auditing import Publish
 from fhir_server.storage.contract import (
+    NEVER,
     Delete,
     Draft,
     Expect,
@@ -27,6 +29,7 @@ from fhir_server.storage.contract import (
 from fhir_server.storage.drafts import rendered
 from fhir_server.storage.parameters import Reindex, ReplaceCatalogue
 from fhir_server.storage.sqlite import cataloguing
+from fhir_server.storage.sqlite.auditing import publish
 from fhir_server.storage.sqlite.budget import while_writing
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Index, Place
@@ -139,6 +142,8 @@ class Applier:
                 return self._replace_record(op)
             case ReplaceCatalogue():
                 return self._replace_catalogue(op)
+            case Publish():
+                return Unchanged(None) if publish(self._connection, op) else Refused()
             case _:
                 assert_never(op)
 
@@ -200,7 +205,7 @@ class Applier:
     ) -> Refused | None:
         if expected is not None:
             version = 0 if current is None or current.deleted else current.version
-            if version != expected:
+            if version != expected and (expected != NEVER or current is not None):
                 return Refused(current=version)
         return self._refusal(expectation) if expectation else None
 
@@ -209,6 +214,7 @@ class Applier:
         sight, plan = expectation.sight, expectation.plan
         if sight.audience is not None and self.denials is not None:
             self.denials.admit(sight.audience)
+            sight = self.denials.opened(sight) if sight.emergency else sight
         page = while_writing(
             self._connection,
             lambda: self._searcher.page(sight, plan, None, 2),

@@ -6,7 +6,6 @@ import heapq
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain, groupby
-from typing import Any
 
 from fhir_server.search.expression import AllOf, HasId, Predicate
 from fhir_server.search.planning import choose, conjuncts
@@ -14,6 +13,7 @@ from fhir_server.search.record import IndexRecord
 from fhir_server.storage.sqlite.budget import held
 from fhir_server.storage.sqlite.filtering import Filter, Scan
 from fhir_server.storage.sqlite.leads import Leads
+from fhir_server.storage.sqlite.pages import PageStatement
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Place, Run, Window
 
@@ -41,6 +41,7 @@ class Candidates:
         # An id needs no better lead.
         named = any(isinstance(each, HasId) for each in conjuncts(predicate))
         self._predicate = predicate if named else self._leads.expanded(predicate)
+        self._is_lasting = named or self._predicate == predicate
         self.driver = choose(view.kind, self._predicate, self._leads.count, of_all=of_all)
         self._lead = self.driver.lead
         self._rest = Filter(view, self.driver.rest, one_by_one=named)
@@ -60,14 +61,23 @@ class Candidates:
             merged = heapq.merge(*streams, reverse=run.descending)
             yield from (place for place, _ in groupby(merged))
 
-    def first_rows(self, window: Window, limit: int) -> list[tuple[Any, ...]] | None:
-        """Return the first matches with the columns of their rows, where one statement can tell them."""
+    def page(self, window: Window, limit: int) -> PageStatement | None:
+        """Return the statement of a page, where one can tell it."""
         scans = self._leads.in_order(self._lead)
         if scans is None or len(scans) != 1 or not (self._rest.is_exact and window.descending):
             return None
         (run,) = window.runs()
-        scan, order = _bounded(scans[0], run)
-        return self._rest.rows(scan, order=order, limit=limit)
+        return self._rest.page(scans[0], run, limit)
+
+    @property
+    def is_lasting(self) -> bool:
+        """Tell whether nothing that was written out holds for now alone."""
+        return self._is_lasting
+
+    @property
+    def is_chosen(self) -> bool:
+        """Tell whether candidates were counted to choose what leads."""
+        return self._leads.counted
 
     def checked(self, rids: Sequence[int]) -> dict[int, tuple[int, IndexRecord]]:
         """Return moment and index record of those of these resources that match."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from hashlib import blake2b
+from dataclasses import replace
 from itertools import pairwise
 
 import apsw
@@ -22,36 +22,35 @@ from fhir_server.fhir.resource import Key
 from fhir_server.policy.decision import (
     EVER,
     Audience,
+    Decision,
     Enforcement,
     LaidDown,
     Provision,
     Subject,
 )
+from fhir_server.policy.visibility import Visibility
 from fhir_server.search.record import SEPARATOR, system_key
 from fhir_server.storage.contract import Draft
-from fhir_server.storage.sqlite.owners import unpacked_patients
+from fhir_server.storage.sqlite.owners import OwnerClass, unpacked_patients
+from fhir_server.storage.sqlite.persons import NUMBERS, Persons
 
 MOST_AUDIENCES = 1_000
 """Audiences whose denials are kept; the oldest make room, and are worked out anew when they return."""
 
 ANY_KIND = "*"
-REGISTER = Provision("opt-out", "deny", "register")
 
-_provisions = msgspec.msgpack.Decoder(tuple[Provision, ...]).decode
 _audience = msgspec.msgpack.Decoder(Audience).decode
 _encode = msgspec.msgpack.Encoder().encode
 
-FACTS = "SELECT content FROM fact WHERE patient IN (SELECT value FROM json_each(?))"
-NUMBERS = "SELECT mark FROM person WHERE patient=?"
-NAMESAKES = "SELECT patient FROM person WHERE mark=?"
-CLASSES = "SELECT DISTINCT owner FROM owned WHERE patient=? AND member=0"
 MENTIONED = "SELECT patients FROM owner WHERE owner=?"
+LABELLED = "SELECT owner, patients FROM owner WHERE substr(patients, 1, 1)=x'93'"
+"""Owner classes that bear labels: these are arrays of three (owners.py)."""
 NOBODYS = "SELECT owner FROM owner w WHERE NOT EXISTS(SELECT 1 FROM owned o WHERE o.owner=w.owner)"
 CAUSES = """
 SELECT patient FROM fact UNION SELECT p.patient FROM opt_out x JOIN person p ON p.mark=x.mark
 """
 
-
+RULES = "SELECT as_of FROM register WHERE name='rules'"
 KEPT = "SELECT kind, since, until FROM denial WHERE audience=? AND owner=?"
 
 
@@ -65,15 +64,23 @@ class Denials:
         self._policy = enforcement.policy
         self._kinds = sorted(enforcement.kinds)
         self._personal = sorted(enforcement.personal)
-        self._key = key
+        self._rules = enforcement.rules
+        self._persons = Persons(connection, key)
         self._number = re.compile(
             f"identifier=(.*){SEPARATOR}{system_key(enforcement.number_system)}"
         )
         self._audiences: list[Audience] = []
 
-    def mark(self, number: str) -> bytes:
-        """Return what stands for an NHS number in this store."""
-        return blake2b(number.encode(), digest_size=16, key=self._key).digest()
+    def settle(self) -> None:
+        """Forget what was worked out by other rules than those of this process."""
+        if self._connection.execute(RULES).get == self._rules:
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("DELETE FROM audience; DELETE FROM denial")
+        self._connection.execute(
+            "INSERT OR REPLACE INTO register VALUES('rules', ?, 0)", (self._rules,)
+        )
+        self._connection.execute("COMMIT")
 
     def start(self) -> None:
         """Learn which audiences there are, as another process may have added one."""
@@ -124,14 +131,14 @@ class Denials:
 
     def _identified(self, patient: str, numbers: Iterable[str]) -> None:
         before = {mark for (mark,) in self._connection.execute(NUMBERS, (patient,))}
-        after = {self.mark(each) for each in numbers}
+        after = {self._persons.mark(each) for each in numbers}
         if before == after:
             return
         self._connection.execute("DELETE FROM person WHERE patient=?", (patient,))
         self._connection.executemany(
             "INSERT INTO person(mark, patient) VALUES(?,?)", [(each, patient) for each in after]
         )
-        self._decide_again(self._same_people({patient, *self._namesakes(before | after)}))
+        self._decide_again(self._persons.same({patient, *self._persons.namesakes(before | after)}))
 
     def _laid_down(self, origin: str, laid_down: LaidDown | None) -> None:
         """Put what a Consent lays down now in place of what it did before."""
@@ -144,13 +151,14 @@ class Denials:
             self._connection.execute("INSERT INTO fact VALUES(?,?,?)", row)
             touched.add(laid_down.patient)
         if touched:
-            self._decide_again(self._same_people(touched))
+            self._decide_again(self._persons.same(touched))
 
     def register(self, numbers: Iterable[str], as_of: int) -> None:
         """Put the register of opt-outs in place of the one before."""
         self._connection.execute("DELETE FROM opt_out")
         self._connection.executemany(
-            "INSERT OR IGNORE INTO opt_out VALUES(?)", ((self.mark(each),) for each in numbers)
+            "INSERT OR IGNORE INTO opt_out VALUES(?)",
+            ((self._persons.mark(each),) for each in numbers),
         )
         number: int = self._connection.execute("SELECT count(*) FROM opt_out").get
         self._connection.execute(
@@ -173,37 +181,77 @@ class Denials:
 
     def expected(self, owner: int, audience: Audience) -> set[tuple[str, int, int]]:
         """Return the denials of an owner class as they should be: kind, since, until."""
-        packed = self._connection.execute(MENTIONED, (owner,)).get
-        concerned = unpacked_patients(packed)
-        people = [self._provisions_about(each) for each in concerned.mentions]
+        concerned = self._concerned_by(owner)
+        people = [self._persons.provisions_about(each) for each in concerned.mentions]
         return {
             (kind, since, until)
-            for kind in self._decided_on(people)
-            for since, until in self._denied(
-                people, audience, Subject(kind, frozenset(concerned.labels))
-            )
+            for kind in self._decided_on(people, concerned.labels)
+            for since, until in self._denied(people, audience, self._subject(kind, concerned))
         }
+
+    def decided(self, owner: int, kind: str, audience: Audience, *, at: int) -> Decision:
+        """Return what is decided on a type in an owner class, with its reasons."""
+        concerned = self._concerned_by(owner)
+        people = [self._persons.provisions_about(each) for each in concerned.mentions]
+        return self._policy.decide(people, audience, self._subject(kind, concerned), at=at)
+
+    def opened(self, sight: Visibility) -> Visibility:
+        """Return a sight with what its emergency opens at its moment: the types of the owner classes of those people.
+
+        What mentions others as well is opened where they would not have denied it.
+        """
+        patients = self._persons.same(sight.emergency)
+        found = (
+            f"{owner}.{kind}"
+            for owner in self._persons.classes(patients)
+            for kind in self._opened_of(self._concerned_by(owner), patients, sight)
+        )
+        return replace(sight, opened=frozenset(found))
+
+    def _opened_of(
+        self, concerned: OwnerClass, patients: Collection[str], sight: Visibility
+    ) -> Iterator[str]:
+        """Yield the types of an owner class that an emergency of these patients opens."""
+        assert sight.audience is not None
+        lifted = replace(sight.audience, emergency=True)
+        facts = {each: self._persons.provisions_about(each) for each in concerned.mentions}
+        own = [facts[each] for each in facts if each in patients]
+        others = [facts[each] for each in facts if each not in patients]
+        for kind in self._decided_on([*own, *others], concerned.labels):
+            subject = self._subject(kind, concerned)
+            decided = [self._policy.decide(own, lifted, subject, at=sight.at)]
+            if others:
+                decided.append(self._policy.decide(others, sight.audience, subject, at=sight.at))
+            if all(each.effect == "permit" for each in decided):
+                yield kind
+
+    def _concerned_by(self, owner: int) -> OwnerClass:
+        return unpacked_patients(self._connection.execute(MENTIONED, (owner,)).get)
+
+    def _subject(self, kind: str, concerned: OwnerClass) -> Subject:
+        personal = kind == ANY_KIND or kind in self._personal
+        return Subject(kind, frozenset(concerned.labels), personal)
 
     def _is_bound(self, audience: Audience) -> bool:
         rule = self._policy.purposes.rule(audience.purpose)
         return rule is not None and rule.opt_out and not audience.exempt
 
     def _concerned(self) -> list[int]:
-        """Return the owner classes that something was laid down about, and those of nobody."""
+        """Return the owner classes that something was laid down about, that bear labels, and those of nobody."""
         patients = [each for (each,) in self._connection.execute(CAUSES)]
         nobodys = {each for (each,) in self._connection.execute(NOBODYS)}
-        return sorted(nobodys | self._classes(self._same_people(patients)))
-
-    def _classes(self, patients: Iterable[str]) -> set[int]:
-        return {
-            owner
-            for patient in patients
-            for (owner,) in self._connection.execute(CLASSES, (patient,))
+        labelled = {
+            each for each, packed in self._connection.execute(LABELLED) if self._hides(packed)
         }
+        return sorted(nobodys | labelled | self._persons.classes(self._persons.same(patients)))
+
+    def _hides(self, packed: bytes) -> bool:
+        """Tell whether an owner class bears a label that hides it by itself."""
+        return any(self._policy.labels.on(unpacked_patients(packed).labels))
 
     def _decide_again(self, patients: Iterable[str]) -> None:
         if self._audiences:
-            self._decide(sorted(self._classes(patients)), self._audiences)
+            self._decide(sorted(self._persons.classes(patients)), self._audiences)
 
     def _decide(self, owners: Iterable[int], audiences: Collection[Audience]) -> None:
         """Write the denials of owner classes anew."""
@@ -218,10 +266,12 @@ class Denials:
                     [(audience.key, owner, *each) for each in rows],
                 )
 
-    def _decided_on(self, people: Sequence[Sequence[Provision]]) -> Sequence[str]:
+    def _decided_on(
+        self, people: Sequence[Sequence[Provision]], labels: Collection[str]
+    ) -> Sequence[str]:
         """Return the resource types to decide on: one by one only where that can make a difference."""
         if not people:
-            return self._personal
+            return self._kinds if any(self._policy.labels.on(labels)) else self._personal
         by_kind = any(each.kinds for facts in people for one in facts for each in one.chain)
         return self._kinds if by_kind else (ANY_KIND,)
 
@@ -244,29 +294,3 @@ class Denials:
                 begun = None
             if end == EVER and begun is not None:
                 yield begun, EVER
-
-    def _provisions_about(self, patient: str) -> tuple[Provision, ...]:
-        same = sorted(self._same_people({patient}))
-        rows = self._connection.execute(FACTS, (msgspec.json.encode(same).decode(),))
-        found = [each for (content,) in rows for each in _provisions(content)]
-        opted_out = self._connection.execute(
-            "SELECT 1 FROM person p JOIN opt_out x ON x.mark=p.mark"
-            " WHERE p.patient IN (SELECT value FROM json_each(?))",
-            (msgspec.json.encode(same).decode(),),
-        ).get
-        return (*found, REGISTER) if opted_out else tuple(found)
-
-    def _same_people(self, patients: Iterable[str]) -> set[str]:
-        """Return the Patient resources of the same people, these among them."""
-        found: set[str] = set()
-        waiting = list(patients)
-        while waiting:
-            patient = waiting.pop()
-            if patient not in found:
-                found.add(patient)
-                marks = {mark for (mark,) in self._connection.execute(NUMBERS, (patient,))}
-                waiting += self._namesakes(marks)
-        return found
-
-    def _namesakes(self, marks: Iterable[bytes]) -> set[str]:
-        return {each for mark in marks for (each,) in self._connection.execute(NAMESAKES, (mark,))}

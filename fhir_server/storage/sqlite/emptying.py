@@ -13,7 +13,7 @@ from fhir_server.storage.sqlite.words import DROP
 
 TABLES = (
     *("resource", "history", "term", "span", "owner", "owned", "secret", "keyvalue"),
-    *("person", "opt_out", "register", "fact", "audience", "denial"),
+    *("person", "opt_out", "register", "fact", "audience", "denial", "audit"),
 )
 
 
@@ -30,6 +30,7 @@ def empty_store(path: Path) -> int:
         connection.execute(DROP)
         connection.execute(FORGET)
         connection.execute("INSERT INTO register VALUES('people', 0, 0)")
+        connection.execute("UPDATE audit_state SET number=0, seal=x'', published=0")
         connection.execute("COMMIT")
         connection.execute("VACUUM")
     except apsw.Error as problem:

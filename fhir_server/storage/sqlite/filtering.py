@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import apsw
 
@@ -14,16 +14,18 @@ from fhir_server.search.expression import AllOf, HasWords, Predicate, asks_for_w
 from fhir_server.search.matching import matches, says_nothing
 from fhir_server.search.planning import is_selective
 from fhir_server.search.record import IndexRecord, unpacked
+from fhir_server.storage.sqlite.pages import PageStatement
 from fhir_server.storage.sqlite.translation import (
     LISTED,
     Condition,
     Source,
     check,
+    moments,
     needs_row,
     see,
 )
 from fhir_server.storage.sqlite.view import View
-from fhir_server.storage.sqlite.windows import Place
+from fhir_server.storage.sqlite.windows import Place, Run
 
 _T = TypeVar("_T")
 Scan: TypeAlias = tuple[Source, Condition]
@@ -105,14 +107,18 @@ class Filter:
             ):
                 yield (primary_date, rid), moment, record
 
-    def rows(self, scan: Scan, *, order: str, limit: int) -> list[tuple[Any, ...]]:
-        """Return the first candidates that pass, with the columns of their rows; only where `is_exact`.
-
-        Each is primary date and rid, then ROW_COLUMNS.
-        """
+    def page(self, scan: Scan, run: Run, limit: int) -> PageStatement:
+        """Return the statement of the first candidates that pass in a stretch; only where `is_exact`."""
         source, _ = scan
+        table, condition = self._passing(scan, joined=True)
+        values = condition.values[: len(condition.values) - len(moments(self._view.sight))]
+        order = run.bound(source, condition)
         columns = f"{source.place}, {ROW_COLUMNS}"
-        return self._select(scan, columns, f"{order} LIMIT {limit}", joined=True).fetchall()
+        return PageStatement(
+            f"SELECT {columns} FROM {table} WHERE {condition.text}{order} LIMIT {limit + 1}",  # noqa: S608 - constants
+            tuple(values),
+            limit,
+        )
 
     def count(self, scan: Scan) -> int:
         """Count the candidates that pass; only where `is_exact`."""
@@ -121,21 +127,26 @@ class Filter:
         return 0
 
     def _select(self, scan: Scan, columns: str, order: str, *, joined: bool = False) -> apsw.Cursor:
+        table, condition = self._passing(scan, joined=joined)
+        statement = f"SELECT {columns} FROM {table} WHERE {condition.text}{order}"  # noqa: S608 - constants
+        return self._view.connection.execute(statement, condition.values)
+
+    def _passing(self, scan: Scan, *, joined: bool) -> tuple[str, Condition]:
+        """Return the table and the condition of what passes: at its end what the caller may see."""
         source, found = scan
         condition = found.copy()
-        see(self._view.sight, self._view.kind, source, condition)
         if self._first is not None:
             condition.add(f"{source.primary_date} >= ?", self._first)
         if self._last is not None:
             condition.add(f"{source.primary_date} <= ?", self._last)
         for each in self._checked:
             check(self._view, each, source, condition)
+        see(self._view.sight, self._view.kind, source, condition)
         table = source.table
         if not source.has_row and (joined or self._joined):
             # CROSS JOIN: SQLite keeps the driver that was chosen.
             table += f" CROSS JOIN resource r ON r.rid={source.rid}"
-        statement = f"SELECT {columns} FROM {table} WHERE {condition.text}{order}"  # noqa: S608 - constants
-        return self._view.connection.execute(statement, condition.values)
+        return table, condition
 
 
 def chunks(items: Iterator[_T], first: int, most: int) -> Iterator[list[_T]]:

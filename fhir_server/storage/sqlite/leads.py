@@ -55,10 +55,11 @@ COUNT_TERM = "SELECT count(*) FROM (SELECT 1 FROM term WHERE term=? LIMIT ?)"
 
 
 class Leads:
-    """The leads of one type."""
+    """The leads of one type; `counted` tells whether any of them was."""
 
     def __init__(self, view: View) -> None:
         self._view = view
+        self.counted = False
 
     def in_order(self, lead: Predicate | None) -> list[Scan] | None:
         """Return the few scans that each are in page order; None where candidates must be gathered."""
@@ -128,6 +129,7 @@ class Leads:
 
     def count(self, lead: Predicate, most: int) -> int:
         """Count candidates, up to a limit; what the caller may not see is counted too."""
+        self.counted = True
         match lead:
             case HasTerm(term):
                 return self._count_term(self._view.key(term), most)

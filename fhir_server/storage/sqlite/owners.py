@@ -8,7 +8,7 @@ from typing import NamedTuple
 import apsw
 import msgspec
 
-from fhir_server.policy.consents import labels_of
+from fhir_server.policy.labels import labels_of
 from fhir_server.search.record import IndexRecord
 
 REMEMBERED = 100_000

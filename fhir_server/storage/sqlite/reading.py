@@ -20,7 +20,7 @@ from fhir_server.storage.contract import (
     Row,
 )
 from fhir_server.storage.parameters import Extent
-from fhir_server.storage.sqlite.searching import row_of
+from fhir_server.storage.sqlite.pages import row_of
 from fhir_server.storage.sqlite.translation import (
     ARCHIVED,
     CURRENT,
@@ -31,6 +31,7 @@ from fhir_server.storage.sqlite.translation import (
 )
 
 READ = "SELECT r.version, r.moment, r.method, r.body FROM resource r WHERE r.type=? AND r.id=?"
+OWNER = "SELECT owner FROM resource WHERE type=? AND id=? AND deleted=0"
 COUNT = "SELECT count(*) FROM resource WHERE type=? AND deleted=0"
 COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.body"
 ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
@@ -117,6 +118,10 @@ class Reader:
             if value is not None:
                 condition.add(f"r.moment{comparison}?", value)
         return f"SELECT {COLUMNS} FROM {table} r WHERE {condition.text}", condition  # noqa: S608 - constants
+
+    def owner_of(self, key: Key) -> int | None:
+        """Return the owner class of the current version, None where there is none."""
+        return self._connection.execute(OWNER, (key.type, key.id)).get  # type: ignore[no-any-return]
 
     def knows(self, audience: Audience) -> bool:
         """Tell whether the denials of an audience are worked out."""

@@ -140,13 +140,28 @@ CREATE TABLE keyvalue(                  -- what is remembered besides resources
 CREATE INDEX keyvalue_expires ON keyvalue(expires) WHERE expires IS NOT NULL;
 """
 
-STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES)
+AUDIT = """
+CREATE TABLE audit(                     -- what happened, in blocks: what was committed together
+  number INTEGER PRIMARY KEY,           -- of its last entry; they are counted from 1
+  moment INTEGER NOT NULL,              -- microseconds since 1970
+  content BLOB NOT NULL,                -- the entries, packed
+  digest BLOB NOT NULL                  -- of the digest before, and of all that stands here
+) STRICT;
+CREATE TABLE audit_state(               -- one row
+  number INTEGER NOT NULL,              -- of the last entry
+  seal BLOB NOT NULL,                   -- of the last digest, by a secret of the store
+  published INTEGER NOT NULL            -- up to which entry AuditEvents are made
+) STRICT;
+INSERT INTO audit_state VALUES(0, x'', 0);
+"""
+
+STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES, AUDIT)
 """What makes each version of the schema of the one before it, beginning with an empty file."""
 
 SCHEMA_VERSION = len(STEPS)
 
 
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 """What index records and rows mean: it changes when a release finds by them what an earlier one did not write."""
 
 

@@ -8,18 +8,23 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 import apsw
 
-from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan, SortKey
 from fhir_server.search.ordering import PRIMARY, Order, completed
-from fhir_server.search.record import NO_DATE
 from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.joining import MOST_JOINED, Joins
+from fhir_server.storage.sqlite.pages import (
+    PageStatement,
+    PageStatements,
+    asked_for,
+    place_of,
+    position_of,
+    row_of,
+)
 from fhir_server.storage.sqlite.snapshot import snapshot
 from fhir_server.storage.sqlite.sorting import Sorting
 from fhir_server.storage.sqlite.windows import Window
@@ -37,9 +42,13 @@ class Searcher:
         self._connection = connection
         self._most_joined = most_joined
         self._broad: dict[str, tuple[int, int]] = {}
+        self._pages = PageStatements(connection)
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
+        known = self._pages.get(asked_for(sight, plan, after, limit))
+        if known is not None:
+            return known.page(self._connection, sight, after)
         if plan.is_of_several:
             # What is joined, and what it is joined to, are of one moment; and so are words and resources.
             with snapshot(self._connection):
@@ -50,8 +59,11 @@ class Searcher:
         keys = completed(plan.sort)
         candidates = self.candidates(sight, plan, of_all=False)
         # One statement needs no transaction around it.
-        if len(candidates) == 1 and (page := _simple(candidates[0], keys, after, limit)):
-            return page
+        if len(candidates) == 1 and (statement := _statement(candidates[0], keys, after, limit)):
+            if plan.types is not None and not plan.is_of_several and candidates[0].is_lasting:
+                chosen = self._connection.data_version() if candidates[0].is_chosen else None
+                self._pages.keep(asked_for(sight, plan, after, limit), statement, chosen)
+            return statement.page(self._connection, sight, after)
         with snapshot(self._connection):
             positions = list(islice(_positions(candidates, keys, after), limit + 1))
             rows = self._rows([int(each[-1] or 0) for each in positions[:limit]])
@@ -99,18 +111,13 @@ def _is_served(keys: tuple[SortKey, ...]) -> bool:
     return len(keys) == 1 and keys[0].kind == PRIMARY
 
 
-def _simple(
+def _statement(
     candidates: Candidates, keys: tuple[SortKey, ...], after: Position | None, limit: int
-) -> Page | None:
-    """Return a page in the order of the posting lists, if one statement gives it with its rows."""
+) -> PageStatement | None:
+    """Return the statement of a page in the order of the posting lists, if one gives it with its rows."""
     if not _is_served(keys):
         return None
-    window = Window(_place(after), descending=keys[0].descending)
-    found = candidates.first_rows(window, limit + 1)
-    if found is None:
-        return None
-    end = _position(*found[limit - 1][:2]) if len(found) > limit else None
-    return Page(tuple([row_of(each[2:]) for each in found[:limit]]), end)
+    return candidates.page(Window(place_of(after), descending=keys[0].descending), limit)
 
 
 def _positions(
@@ -129,23 +136,6 @@ def _orders(
     """Yield the matches of one type in order: as an index has them, else sorted."""
     after = None if start is None else start.values
     if _is_served(keys):
-        window = Window(_place(after), descending=keys[0].descending)
-        return (Order(keys, _position(*each)) for each in candidates.in_order(window))
+        window = Window(place_of(after), descending=keys[0].descending)
+        return (Order(keys, position_of(*each)) for each in candidates.in_order(window))
     return Sorting(candidates, keys).orders(start)
-
-
-def row_of(columns: tuple[Any, ...]) -> Row:
-    """Return a row from type, id, version, moment, method, record and body."""
-    kind, logical_id, version, moment, method, record, body = columns
-    return Row(Stored(Key(kind, logical_id), version, moment, method, body), record)
-
-
-def _position(date: int, rid: int) -> Position:
-    return None if date == NO_DATE else date, rid
-
-
-def _place(after: Position | None) -> tuple[int, int] | None:
-    if after is None:
-        return None
-    date, rid = after
-    return NO_DATE if date is None else int(date), int(rid or 0)

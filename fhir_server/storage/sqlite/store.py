@@ -15,8 +15,10 @@ from pathlib import Path
 from threading import local
 from typing import TypeVar
 
+import apsw
+
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Enforcement
+from fhir_server.policy.decision import Audience, Decision, Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan, asks_for_words
@@ -30,12 +32,14 @@ from fhir_server.storage.contract import (
     Part,
     Position,
     Row,
+    ToldOf,
     WriteOp,
     WriteResult,
 )
 from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.parameters import Catalogue, Extent, Stamp
 from fhir_server.storage.sqlite import cataloguing
+from fhir_server.storage.sqlite.auditing import SQLiteAuditLog
 from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.explaining import Explainer
@@ -72,25 +76,38 @@ class SQLiteStore:
     """A Store on one SQLite file: see `fhir_server.storage.contract.Store`."""
 
     def __init__(
-        self, path: Path, writer: Writer, threads: ThreadPoolExecutor, *, seconds: float
+        self,
+        path: Path,
+        writer: Writer,
+        threads: ThreadPoolExecutor,
+        *,
+        seconds: float,
+        deciding: Callable[[apsw.Connection], Denials] | None = None,
     ) -> None:
         self._path = path
         self._seconds = seconds
         self._writer = writer
         self._threads = threads
         self._inline = _Session(path, seconds)
+        self._deciding = None if deciding is None else deciding(self._inline.connection)
         self._of_thread = local()
         self._key_values = SQLiteKeyValues(self._inline.connection, writer)
+        self._audit_log = SQLiteAuditLog(self._inline.connection, writer.log)
 
     @property
     def key_values(self) -> SQLiteKeyValues:
         """See Store.key_values."""
         return self._key_values
 
+    @property
+    def audit_log(self) -> SQLiteAuditLog:
+        """See Store.audit_log."""
+        return self._audit_log
+
     async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
         """See Store.read."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
+            sight = await self._admitted(sight, sight.audience)
         if version is None:
             return self._inline.reader.current(sight, key)
         return self._inline.reader.version(sight, key, version)
@@ -98,7 +115,7 @@ class SQLiteStore:
     async def read_many(self, sight: Visibility, keys: Sequence[Key]) -> Sequence[Row]:
         """See Store.read_many."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
+            sight = await self._admitted(sight, sight.audience)
         return self._inline.reader.many(sight, keys)
 
     async def search(
@@ -106,7 +123,7 @@ class SQLiteStore:
     ) -> Page:
         """See Store.search."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
+            sight = await self._admitted(sight, sight.audience)
         await self._index_words_for(plan)
         return await self._within_budget(
             lambda each: each.searcher.page(sight, plan, after, limit), lambda: advice(plan)
@@ -115,7 +132,7 @@ class SQLiteStore:
     async def count(self, sight: Visibility, plan: Plan) -> Count:
         """See Store.count."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
+            sight = await self._admitted(sight, sight.audience)
         await self._index_words_for(plan)
         return await self._within_budget(
             lambda each: each.searcher.count(sight, plan), lambda: advice(plan, counted=True)
@@ -132,15 +149,17 @@ class SQLiteStore:
     ) -> HistoryPage:
         """See Store.history."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
+            sight = await self._admitted(sight, sight.audience)
         return await self._within_budget(
             lambda each: each.reader.history(sight, scope, after, limit),
             lambda: "ask for the history of a type or of one resource, or for a later _since",
         )
 
-    async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
+    async def write(
+        self, ops: Sequence[WriteOp], *, atomic: bool, told: ToldOf | None = None
+    ) -> Sequence[WriteResult]:
         """See Store.write."""
-        return await self._writer.write(ops, atomic=atomic)
+        return await self._writer.write(ops, atomic=atomic, told=told)
 
     async def now(self) -> int:
         """See Store.now."""
@@ -149,7 +168,7 @@ class SQLiteStore:
     async def scan(self, sight: Visibility, part: Part, as_of: int) -> AsyncIterator[Stored]:
         """See Store.scan."""
         if sight.audience is not None:
-            await self._admit(sight.audience)
+            sight = await self._admitted(sight, sight.audience)
         start: int | None = part.low
         while start is not None:
             rest = Part(part.type, start, part.high)
@@ -182,10 +201,21 @@ class SQLiteStore:
         """See Store.opt_outs."""
         return self._inline.reader.opt_outs()
 
-    async def _admit(self, audience: Audience) -> None:
-        """Have the denials of an audience worked out before it first reads."""
+    async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
+        """See Store.decision."""
+        assert self._deciding is not None, "a store without enforcement decides nothing"
+        owner = self._inline.reader.owner_of(key)
+        if owner is None:
+            return None
+        return self._deciding.decided(owner, key.type, audience, at=at)
+
+    async def _admitted(self, sight: Visibility, audience: Audience) -> Visibility:
+        """Have the denials of an audience worked out before it first reads; return the sight with what is opened."""
         if not self._inline.reader.knows(audience):
             await self._writer.do(lambda denials: denials.admit(audience))
+        if sight.emergency and self._deciding is not None:
+            return self._deciding.opened(sight)
+        return sight
 
     async def stamp(self) -> Stamp:
         """See Store.stamp."""
@@ -258,12 +288,14 @@ async def open_store(
     """
     connection = connect(path)
     check_index(connection)
-    denials = None
+    deciding = denials = None
     if enforcement is not None:
-        denials = Denials(connection, enforcement, key=secret_of(path, "people"))
+        deciding = partial(Denials, enforcement=enforcement, key=secret_of(path, "people"))
+        denials = deciding(connection)
+        denials.settle()
     writer = Writer(connection, clock, denials)
     with ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader") as threads:
-        store = SQLiteStore(path, writer, threads, seconds=seconds)
+        store = SQLiteStore(path, writer, threads, seconds=seconds, deciding=deciding)
         writing = asyncio.create_task(writer.run())
         try:
             yield store

@@ -101,6 +101,12 @@ _DENIED = (
     "EXISTS(SELECT 1 FROM denial d WHERE d.audience=? AND d.owner={} AND d.kind IN ('*', {})"
     " AND d.since<=? AND d.until>?)"
 )
+_OPENED = "EXISTS(SELECT 1 FROM json_each(?) j WHERE j.value IN ({0}||'.*', {0}||'.'||{1}))"
+
+
+def moments(sight: Visibility) -> tuple[int, ...]:
+    """Return the values that the condition of `see` ends with: they alone differ from one request to the next."""
+    return () if sight.audience is None else (sight.at, sight.at)
 
 
 def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
@@ -134,7 +140,14 @@ def _see_as(sight: Visibility, source: Source, kind: Sequence[str], into: Condit
     column, *named = kind
     key = sight.audience.key
     into.add("EXISTS(SELECT 1 FROM audience WHERE audience=?)", key)
-    into.add("NOT " + _DENIED.format(source.owner, column), key, *named, sight.at, sight.at)
+    denied = _DENIED.format(source.owner, column)
+    asked: list[Value] = [key, *named, *moments(sight)]
+    if not sight.opened:
+        into.add(f"NOT {denied}", *asked)
+        return
+    opened = _OPENED.format(source.owner, column)
+    listed_kinds = msgspec.json.encode(sorted(sight.opened)).decode()
+    into.add(f"({opened} OR NOT {denied})", listed_kinds, *named, *asked)
 
 
 def needs_row(predicate: Predicate) -> bool:

@@ -17,8 +17,9 @@ from typing import TypeAlias, TypeVar
 import apsw
 
 from fhir_server.fhir.errors import FhirError, OutdatedIndex, Unavailable
-from fhir_server.storage.contract import Refused, WriteOp, WriteResult
+from fhir_server.storage.contract import Refused, ToldOf, WriteOp, WriteResult
 from fhir_server.storage.sqlite.applying import Applier
+from fhir_server.storage.sqlite.auditing import Log
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.words import advance
 
@@ -42,6 +43,7 @@ class _Request:
     answer: asyncio.Future[Sequence[WriteResult]]
     job: Job | None = None
     change: Callable[[apsw.Connection], None] | None = None
+    told: ToldOf | None = None
     results: list[WriteResult] = field(default_factory=list)
 
 
@@ -56,12 +58,16 @@ class Writer:
         self._applier = Applier(connection, denials)
         self._waiting: deque[_Request] = deque()
         self._arrived = asyncio.Event()
+        self.log = Log(connection, self._arrived.set)
         self._words_wanted: asyncio.Future[None] | None = None
         self._closing = False
 
-    async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
+    async def write(
+        self, ops: Sequence[WriteOp], *, atomic: bool, told: ToldOf | None = None
+    ) -> Sequence[WriteResult]:
         """Return the results once they are durable; raise Unavailable if they cannot be made so."""
-        return await self._done(_Request(ops, atomic, asyncio.get_running_loop().create_future()))
+        answer = asyncio.get_running_loop().create_future()
+        return await self._done(_Request(ops, atomic, answer, told=told))
 
     async def do(self, job: Job) -> None:
         """Return once a job on the denials is durable; raise Unavailable if it cannot be made so."""
@@ -103,11 +109,11 @@ class Writer:
 
     async def run(self) -> None:
         """Commit groups until closed and nothing waits; between two of them index words, where that is wanted."""
-        while not self._closing or self._waiting or self._words_wanted:
+        while not self._closing or self._waiting or self._words_wanted or self.log.is_due:
             await self._arrived.wait()
             self._arrived.clear()
-            while self._waiting or self._words_wanted:
-                if self._waiting:
+            while self._waiting or self._words_wanted or self.log.is_due:
+                if self._waiting or self.log.is_due:
                     await self._commit_group()
                 if self._words_wanted:
                     await self._index_words(self._words_wanted)
@@ -115,11 +121,13 @@ class Writer:
     def close(self) -> None:
         """Take no more requests; `run` ends when those that wait are committed."""
         self._closing = True
+        self.log.hasten()
         self._arrived.set()
 
     async def _commit_group(self) -> None:
         group: list[_Request] = []
         request: _Request | None = None
+        logged = self.log.taken()
         try:
             await self._begin()
             self._applier.start(self._clock())
@@ -134,15 +142,27 @@ class Writer:
                 done += len(request.ops)
             request = None
             self._applier.index.flush()
-            await asyncio.to_thread(self._connection.execute, "COMMIT")
+            told = [each.told(each.results) for each in group if each.told and _holds(each)]
+            await asyncio.to_thread(self._finish, [*logged, *told])
         except Exception as problem:  # noqa: BLE001 - one caller's fault must not end the writer
             self._roll_back()
             self._answer_failure(problem, group, request)
+            if request is None:
+                self.log.failed()
+            else:
+                self.log.hasten()
         else:
             self._applier.owners.committed()
+            self.log.committed(len(logged))
             for each in group:
                 if not each.answer.done():
                     each.answer.set_result(each.results)
+
+    def _finish(self, entries: Sequence[bytes]) -> None:
+        """Log and commit: in a thread, as both can do without the interpreter most of the time."""
+        if entries:
+            self.log.write(entries, self._applier.moment)
+        self._connection.execute("COMMIT")
 
     async def _index_words(self, wanted: asyncio.Future[None]) -> None:
         """Index the words of some resources, in a transaction and a thread of their own."""
@@ -221,6 +241,11 @@ class Writer:
         for each in at_fault:
             if not each.answer.done():
                 each.answer.set_exception(answer)
+
+
+def _holds(request: _Request) -> bool:
+    """Tell whether nothing of a write was refused."""
+    return not any(isinstance(each, Refused) for each in request.results)
 
 
 def _advance_words(connection: apsw.Connection) -> bool:

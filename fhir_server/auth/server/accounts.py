@@ -1,0 +1,90 @@
+"""People who sign in with a password that this store can check: for demonstrations and small sites.
+
+Passwords are kept as scrypt hashes; a trust's own identity provider is the better place for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import scrypt
+from hmac import compare_digest
+
+import msgspec
+
+from fhir_server.auth.server.users import User
+from fhir_server.storage.keyvalues import KeyValues
+
+KIND = "account"
+SHORTEST = 12
+"""Characters of a password; https://pages.nist.gov/800-63-4/sp800-63b.html asks for length, not for kinds of them."""
+LONGEST = 1024
+
+_COST, _BLOCK, _PARALLEL = 1 << 14, 8, 5
+"""16 MB and a fifth of a second: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html."""
+_AT_ONCE = 2
+_SALT = 16
+
+
+class _Account(msgspec.Struct, frozen=True):
+    user: User
+    salt: bytes
+    hash: bytes
+
+
+class BadAccount(ValueError):
+    """What cannot be an account; the message tells what would work."""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Account).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The accounts of a store, by sign-in name without regard to case; see `users.Users`."""
+
+    values: KeyValues
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    async def verify(self, name: str, password: str, *, now: int) -> User | None:
+        """See Users.verify."""
+        found = await self.values.get(KIND, _key(name), now=now)
+        account = None if found is None else _decode(found)
+        # For an unknown name the same work, so that the time tells nothing.
+        salt = bytes(_SALT) if account is None else account.salt
+        async with self._turns:
+            given = await asyncio.to_thread(_hashed, password[:LONGEST], salt)
+        good = compare_digest(given, b"" if account is None else account.hash)
+        return account.user if account is not None and good else None
+
+    async def put(self, name: str, password: str, user: User, *, now: int) -> None:
+        """Set an account, whatever was there; raise BadAccount."""
+        if not _key(name) or not SHORTEST <= len(password) <= LONGEST:
+            raise BadAccount(
+                f"an account has a name, and a password of {SHORTEST} characters or more"
+            )
+        salt = os.urandom(_SALT)
+        hashed = await asyncio.to_thread(_hashed, password, salt)
+        await self.values.put(KIND, _key(name), _encode(_Account(user, salt, hashed)), now=now)
+
+    async def all(self, *, now: int) -> Sequence[tuple[str, User]]:
+        """Return names and users in the order of names."""
+        return [(name, _decode(row).user) for name, row in await self.values.items(KIND, now=now)]
+
+    async def remove(self, name: str, *, now: int) -> User | None:
+        """Forget an account and return whose it was, None where there is none."""
+        found = await self.values.take(KIND, _key(name), now=now)
+        return None if found is None else _decode(found).user
+
+
+def _key(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _hashed(password: str, salt: bytes) -> bytes:
+    return scrypt(
+        password.encode(), salt=salt, n=_COST, r=_BLOCK, p=_PARALLEL, maxmem=64 * 1024 * 1024
+    )

@@ -1,0 +1,188 @@
+"""Token, introspection and revocation: what machines ask an authorization server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fhir_server.auth.compact import Opened, Unreadable, opened
+from fhir_server.auth.server.authentication import Authentication, Shown
+from fhir_server.auth.server.clients import Client
+from fhir_server.auth.server.errors import (
+    InvalidClient,
+    InvalidRequest,
+    InvalidScope,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+)
+from fhir_server.auth.server.grants import Grant, Grants
+from fhir_server.auth.server.issuing import Issuing
+from fhir_server.auth.server.revocations import Revocations
+from fhir_server.auth.server.scopes import given, words
+from fhir_server.auth.tokens import LEEWAY, TYPES, Claims, Verifier, withdrawal_names
+from fhir_server.fhir.errors import Unauthenticated
+
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Answers requests of clients as JSON; each raises OAuthError. Time is in microseconds."""
+
+    authentication: Authentication
+    grants: Grants
+    issuing: Issuing
+    revocations: Revocations
+    verifier: Verifier
+
+    async def token(self, shown: Shown, *, now: int) -> Mapping[str, Any]:
+        """Return tokens: https://www.rfc-editor.org/rfc/rfc6749#section-5.1."""
+        client = await self.authentication.client(shown, now=now)
+        match shown.form.get("grant_type"):
+            case "authorization_code":
+                return await self._for_code(client, shown.form, now)
+            case "refresh_token":
+                return await self._for_refresh_token(client, shown.form, now)
+            case "client_credentials":
+                return await self._for_client(client, shown.form, now)
+            case None:
+                raise InvalidRequest("grant_type is missing.")
+            case _:
+                raise UnsupportedGrantType(
+                    "grant_type is authorization_code, refresh_token or client_credentials."
+                )
+
+    async def introspect(self, shown: Shown, *, now: int) -> Mapping[str, Any]:
+        """Return what a token is good for: https://www.rfc-editor.org/rfc/rfc7662.
+
+        A token that is not the client's own is as one that is not good, unless the client is a resource server.
+        """
+        client = await self.authentication.client(shown, now=now)
+        if client.method == "none":
+            raise InvalidClient("A public client cannot ask about tokens.")
+        token = _needed(shown.form, "token")
+        found = await self._known(token, now)
+        if found is None or not (client.introspects or found["client_id"] == client.id):
+            return {"active": False}
+        return found
+
+    async def revoke(self, shown: Shown, *, now: int) -> None:
+        """Withdraw a token: https://www.rfc-editor.org/rfc/rfc7009. One that is not the client's stays as it is.
+
+        A refresh token takes all with it that goes back to the same sign-in.
+        """
+        client = await self.authentication.client(shown, now=now)
+        token = _needed(shown.form, "token")
+        grant = await self.grants.of_refresh_token(token, now=now)
+        if grant is not None and grant.client_id == client.id:
+            await self.grants.withdraw(grant.id, now=now)
+            return
+        access = await self._verified(token, now)
+        if access is not None and access.claims.client_id == client.id:
+            expires = int((access.claims.exp + LEEWAY) * _SECOND)
+            await self.revocations.withdraw(f"jti:{access.claims.jti}", now=now, expires=expires)
+
+    async def _for_code(
+        self, client: Client, form: Mapping[str, str], now: int
+    ) -> Mapping[str, Any]:
+        grant = await self.grants.redeem(
+            _needed(form, "code"),
+            client_id=client.id,
+            redirect_uri=_needed(form, "redirect_uri"),
+            verifier=_needed(form, "code_verifier"),
+            now=now,
+        )
+        refresh = None
+        if grant.is_renewable:
+            refresh = await self.grants.first_refresh_token(grant, now=now)
+        return await self._answer(grant, grant.scopes, refresh, now)
+
+    async def _for_refresh_token(
+        self, client: Client, form: Mapping[str, str], now: int
+    ) -> Mapping[str, Any]:
+        token = _needed(form, "refresh_token")
+        asked = form.get("scope")
+        known = await self.grants.of_refresh_token(token, now=now)
+        # Before it is used up: who asks for too much has not lost the token.
+        scopes: tuple[str, ...] = ()
+        if known is not None and known.client_id == client.id:
+            scopes = _narrowed(client, known, asked)
+        grant, following = await self.grants.renew(token, client_id=client.id, now=now)
+        return await self._answer(grant, scopes, following, now)
+
+    async def _for_client(
+        self, client: Client, form: Mapping[str, str], now: int
+    ) -> Mapping[str, Any]:
+        """Answer a backend service: https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html."""
+        if not client.is_backend:
+            raise UnauthorizedClient("The client is not registered as a backend service.")
+        asked = words(_needed(form, "scope"))
+        scopes = given(asked or (), client.scopes, ("system",))
+        if not scopes:
+            raise InvalidScope(f"The client is registered for: {' '.join(client.scopes)}.")
+        return await self.issuing.for_client(client, scopes, now=now)
+
+    async def _answer(
+        self, grant: Grant, scopes: tuple[str, ...], refresh: str | None, now: int
+    ) -> Mapping[str, Any]:
+        answer = await self.issuing.for_user(grant, scopes, now=now)
+        return answer if refresh is None else {**answer, "refresh_token": refresh}
+
+    async def _known(self, token: str, now: int) -> dict[str, Any] | None:
+        """Return what is told of a good token, None for any other."""
+        access = await self._verified(token, now)
+        if access is not None:
+            said = opened(token, dict[str, Any], types=TYPES).claims
+            hidden = {"grant"}
+            told = {name: value for name, value in said.items() if name not in hidden}
+            return {"active": True, "token_type": "Bearer", **told}
+        grant = await self.grants.of_refresh_token(token, now=now)
+        return None if grant is None else self._told_of(grant, now)
+
+    def _told_of(self, grant: Grant, now: int) -> dict[str, Any]:
+        told = {
+            "active": True,
+            "scope": " ".join(grant.scopes),
+            "client_id": grant.client_id,
+            "sub": grant.user.subject,
+            "iss": self.issuing.site.issuer,
+            "exp": grant.renewable_until(now) // _SECOND,
+            "patient": grant.patient,
+            "fhirUser": self.issuing.fhir_user(grant),
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+    async def _verified(self, token: str, now: int) -> Opened[Claims] | None:
+        """Return an access token of this server that is good now."""
+        try:
+            found = opened(token, Claims, types=TYPES)
+            await self.verifier.verify(token, now=now)
+        except (Unreadable, Unauthenticated):
+            return None
+        await self.revocations.refresh(now)
+        withdrawn = self.revocations.cover(withdrawal_names(found), found.claims.iat)
+        return None if withdrawn else found
+
+
+def _needed(form: Mapping[str, str], name: str) -> str:
+    value = form.get(name)
+    if not value:
+        raise InvalidRequest(f"{name} is missing.")
+    return value
+
+
+def _narrowed(client: Client, grant: Grant, asked: str | None) -> tuple[str, ...]:
+    """Return the scopes of the next access token: those of the grant, or the part of them that is asked for.
+
+    What the client is not registered for any more is left out.
+    """
+    contexts = ("patient", "user")
+    kept = given(grant.scopes, client.scopes, contexts)
+    if asked is None:
+        return kept
+    wanted = words(asked)
+    found = given(wanted or (), kept, contexts)
+    if not wanted or found != wanted:
+        raise InvalidScope(f"No more can be asked for than was permitted: {' '.join(kept)}.")
+    return found

@@ -1,0 +1,142 @@
+"""The endpoints of the authorization server for machines: token, introspection, revocation, keys, metadata."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+
+from fhir_server.auth.server.authentication import Shown
+from fhir_server.auth.server.errors import (
+    InvalidClient,
+    InvalidRequest,
+    OAuthError,
+    TooManyAttempts,
+)
+from fhir_server.auth.server.metadata import published
+from fhir_server.auth.server.server import AuthorizationServer
+from fhir_server.auth.server.site import PREFIX
+from fhir_server.fhir.errors import Unavailable
+
+LARGEST = 64 * 1024
+"""Bytes of a form."""
+
+_FORM = "application/x-www-form-urlencoded"
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Pragma": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # Apps in browsers ask from their own origins; no cookie has a part in it.
+    "Access-Control-Allow-Origin": "*",
+}
+_PREFLIGHT = {
+    **_HEADERS,
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type",
+    "Access-Control-Max-Age": "86400",
+}
+_KEPT = {**_HEADERS, "Cache-Control": "public, max-age=600"}
+"""For what is published: others read it again after ten minutes, as this server does with theirs."""
+del _KEPT["Pragma"]
+
+Answering: TypeAlias = Callable[[Shown, int], Awaitable[Mapping[str, Any] | None]]
+
+
+def add_oauth(app: FastAPI, server: AuthorizationServer, clock: Callable[[], int]) -> None:
+    """Add the endpoints; `clock` gives microseconds since 1970."""
+    _add_documents(app, server, clock)
+    answering: dict[str, Answering] = {
+        "token": lambda shown, now: server.endpoints.token(shown, now=now),
+        "introspect": lambda shown, now: server.endpoints.introspect(shown, now=now),
+        "revoke": lambda shown, now: server.endpoints.revoke(shown, now=now),
+    }
+    for name, answer in answering.items():
+        app.add_api_route(f"{PREFIX}/{name}", _endpoint(answer, clock), methods=["POST"])
+    for name in (*answering, "jwks"):
+        app.add_api_route(f"{PREFIX}/{name}", _preflight, methods=["OPTIONS"])
+
+
+def _add_documents(app: FastAPI, server: AuthorizationServer, clock: Callable[[], int]) -> None:
+    @app.get("/.well-known/openid-configuration")
+    @app.get("/.well-known/oauth-authorization-server")
+    async def metadata() -> Response:
+        """Tell what this server offers, and where."""
+        return _json(published(server.site), headers=_KEPT)
+
+    @app.get(f"{PREFIX}/jwks")
+    async def jwks() -> Response:
+        """Publish the public keys."""
+        return _json(await server.keys.jwks(now=clock()), headers=_KEPT)
+
+
+def _endpoint(
+    answer: Answering, clock: Callable[[], int]
+) -> Callable[[Request], Awaitable[Response]]:
+    async def respond(request: Request) -> Response:
+        try:
+            told = await answer(await shown_by(request), clock())
+        except OAuthError as error:
+            return _refusal(error, request)
+        except Unavailable as error:
+            said = {"error": "temporarily_unavailable", "error_description": str(error)}
+            return _json(said, status=503, headers={**_HEADERS, "Retry-After": "5"})
+        return Response(headers=_HEADERS) if told is None else _json(told)
+
+    return respond
+
+
+async def _preflight() -> Response:
+    return Response(status_code=204, headers=_PREFLIGHT)
+
+
+async def shown_by(request: Request) -> Shown:
+    """Return what a request brings; raise InvalidRequest for a body that is no form."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != _FORM:
+        raise InvalidRequest(f"The body must be a form: Content-Type: {_FORM}.")
+    if request.query_params:
+        raise InvalidRequest("Parameters belong in the body: in a URL they would be kept in logs.")
+    authorizations = request.headers.getlist("authorization")
+    if len(authorizations) > 1:
+        raise InvalidRequest("There is more than one header Authorization.")
+    address = request.client.host if request.client else ""
+    return Shown(await _form(request), next(iter(authorizations), None), address)
+
+
+async def _form(request: Request) -> Mapping[str, str]:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            raise InvalidRequest("The form is too large.")
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict")
+    except ValueError as error:
+        raise InvalidRequest("The form is not written as forms are.") from error
+    twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
+    if twice:
+        raise InvalidRequest("A parameter is said more than once.")
+    # What is sent without a value is as what is not sent: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
+    return {name: value for name, value in pairs if value}
+
+
+def _refusal(error: OAuthError, request: Request) -> Response:
+    headers = dict(_HEADERS)
+    if isinstance(error, TooManyAttempts):
+        headers["Retry-After"] = str(error.seconds)
+    if isinstance(error, InvalidClient) and "authorization" in request.headers:
+        headers["WWW-Authenticate"] = 'Basic realm="clients", charset="UTF-8"'
+    said = {"error": error.error, "error_description": str(error)}
+    return _json(said, status=error.status, headers=headers)
+
+
+def _json(
+    told: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] = _HEADERS
+) -> Response:
+    body = msgspec.json.encode(told)
+    return Response(body, status, headers=headers, media_type="application/json")

@@ -1,0 +1,155 @@
+"""A store that one caller asks, and others write to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from fhir_server.fhir.json import parse_resource
+from fhir_server.fhir.resource import Key
+from fhir_server.interactions.delete import delete
+from fhir_server.interactions.update import update
+from fhir_server.policy.access import Access
+from fhir_server.policy.decision import Audience, Enforcement
+from fhir_server.policy.disclosure import ODS_CODE
+from fhir_server.policy.rights import rights_of
+from fhir_server.policy.scopes import parse_scopes
+from fhir_server.policy.visibility import Visibility
+from fhir_server.rest.service import Service
+from fhir_server.settings import Settings
+from fhir_server.storage.sqlite import budget
+from fhir_server.storage.sqlite.store import SQLiteStore, open_store
+from fhir_server.wiring import enforcement, service_of
+from tests.noninterference.asking import (
+    BASE,
+    LATER,
+    Answer,
+    Asking,
+    Clock,
+    a_service,
+    next_page,
+)
+from tests.noninterference.erasing import Reach
+from tests.noninterference.scripts import Ask
+from tests.noninterference.worlds import (
+    PEOPLE,
+    PURPOSES,
+    Step,
+    a_world,
+    number_of,
+)
+
+MOST_PAGES = 8
+
+SCOPES = (
+    "system/*.cruds",
+    "user/*.cruds",
+    "system/*.rs",
+    "patient/*.cruds",
+    "patient/*.rs user/Location.rs user/Practitioner.rs",
+    "patient/Observation.cruds patient/Patient.cruds",
+    "patient/Observation.rs user/Practitioner.cruds user/Consent.cruds",
+    "user/Observation.cruds user/Practitioner.cruds user/List.rs",
+    "user/Patient.cruds patient/*.cruds",
+    "user/Observation.s user/Patient.r patient/*.rs",
+)
+
+
+@cache
+def rules() -> Enforcement:
+    """Return what denials are kept by."""
+    return enforcement()
+
+
+def a_caller(random: Random) -> Access:
+    """Return somebody who asks, for some purpose, with some scopes."""
+    return Access(
+        "https://issuer.example",
+        "someone",
+        parse_scopes(random.choice(SCOPES)),
+        patient=random.choice(list(PEOPLE)),
+        organisation=random.choice((None, "RR8", "X26")),
+        purpose=random.choice(PURPOSES),
+    )
+
+
+def reach_of(access: Access) -> Reach:
+    """Return what a caller may see."""
+    actors = {f"{ODS_CODE}|{access.organisation}"} if access.organisation else set()
+    return Reach(rights_of(access), Audience(str(access.purpose), frozenset(actors)), LATER)
+
+
+async def build(path: Path, random: Random) -> None:
+    """Write a random past into a new store, with a register of opt-outs."""
+    clock = Clock()
+    async with open_store(path, clock=clock, enforcement=rules()) as store:
+        service = await service_of(Settings(base_url=BASE), store)
+        for step in a_world(random):
+            clock.tick()
+            await write(service, step)
+        opted_out = random.sample(list(PEOPLE), random.choice((0, 1, 1, 2)))
+        await store.replace_opt_outs([number_of(each) for each in opted_out], as_of=LATER)
+
+
+async def write(service: Service, step: Step) -> None:
+    """Write as somebody who may do everything."""
+    call = service.call_at(BASE)
+    key, resource = step
+    if resource is None:
+        await delete(call, key)
+    else:
+        await update(call, key, parse_resource(msgspec.json.encode(resource)))
+
+
+@dataclass(frozen=True)
+class Side:
+    """A store, asked by one caller, and written to by others."""
+
+    path: Path
+    store: SQLiteStore
+    asking: Asking
+    others: Service
+    clock: Clock
+
+    async def answers(self, ask: Ask) -> list[Answer]:
+        """Return the answer, and those of all pages that follow."""
+        answer = await self.asking.ask(ask.method, ask.url, ask.body, dict(ask.headers))
+        found = [answer]
+        while len(found) < MOST_PAGES and (following := next_page(found[-1])):
+            found.append(await self.asking.ask("GET", following))
+        return found
+
+
+@contextmanager
+def inline() -> Iterator[None]:
+    """Answer on the event loop, however slow the machine: a thread would answer the entries of a batch in any order."""
+    usual, budget.INLINE_SECONDS = budget.INLINE_SECONDS, 60.0
+    try:
+        yield
+    finally:
+        budget.INLINE_SECONDS = usual
+
+
+@asynccontextmanager
+async def opened(path: Path, access: Access) -> AsyncIterator[Side]:
+    """Open a store for one caller."""
+    clock = Clock(LATER)
+    async with open_store(path, clock=clock, enforcement=rules()) as store:
+        service = await a_service(store, access, clock)
+        others = await service_of(Settings(base_url=BASE), store)
+        yield Side(path, store, Asking(service, clock), others, clock)
+
+
+async def admitted(path: Path, reach: Reach) -> None:
+    """Have a store work out what an audience is denied."""
+    async with open_store(path, clock=Clock(LATER), enforcement=rules()) as store:
+        await store.read(
+            Visibility.everything("test").of_audience(reach.audience, at=LATER),
+            Key("Patient", "ada"),
+        )

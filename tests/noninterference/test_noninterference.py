@@ -1,0 +1,27 @@
+"""What a caller may not see makes no difference: the same bytes as from a store that has nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from tests.noninterference.comparing import STATUSES, Tally, compare_world
+
+SHARES = 4
+SCRIPTS = 10_000 if os.environ.get("FHIR_TEST_LONG") else 1_000
+"""`scripts/noninterference` runs as many as asked for."""
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_what_is_hidden_makes_no_difference_to_any_answer(share: int) -> None:
+    tally, world = Tally(), share * 1_000_000
+    while tally.scripts < SCRIPTS // SHARES:
+        asyncio.run(compare_world(world, tally, lambda: None))
+        world += 1
+
+    # That there is something to hide, and that what is asked for is served.
+    assert tally.hidden > tally.scripts // 2
+    assert tally.events > 0
+    assert {200, 201, 204, 403, 404, 410, 412} <= tally.statuses <= STATUSES
