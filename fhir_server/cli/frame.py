@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "check the store: index, versions and histories",
     "reindex": "index the store anew",
     "optout": "load the register of people who opted out, or tell how old it is",
+    "member": "add, list, check or remove the members of a federation",
     "reset": "delete everything in the store",
 }
 """Each is a module of this package by the same name, with `configure(parser)` and `run(arguments)`."""

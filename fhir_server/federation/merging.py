@@ -1,7 +1,7 @@
 """Many sorted streams as one page: pure. What is missing is asked for, and given; nothing here waits.
 
 The order is ours: its keys are taken from the resources that came, so that a member that does not keep the order is
-found out. Equals stand in the order of the members, then as their member has them.
+found out. Of equals the members take turns, so that none hides the others; each has its own as it gave them.
 """
 
 from __future__ import annotations
@@ -148,6 +148,6 @@ class Merge:
         stream.place = stream.place.turned(stream.next)
 
 
-def _place_of_head(stream: Stream) -> Order:
+def _place_of_head(stream: Stream) -> tuple[Order, int]:
     assert stream.head is not None, "the stream is ready"
-    return stream.head[0]
+    return stream.head[0], stream.account.emitted

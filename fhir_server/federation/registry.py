@@ -29,14 +29,15 @@ class Registry:
         """Return the members, in the order of their ids."""
         return [_member(content) for _, content in await self.kept.items(_MEMBER, now=now)]
 
-    async def add(self, member: Member, statement: Mapping[str, Any], *, now: int) -> None:
+    async def add(self, member: Member, statement: Mapping[str, Any], *, now: int) -> Capabilities:
         """Take a member in, in place of one of the same id; raise ValueError for what cannot be one."""
         if not MEMBER_ID.match(member.id):
             raise ValueError(
                 f"{member.id!r} is no id of a member: up to 32 small letters, digits and hyphens"
             )
-        await self.learn(member.id, statement, now=now)
+        found = await self.learn(member.id, statement, now=now)
         await self.kept.put(_MEMBER, member.id, _encode(member), now=now)
+        return found
 
     async def learn(self, member: str, statement: Mapping[str, Any], *, now: int) -> Capabilities:
         """Keep what a member declares, and return it; raise ValueError for what is no CapabilityStatement of R4."""

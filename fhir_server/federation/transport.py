@@ -27,6 +27,10 @@ class Failed(Exception):
         self.again = again
 
 
+class Absent(Failed):
+    """There is nothing at the address."""
+
+
 class Transport(Protocol):
     """Fetches by GET; whoever calls bounds the time."""
 

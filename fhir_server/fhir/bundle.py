@@ -96,6 +96,16 @@ def found_entries(
     ]
 
 
+def found_entry(
+    full_url: str | None, resource: bytes, mode: SearchMode, *, extension: bytes = b""
+) -> bytes:
+    """Return the entry of a resource that was found elsewhere; `extension` is the list of its extensions, as JSON."""
+    members = [b'"extension":' + extension] if extension else []
+    if full_url is not None:
+        members.append(b'"fullUrl":' + _text(full_url))
+    return b"{%b}" % b",".join((*members, b'"resource":' + resource, _SEARCH[mode]))
+
+
 def _link(link: Link) -> bytes:
     return b'{"relation":%b,"url":%b}' % (_text(link.relation), _text(link.url))
 
