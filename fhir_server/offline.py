@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+import os
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 
 import httpx2
 
+from fhir_server.audit.event import Agent, Event, decoded, encoded
+from fhir_server.auth.server.server import AuthorizationServer, authorization_server
+from fhir_server.auth.server.signing import SECRET
 from fhir_server.bulk.loading import Batch, Loader, Tally, batches, prepared, worker_count, workers
 from fhir_server.bulk.preparing import Rejected, indexing_by, preparation
 from fhir_server.bulk.putting import parameters_in, put_all
@@ -32,6 +44,7 @@ from fhir_server.interactions.drafting import laid_down, prepare
 from fhir_server.interactions.outcomes import Saved
 from fhir_server.interactions.transaction import transaction
 from fhir_server.policy.visibility import Visibility
+from fhir_server.rules import enforcement
 from fhir_server.search.catalogue import unpacked
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import IndexRecord
@@ -43,12 +56,16 @@ from fhir_server.storage.sqlite.emptying import empty_store
 from fhir_server.storage.sqlite.reindexing import People, reindex
 from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
 from fhir_server.storage.sqlite.store import open_store
-from fhir_server.wiring import clock, enforcement, new_id
+from fhir_server.storage.sqlite.verifying import Broken, Reached, verified
+from fhir_server.wiring import clock, new_id, site_of
 
 __all__ = [
+    "Broken",
     "Finding",
     "Progress",
+    "Reached",
     "add_member",
+    "authorization",
     "check_members",
     "empty",
     "load_demonstration",
@@ -56,14 +73,17 @@ __all__ = [
     "load_opt_outs",
     "members_of",
     "opt_outs",
+    "recorded_events",
     "reindexing",
     "remove_member",
     "scrubbing",
     "send_to_server",
+    "verifying",
 ]
 
 SECONDS_TO_ANSWER = 60
 DEMONSTRATION_SEED = 1
+EVENTS_TOGETHER = 1_000
 MOST = 100_000
 """Entries of a transaction that is loaded."""
 
@@ -92,11 +112,29 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
     async with open_store(path, clock=clock, enforcement=enforcement()) as store:
         register = await _opened(store, base_url)
         loader = Loader(store, register, _transact(store, register, base_url), done, tally)
+        await _tell(store, f"{len(sources)} files are being loaded")
         with workers(number, folder, base_url, keep_invalid=keep_invalid) as pool:
             found = batches(sources, state)
             stream = prepared(pool, number, found, lambda: parameters_in(register.current))
             await loader.run(stream)
+        await _tell(store, f"{tally.written} resources were loaded")
     state.finished()
+
+
+async def _tell(store: Store, note: str) -> None:
+    """Log what a command does, where the log has begun: of a store that is served with audit."""
+    if (await store.audit_log.extent()).last:
+        event = Event(clock(), "load", agent=_person(), note=note)
+        await store.audit_log.append(encoded(event), durable=True)
+
+
+def _person() -> Agent:
+    try:
+        name = getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that has no name.
+        name = str(os.getuid())
+    return Agent("urn:fhir-server:command-line", name)
 
 
 async def _opened(store: Store, base_url: str) -> Register:
@@ -160,13 +198,32 @@ async def load_demonstration(settings: Settings, *, patients: int, trusts: int) 
 async def load_opt_outs(settings: Settings, numbers: Collection[str], *, as_of: int) -> OptOuts:
     """Put a register of NHS numbers in place of the one in the store; raise FhirError."""
     async with open_store(settings.store_path, clock=clock, enforcement=enforcement()) as store:
-        return await store.replace_opt_outs(numbers, as_of=as_of)
+        known = await store.replace_opt_outs(numbers, as_of=as_of)
+        await _tell(store, f"a register of {known.number} opt-outs was loaded")
+        return known
 
 
 async def opt_outs(settings: Settings) -> OptOuts | None:
     """Return what register of opt-outs the store has; raise FhirError."""
     async with open_store(settings.store_path, clock=clock) as store:
         return await store.opt_outs()
+
+
+@asynccontextmanager
+async def authorization(settings: Settings) -> AsyncIterator[AuthorizationServer]:
+    """Yield the authorization server of the store, which may be in use; made if absent. Raise FhirError."""
+    settings.store_path.parent.mkdir(parents=True, exist_ok=True)
+    async with open_store(settings.store_path, clock=clock) as store:
+        yield authorization_server(
+            site_of(settings),
+            store.key_values,
+            secret=await store.secret(SECRET),
+            fetch=_fetch_nothing,
+        )
+
+
+async def _fetch_nothing(_: str) -> None:
+    """Stand for the network: a command asks nobody."""
 
 
 async def send_to_server(
@@ -191,6 +248,20 @@ def scrubbing(settings: Settings) -> Iterator[Progress | Finding]:
         unsettled=unsettled,
         enforcement=enforcement(),
     )
+
+
+def verifying(settings: Settings) -> Iterator[Reached | Broken]:
+    """Yield how far the audit log is sound, and the first place where it is not; raise FhirError."""
+    yield from verified(settings.store_path)
+
+
+async def recorded_events(settings: Settings, *, after: int) -> AsyncIterator[tuple[int, Event]]:
+    """Yield the events of the audit log that follow a number, each with its own; raise FhirError."""
+    async with open_store(settings.store_path, clock=clock) as store:
+        while entries := await store.audit_log.entries(after, EVENTS_TOGETHER):
+            for number, entry in enumerate(entries, after + 1):
+                yield number, decoded(entry)
+            after += len(entries)
 
 
 def reindexing(settings: Settings) -> Iterator[Progress]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from fhir_server.fhir.instants import instant
 from fhir_server.fhir.resource import Stored
 from fhir_server.policy.access import Access
 
@@ -60,6 +61,14 @@ encoded = msgspec.msgpack.Encoder().encode
 
 decoded = msgspec.msgpack.Decoder(Event).decode
 """Return an event of the log."""
+
+
+def as_json(event: Event, number: int) -> str:
+    """Return an event as one line of JSON."""
+    told = {"number": number, **msgspec.structs.asdict(event), "moment": instant(event.moment)}
+    told["agent"] = event.agent and msgspec.structs.asdict(event.agent)
+    told["touched"] = [msgspec.structs.asdict(each) for each in event.touched]
+    return msgspec.json.encode(told).decode()
 
 
 def agent_of(access: Access) -> Agent:

@@ -19,6 +19,8 @@ _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-
 _WHOLE = frozenset(("_filter", "_text", "_content"))
 """Parameters that are served, and have no expression: they look at all of a resource."""
 
+_WRITING = frozenset({"create", "update", "patch", "delete"})
+
 _CONDITIONAL = (
     ("create", {"conditionalCreate": True}),
     ("read", {"conditionalRead": "full-support"}),
@@ -32,13 +34,20 @@ class Interactions:
     """The codes of the interactions that are served on each type, and on the whole system.
 
     `compartments` tells whether searches in these are served; `operations` gives those of a type, the URL
-    of the definition by name.
+    of the definition by name. Of the `read_only` types nothing is written.
     """
 
     each_type: tuple[str, ...]
     system: tuple[str, ...]
     compartments: bool = False
     operations: Callable[[str], Mapping[str, str]] = lambda _: {}
+    read_only: frozenset[str] = frozenset()
+
+    def of_type(self, name: str) -> tuple[str, ...]:
+        """Return those that are served on one type."""
+        if name not in self.read_only:
+            return self.each_type
+        return tuple(each for each in self.each_type if each not in _WRITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +148,20 @@ def _of_type(
     revincludes: Sequence[str],
 ) -> Resource:
     """Return what is served on one type; an empty list is left out, as JSON in FHIR demands."""
+    served = interactions.of_type(name)
     told: Resource = {
         "type": name,
         "profile": _PROFILE + name,
-        "interaction": [{"code": each} for each in interactions.each_type],
+        "interaction": [{"code": each} for each in served],
         "versioning": "versioned-update",
-        "readHistory": "vread" in interactions.each_type,
-        "updateCreate": "update" in interactions.each_type,
+        "readHistory": "vread" in served,
+        "updateCreate": "update" in served,
     }
     for code, claim in _CONDITIONAL:
-        if code in interactions.each_type:
+        if code in served:
             told |= claim
     told["referencePolicy"] = ["literal", "logical"]
-    if "search-type" in interactions.each_type:
+    if "search-type" in served:
         told["searchInclude"] = ["*", *includes]
         told["searchRevInclude"] = ["*", *revincludes]
         told["searchParam"] = [

@@ -9,7 +9,9 @@ from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import check_type
 from fhir_server.interactions.call import Call
-from fhir_server.interactions.including import follow
+from fhir_server.interactions.contained import drawn_out, referring
+from fhir_server.interactions.counting import as_told, check_countable
+from fhir_server.interactions.including import NOTHING, follow
 from fhir_server.search.compartments import within
 from fhir_server.search.parsing import Query, parse_query
 from fhir_server.storage.contract import Count, Page, Position, Row
@@ -45,17 +47,25 @@ async def search(  # noqa: PLR0913 - options, each by keyword
     issues = [_ignored(*each) for each in query.ignored]
     if query.only_count:
         counted = await call.store.count(call.sight, query.plan)
+        if call.rounded:
+            number, told = as_told(call, counted)
+            return Found(query, (), (), None, number, number is not None, (*issues, told))
         issues += _inexact(counted)
         return Found(query, (), (), None, counted.number, counted.exact, tuple(issues))
     page = await call.store.search(call.sight, query.plan, after, query.count)
-    included = await follow(call, query.includes, query.revincludes, page.rows)
+    rows, matches = page.rows, page.rows
+    if query.plan.contained is not None:
+        rows, matches = tuple(map(drawn_out, rows)), tuple(map(referring, rows))
+    included = NOTHING
+    if query.includes or query.revincludes:
+        included = await follow(call, query.includes, query.revincludes, matches)
     count = await _total(call, query, page, after)
     issues += included.issues
     if count is not None:
         issues += _inexact(count)
     return Found(
         query,
-        page.rows,
+        rows,
         included.rows,
         page.next,
         total=None if count is None else count.number,
@@ -86,7 +96,10 @@ def understood(
         lenient=call.lenient,
         base_url=call.base_url,
     )
-    call = call.to("s", *sorted(query.plan.types or ()))
+    types = sorted(query.plan.types or ())
+    call = call.counting(*types) if query.only_count else call.to("s", *types)
+    if call.rounded:
+        check_countable(call, query, owner)
     if owner is not None:
         query = replace(query, plan=within(query.plan, owner, call.definitions))
     return call, query

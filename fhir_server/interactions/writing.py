@@ -11,6 +11,7 @@ from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import absent
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.outcomes import Saved
+from fhir_server.interactions.provenance import write_all
 from fhir_server.interactions.vread import HIGHEST_VERSION
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import NEVER, Unchanged, WriteOp, WriteResult, Written
@@ -21,7 +22,7 @@ ATTEMPTS = 8
 
 async def write_one(call: Call, op: WriteOp) -> WriteResult:
     """Write one operation by itself."""
-    (result,) = await call.write((op,), atomic=False)
+    (result,) = await write_all(call, (op,), atomic=False)
     return result
 
 

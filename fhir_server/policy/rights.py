@@ -20,10 +20,15 @@ ALL_TYPES = "*"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rights:
-    """A Visibility by letter; `narrowed` tells of scopes that give no right for their search parameters."""
+    """A Visibility by letter; `narrowed` tells of scopes that give no right for their search parameters.
+
+    `counted` is what numbers alone are told of, None where records are disclosed; `role` what else bounds them.
+    """
 
     by_letter: Mapping[str, Visibility]
     narrowed: bool = False
+    counted: Visibility | None = None
+    role: str | None = None
 
     def sight(self, letters: str) -> Visibility:
         """Return what all these letters reach."""

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fhir_server.auth.caller import Caller
+from fhir_server.fhir.errors import Forbidden
 from fhir_server.policy.decision import Audience
+from fhir_server.policy.disclosure import Disclosure, Standing
+from fhir_server.rest.request import Request
 from fhir_server.rest.service import Service
+
+_ORGANISATION = b"nhsd-end-user-organisation-ods"
 
 
 def rule_of(service: Service, audience: Audience | None) -> str:
@@ -15,13 +22,41 @@ def rule_of(service: Service, audience: Audience | None) -> str:
     return "" if rule is None else f"default:{rule.id}"
 
 
-async def audience_of(service: Service, caller: Caller, *, now: int) -> Audience | None:
-    """Return the audience, None where nobody is asked for a purpose; raise Forbidden."""
-    disclosure = service.disclosure
-    if disclosure is None:
-        return None
-    audience, rule = disclosure.audience(caller.access)
-    if rule.opt_out:
-        known = await service.store.opt_outs()
-        disclosure.check_register(rule, None if known is None else known.as_of, now=now)
-    return audience
+async def admit(service: Service, request: Request, caller: Caller, *, now: int) -> None:
+    """Have a request asked by this caller, within its role and for its purpose; raise Forbidden."""
+    request.caller = caller
+    _check_organisation(request, caller)
+    if service.disclosure is None:
+        return
+    standing = _standing(service, service.disclosure, caller)
+    await check_standing(service, standing, now=now)
+    request.caller = replace(caller, rights=standing.rights)
+    request.audience = standing.audience
+
+
+async def check_standing(service: Service, standing: Standing, *, now: int) -> None:
+    """Raise Forbidden where a purpose needs the register of opt-outs, and that is missing or too old."""
+    if service.disclosure is None or not standing.rule.opt_out or standing.audience.exempt:
+        return
+    known = await service.store.opt_outs()
+    as_of = None if known is None else known.as_of
+    service.disclosure.check_register(standing.rule, as_of, now=now)
+
+
+def _standing(service: Service, disclosure: Disclosure, caller: Caller) -> Standing:
+    """Return what a caller's claims come to: worked out once, as it asks for many things with one token."""
+    known = service.kept.standings.get(caller.rights)
+    if known is None:
+        known = disclosure.standing(caller.access, caller.rights)
+        service.kept.forget_if_many()
+        service.kept.standings[caller.rights] = known
+    return known
+
+
+def _check_organisation(request: Request, caller: Caller) -> None:
+    """Raise Forbidden where a request says to come from another organisation than its token does."""
+    said = request.headers.get(_ORGANISATION)
+    if said is not None and said.decode("latin-1") != caller.access.organisation:
+        raise Forbidden(
+            "NHSD-End-User-Organisation-ODS names another organisation than the token (claim organisation)"
+        )

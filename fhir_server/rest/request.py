@@ -34,6 +34,7 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 class Request:
     """What is asked: by the router's reading, `type`, `id` and `version` are parts of the path.
 
+    `emergency` are the patients whose records a grant opens to the caller.
     `sent` are parameters that came in the body, as a query; `recording` is what it will be recorded as.
     """
 
@@ -47,6 +48,7 @@ class Request:
     nested: bool = False
     caller: Caller | None = None
     audience: Audience | None = None
+    emergency: frozenset[str] = frozenset()
     sent: str = ""
     recording: Recording | None = None
     pairs: Pairs = field(init=False)
@@ -106,7 +108,10 @@ class Request:
 
     def parameter(self, name: str) -> str:
         """Return the first value of a parameter, or nothing where it was not sent."""
-        return next((value for key, value in self.pairs if key == name), "")
+        for key, value in self.pairs:
+            if key == name:
+                return value
+        return ""
 
 
 def parse_pairs(query: str) -> Pairs:

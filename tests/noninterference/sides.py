@@ -22,10 +22,11 @@ from fhir_server.policy.rights import rights_of
 from fhir_server.policy.scopes import parse_scopes
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.service import Service
+from fhir_server.rules import enforcement
 from fhir_server.settings import Settings
 from fhir_server.storage.sqlite import budget
 from fhir_server.storage.sqlite.store import SQLiteStore, open_store
-from fhir_server.wiring import enforcement, service_of
+from fhir_server.wiring import service_of
 from tests.noninterference.asking import (
     BASE,
     LATER,

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from fhir_server.federation.accounts import EXTENSION, outcome_of
 from fhir_server.federation.merging import Taken
 from fhir_server.federation.search import Federated
-from fhir_server.fhir.bundle import Link, SearchMode, bundle_bytes, found_entry
+from fhir_server.fhir.bundle import Entry, Link, SearchMode, bundle_bytes
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
 from fhir_server.rest.paging import CURSOR
@@ -49,7 +49,7 @@ def page_bytes(
         entries=[
             *_entries(shown, found.taken, "match"),
             *_entries(shown, found.included, "include"),
-            found_entry(None, dump(outcome_of(found.accounts)), "outcome"),
+            Entry(resource=dump(outcome_of(found.accounts)), mode="outcome"),
         ],
     )
 
@@ -66,12 +66,12 @@ def _links(shown: Shown, following: str | None, missing: str | None) -> list[Lin
     return links
 
 
-def _entries(shown: Shown, taken: Sequence[Taken], mode: SearchMode) -> Iterator[bytes]:
+def _entries(shown: Shown, taken: Sequence[Taken], mode: SearchMode) -> Iterator[Entry]:
     for each in taken:
         body = each.match.resource
         if shown.projection is not None:
             body = shown.projector.project(body, shown.projection, included=mode == "include")
-        yield found_entry(each.match.full_url, body, mode, extension=_source(each.member))
+        yield Entry(each.match.full_url, body, mode, extension=_source(each.member))
 
 
 def _source(member: str) -> bytes:
