@@ -11,9 +11,10 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from getpass import getuser
+from hashlib import blake2b
 from pathlib import Path
 
 import httpx2
@@ -37,6 +38,11 @@ from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.demonstration.accounts import accounts
 from fhir_server.demonstration.generation import platform
+from fhir_server.federating import transport_to
+from fhir_server.federation.hub import declared
+from fhir_server.federation.members import Capabilities, Member
+from fhir_server.federation.registry import Registry
+from fhir_server.federation.transport import Failed, Transport
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Key, Resource
 from fhir_server.interactions.call import Call
@@ -55,24 +61,27 @@ from fhir_server.storage.sqlite.cataloguing import catalogue_in
 from fhir_server.storage.sqlite.emptying import empty_store
 from fhir_server.storage.sqlite.reindexing import People, reindex
 from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
-from fhir_server.storage.sqlite.store import open_store
 from fhir_server.storage.sqlite.verifying import Broken, Reached, verified
-from fhir_server.wiring import clock, new_id, site_of
+from fhir_server.wiring import clock, new_id, opened_store, site_of
 
 __all__ = [
     "Broken",
     "Finding",
     "Progress",
     "Reached",
+    "add_member",
     "authorization",
+    "check_members",
     "demonstration_passwords",
     "empty",
     "load_demonstration",
     "load_into_store",
     "load_opt_outs",
+    "members_of",
     "opt_outs",
     "recorded_events",
     "reindexing",
+    "remove_member",
     "scrubbing",
     "send_to_server",
     "verifying",
@@ -95,9 +104,7 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
     keep_invalid: bool = False,
 ) -> None:
     """Load files into the store; go on where a load of them was cut off. Raise FhirError or OSError."""
-    path = settings.store_path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = State.at(path.with_name(path.name + ".load.json"))
+    state = State.at(_state_file(settings))
     base_url = _base_url(settings)
     number = worker_count(processes)
     folder = definitions_folder()
@@ -106,7 +113,7 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
         report(batch.source, problems)
         state.reached(batch.source, batch.items[-1].line, len(batch.items))
 
-    async with _open(settings) as store:
+    async with opened_store(settings, enforcement()) as store:
         register = await _opened(store, settings)
         loader = Loader(store, register, _transact(store, register, base_url), done, tally)
         await _tell(store, f"{len(sources)} files are being loaded")
@@ -134,13 +141,6 @@ def _person() -> Agent:
         # A container may run as a number that has no name.
         name = str(os.getuid())
     return Agent("urn:fhir-server:command-line", name)
-
-
-def _open(settings: Settings) -> AbstractAsyncContextManager[Store]:
-    """Open the store of the settings."""
-    return open_store(
-        settings.store_path, clock=clock, enforcement=enforcement(), zone=settings.time_zone
-    )
 
 
 async def _opened(store: Store, settings: Settings) -> Register:
@@ -188,14 +188,23 @@ def _transact(
     return transact
 
 
+def _state_file(settings: Settings) -> Path:
+    """Return where it is noted how far a load has come."""
+    if settings.is_in_a_file:
+        path = settings.store_path
+    else:
+        digest = blake2b(settings.store_name.encode(), digest_size=4).hexdigest()
+        path = Path("data", f"mongo-{digest}").absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(path.name + ".load.json")
+
+
 async def load_demonstration(settings: Settings, *, patients: int, trusts: int) -> int:
     """Load the synthetic platform, as of today, and return how many resources it has; raise FhirError."""
     today = datetime.fromtimestamp(clock() / 1_000_000, UTC).date()
-    path = settings.store_path
-    path.parent.mkdir(parents=True, exist_ok=True)
     made_with = preparation(definitions_folder(), _base_url(settings), settings.time_zone)
     resources = platform(seed=DEMONSTRATION_SEED, trusts=trusts, patients=patients, today=today)
-    async with _open(settings) as store:
+    async with opened_store(settings, enforcement()) as store:
         register = await _opened(store, settings)
         made_with = indexing_by(made_with, parameters_in(register.current))
         drafts = [
@@ -217,7 +226,7 @@ async def demonstration_passwords(settings: Settings) -> Sequence[tuple[str, str
 
 async def load_opt_outs(settings: Settings, numbers: Collection[str], *, as_of: int) -> OptOuts:
     """Put a register of NHS numbers in place of the one in the store; raise FhirError."""
-    async with _open(settings) as store:
+    async with opened_store(settings, enforcement()) as store:
         known = await store.replace_opt_outs(numbers, as_of=as_of)
         await _tell(store, f"a register of {known.number} opt-outs was loaded")
         return known
@@ -225,15 +234,14 @@ async def load_opt_outs(settings: Settings, numbers: Collection[str], *, as_of: 
 
 async def opt_outs(settings: Settings) -> OptOuts | None:
     """Return what register of opt-outs the store has; raise FhirError."""
-    async with _open(settings) as store:
+    async with opened_store(settings) as store:
         return await store.opt_outs()
 
 
 @asynccontextmanager
 async def authorization(settings: Settings) -> AsyncIterator[AuthorizationServer]:
     """Yield the authorization server of the store, which may be in use; made if absent. Raise FhirError."""
-    settings.store_path.parent.mkdir(parents=True, exist_ok=True)
-    async with _open(settings) as store:
+    async with opened_store(settings) as store:
         yield authorization_server(
             site_of(settings),
             store.key_values,
@@ -277,7 +285,7 @@ def verifying(settings: Settings) -> Iterator[Reached | Broken]:
 
 async def recorded_events(settings: Settings, *, after: int) -> AsyncIterator[tuple[int, Event]]:
     """Yield the events of the audit log that follow a number, each with its own; raise FhirError."""
-    async with _open(settings) as store:
+    async with opened_store(settings) as store:
         while entries := await store.audit_log.entries(after, EVENTS_TOGETHER):
             for number, entry in enumerate(entries, after + 1):
                 yield number, decoded(entry)
@@ -313,3 +321,46 @@ def _extraction(extractor: Extractor) -> Callable[[bytes], IndexRecord]:
 def empty(settings: Settings) -> int:
     """Delete everything in the store; return how many resources there were. Raise FhirError."""
     return empty_store(settings.store_path)
+
+
+async def add_member(settings: Settings, member: Member) -> Capabilities:
+    """Ask a member what it can do and take it in; raise Failed, ValueError, or FhirError."""
+    async with _members(settings) as (registry, transport):
+        statement = await declared(member, transport, clock)
+        return await registry.add(member, statement, now=clock())
+
+
+async def members_of(settings: Settings) -> Sequence[Member]:
+    """Return the members; raise FhirError."""
+    async with _members(settings) as (registry, _):
+        return await registry.members(now=clock())
+
+
+async def check_members(
+    settings: Settings, tell: Callable[[Member, Capabilities | Failed], None]
+) -> None:
+    """Ask each member anew what it can do, keep it, and tell how that went; raise FhirError."""
+    async with _members(settings) as (registry, transport):
+        for member in await registry.members(now=clock()):
+            try:
+                statement = await declared(member, transport, clock)
+                tell(member, await registry.learn(member.id, statement, now=clock()))
+            except Failed as failure:
+                tell(member, failure)
+            except ValueError as problem:
+                tell(member, Failed("error", str(problem)))
+
+
+async def remove_member(settings: Settings, member: str) -> bool:
+    """Take a member out, and tell whether there was one; raise FhirError."""
+    async with _members(settings) as (registry, _):
+        return await registry.remove(member, now=clock())
+
+
+@asynccontextmanager
+async def _members(settings: Settings) -> AsyncIterator[tuple[Registry, Transport]]:
+    async with (
+        opened_store(settings) as store,
+        transport_to(settings.member_networks) as transport,
+    ):
+        yield Registry(store.key_values), transport

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -26,7 +27,11 @@ Audit = Literal["off", "on", "strict"]
 PREFIX = "/fhir"
 """Where the FHIR base is below the origin."""
 
+FEDERATED = "/federated"
+"""Where the FHIR base of all members is below the origin."""
+
 _SCHEME = "sqlite:"
+_MONGO = ("mongodb://", "mongodb+srv://")
 
 
 class Settings(BaseSettings):
@@ -37,7 +42,8 @@ class Settings(BaseSettings):
     )
 
     store: str = Field(
-        default="sqlite:data/fhir.db", description="where resources are kept: sqlite:PATH"
+        default="sqlite:data/fhir.db",
+        description="where resources are kept: sqlite:PATH, or mongodb://HOST/DATABASE",
     )
     host: str = Field(default="127.0.0.1", description="address to listen at")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen at; 0: a free one")
@@ -122,8 +128,12 @@ class Settings(BaseSettings):
     cursor_hours: int = Field(
         default=24, ge=1, le=720, description="hours for which page links are good"
     )
+    member_networks: Names = Field(
+        default=(),
+        description="networks where members may be besides public addresses, 10.20.0.0/16, with commas between them",
+    )
 
-    @field_validator("types", "cors_origins", "issuers", mode="before")
+    @field_validator("types", "cors_origins", "issuers", "member_networks", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -152,8 +162,11 @@ class Settings(BaseSettings):
     @field_validator("store")
     @classmethod
     def _is_served(cls, value: str) -> str:
+        if value.startswith(_MONGO) and urlsplit(value).netloc:
+            return value
         if not value.startswith(_SCHEME) or value == _SCHEME:
-            raise ValueError("this server keeps its store in SQLite: sqlite:PATH")
+            # Not repeated: it may hold a password.
+            raise ValueError("a store is sqlite:PATH or mongodb://HOST/DATABASE")
         return value
 
     @field_validator("base_url")
@@ -162,6 +175,13 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("a base URL begins with http:// or https://")
         return value.rstrip("/") if value else None
+
+    @field_validator("member_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each)
+        return value
 
     @field_validator("issuers")
     @classmethod
@@ -213,8 +233,21 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def is_in_a_file(self) -> bool:
+        """Whether the store is a file of this machine."""
+        return self.store.startswith(_SCHEME)
+
+    @property
+    def store_name(self) -> str:
+        """The store as people may read it: without user, password and options."""
+        if self.is_in_a_file:
+            return self.store
+        parts = urlsplit(self.store)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
     def store_path(self) -> Path:
-        """The file of the store."""
+        """The file of a store that is in one."""
         return Path(self.store.removeprefix(_SCHEME)).expanduser().absolute()
 
     @property

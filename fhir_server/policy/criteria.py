@@ -106,7 +106,12 @@ class SearchReader:
 
     def _parsed(self, resource_type: str, parameters: str, now: int) -> Predicate:
         plan = parse_criteria(
-            resource_type, parameters, self.definitions, now=now, base_url=self.base_url
+            resource_type,
+            parameters,
+            self.definitions,
+            now=now,
+            base_url=self.base_url,
+            zone=self.extractor.zone.key,
         )
         return plan.predicate_of(resource_type)
 

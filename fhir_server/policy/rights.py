@@ -26,29 +26,35 @@ ALL_TYPES = "*"
 class Rights:
     """A Visibility by letter; `narrowed` is who has scopes with search parameters besides, None where nobody has.
 
-    `counted` is what numbers alone are told of, None where records are disclosed; `role` what else bounds them.
-    `bounds` are all that they were held within: what the scopes with search parameters add is held within it too.
+    `bounds` are what is reached at most, by letter, whatever scopes give; None: no more than that. `counted` is what
+    numbers alone are told of, None where records are disclosed; `role` what else bounds them.
     """
 
     by_letter: Mapping[str, Visibility]
     narrowed: Access | None = None
+    bounds: Mapping[str, Visibility] | None = None
     counted: Visibility | None = None
     role: str | None = None
-    bounds: tuple[Mapping[str, Visibility], ...] = ()
 
     def within(self, bounds: Mapping[str, Visibility]) -> Rights:
-        """Return no more of the rights than these bounds, by letter."""
-        reach = {letter: sight & bounds[letter] for letter, sight in self.by_letter.items()}
-        return replace(self, by_letter=reach, bounds=(*self.bounds, bounds))
+        """Return no more of the rights than these bounds: of scopes that are read later, too."""
+        by_letter = {letter: sight & bounds[letter] for letter, sight in self.by_letter.items()}
+        if self.bounds is not None:
+            bounds = {letter: bound & bounds[letter] for letter, bound in self.bounds.items()}
+        return replace(self, by_letter=by_letter, bounds=bounds)
 
     def read_by(self, reader: Reader) -> Rights:
         """Return the rights with those of scopes with search parameters; what the reader can make none of gives none."""
-        access = self.narrowed
+        access, bounds = self.narrowed, self.bounds
         if access is None:
             return self
-        reach = {each: _widened(_reach(access, each), access, each, reader) for each in LETTERS}
-        whole = replace(self, by_letter=reach, narrowed=None, bounds=())
-        return reduce(Rights.within, self.bounds, whole)
+        reach = {
+            letter: _widened(sight, access, letter, reader)
+            for letter, sight in self.by_letter.items()
+        }
+        if bounds is not None:
+            reach = {letter: sight & bounds[letter] for letter, sight in reach.items()}
+        return replace(self, by_letter=reach, narrowed=None)
 
     def sight(self, letters: str) -> Visibility:
         """Return what all these letters reach."""

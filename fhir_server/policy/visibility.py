@@ -87,7 +87,7 @@ class Visibility:
             self.unbound & other.unbound if both else bound.unbound,
             told.audience,
             told.at,
-            told.emergency
+            emergency=told.emergency
             if None in {self.audience, other.audience}
             else self.emergency & other.emergency,
             criteria=_both(self.criteria, other.criteria),

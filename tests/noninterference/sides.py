@@ -120,7 +120,8 @@ def a_caller(random: Random) -> Access:
 def reach_of(access: Access) -> Reach:
     """Return what a caller may see."""
     standing = judging().standing(access, rights_of(access))
-    return Reach(standing.rights.read_by(reader()), standing.audience, LATER)
+    rights = standing.rights.read_by(reader())
+    return Reach(rights, standing.audience, LATER)
 
 
 @cache

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fhir_server.policy.decision import Audience
 from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import Delete, Put, Store
-from tests.storage.conftest import BACKENDS, START
+from tests.storage.conftest import BACKENDS
 from tests.storage.test_denials import Model, audiences, done, found, operations, sees
 
 EVERYTHING = Plan(None)
