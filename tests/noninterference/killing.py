@@ -203,10 +203,9 @@ def main() -> int:
     left = []
     with killing() as asked:
         for number, place in enumerate(places(), 1):
-            noticed = asked.notices(place)
-            told = "killed" if noticed else EQUIVALENT.get(str(place), "LEFT")
+            told = EQUIVALENT.get(str(place)) or ("killed" if asked.notices(place) else "LEFT")
             print(f"{number:3} {told:8} {place}", flush=True)  # noqa: T201 - a command
-            if not noticed and str(place) not in EQUIVALENT:
+            if told == "LEFT":
                 left.append(place)
     print(f"{len(left)} left")  # noqa: T201 - a command
     return 1 if left else 0
