@@ -46,6 +46,9 @@ EQUIVALENT = {
     "fhir_server/operations/explain_access.py _beyond_role sight.permits_type(key.type) 1": _REVIEWED,
     "fhir_server/operations/explain_access.py _beyond_role counted.permits_type(key.type) 1": _REVIEWED,
     "fhir_server/operations/explain_access.py _because call.store.read(sight, Key(kind, logical_id)) 1": _REVIEWED,
+    "fhir_server/storage/sqlite/searching.py Searcher.inside sight.permits_type(kind) 1": (
+        "a search of what is contained names its types, and `Call.to` has refused those that are not permitted"
+    ),
     "fhir_server/interactions/writing.py may_choose_ids sight.permits_type(resource_type) 1": (
         "`Call.to` has refused types that are not permitted"
     ),
