@@ -161,7 +161,7 @@ def test_a_token_without_the_right_is_told_so_whatever_is_there(there: Guarded, 
 
 
 def test_a_scope_with_search_parameters_is_said_to_give_no_right(there: Guarded) -> None:
-    with there.client("user/Patient.rs?active=true") as client:
+    with there.client("user/Patient.rs?unheard-of=true") as client:
         response = client.get("Patient")
 
     assert response.status_code == 403
