@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from getpass import getuser
 from pathlib import Path
@@ -11,6 +19,8 @@ from pathlib import Path
 import httpx2
 
 from fhir_server.audit.event import Agent, Event, decoded, encoded
+from fhir_server.auth.server.server import AuthorizationServer, authorization_server
+from fhir_server.auth.server.signing import SECRET
 from fhir_server.bulk.loading import Batch, Loader, Tally, batches, prepared, worker_count, workers
 from fhir_server.bulk.preparing import Rejected, indexing_by, preparation
 from fhir_server.bulk.putting import parameters_in, put_all
@@ -42,13 +52,14 @@ from fhir_server.storage.sqlite.reindexing import People, reindex
 from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.storage.sqlite.verifying import Broken, Reached, verified
-from fhir_server.wiring import clock, new_id
+from fhir_server.wiring import clock, new_id, site_of
 
 __all__ = [
     "Broken",
     "Finding",
     "Progress",
     "Reached",
+    "authorization",
     "empty",
     "load_demonstration",
     "load_into_store",
@@ -187,6 +198,23 @@ async def opt_outs(settings: Settings) -> OptOuts | None:
     """Return what register of opt-outs the store has; raise FhirError."""
     async with open_store(settings.store_path, clock=clock) as store:
         return await store.opt_outs()
+
+
+@asynccontextmanager
+async def authorization(settings: Settings) -> AsyncIterator[AuthorizationServer]:
+    """Yield the authorization server of the store, which may be in use; made if absent. Raise FhirError."""
+    settings.store_path.parent.mkdir(parents=True, exist_ok=True)
+    async with open_store(settings.store_path, clock=clock) as store:
+        yield authorization_server(
+            site_of(settings),
+            store.key_values,
+            secret=await store.secret(SECRET),
+            fetch=_fetch_nothing,
+        )
+
+
+async def _fetch_nothing(_: str) -> None:
+    """Stand for the network: a command asks nobody."""
 
 
 async def send_to_server(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fhir_server.auth.addresses import is_loopback, is_safe
+from fhir_server.auth.identity.registrations import Registration, read_registrations
 from fhir_server.conformance.definitions import definitions_in
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -52,6 +54,10 @@ class Settings(BaseSettings):
     authorization_server: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="the built-in authorization server; auto: on with auth=smart unless issuers are given",
+    )
+    identity_providers: Path | None = Field(
+        default=None,
+        description="identity providers that sign people in for the built-in authorization server, a JSON file",
     )
     default_purpose: str | None = Field(
         default=None,
@@ -140,6 +146,13 @@ class Settings(BaseSettings):
             raise ValueError(f"{unsafe[0]} is no issuer: this is a URL with https://")
         return value
 
+    @field_validator("identity_providers")
+    @classmethod
+    def _is_read(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            registrations_in(value)
+        return value
+
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
         local = is_loopback(self.host)
@@ -150,6 +163,8 @@ class Settings(BaseSettings):
             )
         if self.auth == "none" and (self.issuers or self.authorization_server == "on"):
             raise ValueError("issuers and authorization_server belong to auth=smart")
+        if self.identity_providers is not None and not self.has_authorization_server:
+            raise ValueError("identity_providers are for the built-in authorization server")
         if self.audit == "off" and self.auth != "none":
             raise ValueError(
                 "audit=off is for auth=none alone: who reads records of people is recorded"
@@ -217,6 +232,14 @@ class Settings(BaseSettings):
             f"FHIR_{name.upper()}": ",".join(value) if isinstance(value, list) else str(value)
             for name, value in given.items()
         }
+
+
+def registrations_in(path: Path) -> Mapping[str, Registration]:
+    """Return the identity providers in a file; raise ValueError."""
+    try:
+        return read_registrations(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def definitions_folder() -> Path:

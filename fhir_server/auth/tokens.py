@@ -49,9 +49,9 @@ class Claims(msgspec.Struct, frozen=True):
     organisation: str | None = None
     role: str | None = None
     purpose: str | None = None
-    programme: str | None = None
     jti: str | None = None
     grant: str | None = None
+    programme: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import check_type
 from fhir_server.interactions.call import Call
+from fhir_server.interactions.contained import drawn_out, referring
 from fhir_server.interactions.counting import as_told, check_countable
-from fhir_server.interactions.including import follow
+from fhir_server.interactions.including import NOTHING, follow
 from fhir_server.search.compartments import within
 from fhir_server.search.parsing import Query, parse_query
 from fhir_server.storage.contract import Count, Page, Position, Row
@@ -52,14 +53,19 @@ async def search(  # noqa: PLR0913 - options, each by keyword
         issues += _inexact(counted)
         return Found(query, (), (), None, counted.number, counted.exact, tuple(issues))
     page = await call.store.search(call.sight, query.plan, after, query.count)
-    included = await follow(call, query.includes, query.revincludes, page.rows)
+    rows, matches = page.rows, page.rows
+    if query.plan.contained is not None:
+        rows, matches = tuple(map(drawn_out, rows)), tuple(map(referring, rows))
+    included = NOTHING
+    if query.includes or query.revincludes:
+        included = await follow(call, query.includes, query.revincludes, matches)
     count = await _total(call, query, page, after)
     issues += included.issues
     if count is not None:
         issues += _inexact(count)
     return Found(
         query,
-        page.rows,
+        rows,
         included.rows,
         page.next,
         total=None if count is None else count.number,

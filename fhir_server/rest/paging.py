@@ -28,6 +28,8 @@ from fhir_server.rest.service import Service
 from fhir_server.storage.contract import Position, Row
 
 CURSOR = "_cursor"
+_BESIDE = HOW_TO_ANSWER | {CURSOR}
+"""Parameters that are no part of what is asked for."""
 _ON_TYPE = 2
 """Segments of the address of an operation on a type: `Observation/$lastn`."""
 _Modes: TypeAlias = Iterable[tuple[SearchMode, Sequence[Row]]]
@@ -88,7 +90,7 @@ async def search_page(
 
     The links of a POST are those of the GET for the same.
     """
-    if any(name == EXPLAIN for name, _ in pairs) and may_explain(service, request):
+    if EXPLAIN in dict(pairs) and may_explain(service, request):
         return await explanation(service, request, resource_type, pairs, owner=owner)
     place = resource_type or "" if owner is None else f"{owner}/{resource_type or '*'}"
     await _published(service, resource_type, pairs)
@@ -110,9 +112,8 @@ async def search_page(
         last_updated=instant(page.now),
         total=found.total if found.total_exact or query.total == "estimate" else None,
         links=page.links(service, query.applied, found.next),
-        entries=_found_entries(
-            service, request, _modes(found.rows, found.included), found.issues, projection
-        ),
+        found=_found_entries(service, request, _modes(found.rows, found.included), projection),
+        entries=_told(found.issues),
     )
     return Answer(200, body, shown=_shown(found.rows, found.included))
 
@@ -141,9 +142,8 @@ async def operation_page(
         last_updated=instant(page.now),
         total=listed.total,
         links=page.links(service, page.asked, listed.next),
-        entries=_found_entries(
-            service, request, _modes(listed.matches, listed.included), listed.issues
-        ),
+        found=_found_entries(service, request, _modes(listed.matches, listed.included)),
+        entries=_told(listed.issues),
     )
     return Answer(200, body, shown=_shown(listed.matches, listed.included))
 
@@ -172,8 +172,11 @@ async def history_page(
 
 def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page:
     now = service.clock()
-    asked = tuple(pair for pair in pairs if pair[0] != CURSOR and pair[0] not in HOW_TO_ANSWER)
-    text = next((value for name, value in pairs if name == CURSOR), None)
+    named = dict(reversed(pairs))
+    asked = pairs
+    if not named.keys().isdisjoint(_BESIDE):
+        asked = tuple(pair for pair in pairs if pair[0] not in _BESIDE)
+    text = named.get(CURSOR)
     if text is None:
         return _Page(request, place, asked, "", None, now, now)
     scope = scope_of(place, asked, principal=request.principal)
@@ -182,13 +185,9 @@ def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page
 
 
 def _found_entries(
-    service: Service,
-    request: Request,
-    found: _Modes,
-    issues: Sequence[Issue],
-    projection: Projection | None = None,
-) -> list[Entry | bytes]:
-    entries: list[Entry | bytes] = []
+    service: Service, request: Request, found: _Modes, projection: Projection | None = None
+) -> list[bytes]:
+    entries: list[bytes] = []
     for mode, rows in found:
         bodies = [(row.stored.key, row.stored.body or b"") for row in rows]
         if projection is not None:
@@ -197,9 +196,11 @@ def _found_entries(
             )
             bodies = [(key, cut(body)) for key, body in bodies]
         entries += found_entries(request.base_url, bodies, mode)
-    if issues:
-        entries.append(Entry(resource=outcome_bytes(issues), mode="outcome"))
     return entries
+
+
+def _told(issues: Sequence[Issue]) -> list[Entry]:
+    return [Entry(resource=outcome_bytes(issues), mode="outcome")] if issues else []
 
 
 def _shown(matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:

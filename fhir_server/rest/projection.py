@@ -164,4 +164,5 @@ def _marked(resource: Resource) -> Resource:
     tags = [each for each in meta.get("tag", ()) if each.get("code") != SUBSETTED["code"]]
     meta["tag"] = [*tags, SUBSETTED]
     rest = {name: value for name, value in resource.items() if name not in _HEAD}
-    return {"resourceType": resource["resourceType"], "id": resource["id"], "meta": meta, **rest}
+    head: Resource = {name: resource[name] for name in ("resourceType", "id") if name in resource}
+    return {**head, "meta": meta, **rest}

@@ -108,7 +108,10 @@ class Request:
 
     def parameter(self, name: str) -> str:
         """Return the first value of a parameter, or nothing where it was not sent."""
-        return next((value for key, value in self.pairs if key == name), "")
+        for key, value in self.pairs:
+            if key == name:
+                return value
+        return ""
 
 
 def parse_pairs(query: str) -> Pairs:

@@ -72,6 +72,8 @@ def template_of(segments: tuple[str, ...], types: frozenset[str]) -> str:
     match segments:
         case (kind, _) if kind in types and segments[1][:1] not in ("_", "$"):
             return "/[type]/[id]"
+        case (kind,) if kind in types:
+            return "/[type]"
         case ():
             return "/"
         case ("metadata" | "_history" | "_search" as word,):
@@ -87,8 +89,6 @@ def template_of(segments: tuple[str, ...], types: frozenset[str]) -> str:
 
 def _template_of_type(segments: tuple[str, ...], types: frozenset[str]) -> str:
     match segments:
-        case (_,):
-            return "/[type]"
         case (_, "_search" | "_history" as word):
             return f"/[type]/{word}"
         case (_, _, "_history"):

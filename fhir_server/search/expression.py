@@ -8,6 +8,7 @@ other resources, one looks at the resource's text.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 Bound: TypeAlias = int | str
@@ -281,22 +282,40 @@ class Include:
 
 
 @dataclass(frozen=True, slots=True)
+class Contained:
+    """Resources inside others are matches: `alone`, or beside those that stand by themselves.
+
+    `as_container`: the match is the resource around them, once however many of them there are.
+    """
+
+    alone: bool
+    as_container: bool
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a store is asked for: resources of these types (None: of every type), in this order.
 
     Without sort keys the newest primary date comes first, then the latest created.
     `placed` says by type what resources of that type must satisfy besides.
+    With `contained`, which is asked of one type, what is inside other resources is found.
     """
 
     types: frozenset[str] | None
     predicate: Predicate = EVERYTHING
     sort: tuple[SortKey, ...] = ()
     placed: tuple[tuple[str, Predicate], ...] = ()
+    contained: Contained | None = None
 
-    @property
+    @cached_property
     def is_of_several(self) -> bool:
         """Tell whether it asks for other resources as well, or for their text."""
         return is_of_several(self.predicate) or any(is_of_several(each) for _, each in self.placed)
+
+    @cached_property
+    def asks_for_words(self) -> bool:
+        """Tell whether it looks at the text of resources."""
+        return asks_for_words(self.predicate)
 
     def predicate_of(self, resource_type: str) -> Predicate:
         """Return all that resources of one type must satisfy."""

@@ -55,11 +55,7 @@ MOST_ALTERNATIVES = 500
 LONGEST_PARAMETER = 20_000
 """How many characters the name and values of one parameter may have."""
 
-NOT_SERVED = {
-    "_contained": "a search for contained resources",
-    "_containedType": "a search for contained resources",
-    "_query": "a named query",
-}
+NOT_SERVED = {"_query": "a named query"}
 
 _PARSERS: dict[str, Callable[[Criterion], Predicate]] = {
     "string": string.parse,

@@ -227,7 +227,7 @@ def sort_key(record: IndexRecord, key: SortKey, *, updated: int) -> SortValue:
     if key.parameter == "_lastUpdated":
         return updated
     if key.parameter == "_id":
-        return record.id
+        return record.id.removeprefix("#")
     marker = MARKERS.get(key.kind)
     if marker is None:
         return _range_end(record, key)

@@ -42,7 +42,11 @@ def primary_key(keys: tuple[SortKey, ...]) -> SortKey | None:
 @total_ordering
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """Where a resource stands: its value for each of the `completed` keys, then its surrogate id."""
+    """Where a resource stands: its value for each of the `completed` keys, then its surrogate id.
+
+    Where contained resources are found by themselves, what tells them apart follows: the resource itself 0, then
+    -1, -2 …, which stand in this order whatever the keys say.
+    """
 
     keys: tuple[SortKey, ...]
     values: tuple[SortValue, ...]
@@ -59,7 +63,13 @@ class Order:
                 continue
             if mine is None or theirs is None:
                 return theirs is None
-            key = self.keys[number] if number < len(self.keys) else primary_key(self.keys)
             smaller = mine < theirs  # type: ignore[operator]
-            return smaller != (key is not None and key.descending)
+            return smaller != self._falls(number)
         return False
+
+    def _falls(self, number: int) -> bool:
+        """Tell whether the greatest of these values come first."""
+        if number > len(self.keys):
+            return True
+        key = self.keys[number] if number < len(self.keys) else primary_key(self.keys)
+        return key is not None and key.descending

@@ -9,8 +9,16 @@ from urllib.parse import urlencode
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest, NotSupported, shown
-from fhir_server.search import conditions, listing
-from fhir_server.search.expression import NOTHING, AllOf, Include, Plan, Predicate, SortKey
+from fhir_server.search import conditions, contained, listing
+from fhir_server.search.expression import (
+    NOTHING,
+    AllOf,
+    Contained,
+    Include,
+    Plan,
+    Predicate,
+    SortKey,
+)
 from fhir_server.search.filtering import (
     EmptyValue,
     Known,
@@ -40,7 +48,11 @@ _SUMMARIES: dict[str, Summary] = {
     "count": "count",
     "false": "false",
 }
-_ONCE = frozenset(("_count", "_total", "_elements", "_summary", "_type"))
+_ONCE = frozenset(
+    ("_count", "_total", "_elements", "_summary", "_type", "_contained", "_containedType")
+)
+_FOUND = {each: each for each in contained.FOUND}
+_ANSWERED = {each: each for each in contained.ANSWERED}
 IN_METADATA = "; `metadata` lists those there are"
 _UNSORTABLE = frozenset(("composite", "special"))
 
@@ -83,6 +95,8 @@ class Reading:
     total: Total = "none"
     summary: Summary | None = None
     types: frozenset[str] | None = None
+    contained: str | None = None
+    contained_type: str | None = None
     elements: tuple[str, ...] = ()
     sort: list[SortKey] = field(default_factory=list)
     includes: list[Include] = field(default_factory=list)
@@ -118,7 +132,7 @@ class Reading:
         )
         types = self.types if self.resource_type is None else frozenset({self.resource_type})
         return Query(
-            Plan(types, predicate, tuple(self.sort), self._placed()),
+            Plan(types, predicate, tuple(self.sort), self._placed(), self._contained(predicate)),
             self.count,
             self.only_count or self.summary == "count",
             self.total,
@@ -129,6 +143,20 @@ class Reading:
             tuple(self.applied),
             tuple(self.ignored),
         )
+
+    def _contained(self, predicate: Predicate) -> Contained | None:
+        """Return how contained resources are found; raise BadRequest or NotSupported where they cannot be."""
+        wanted = contained.asked(self.contained, self.contained_type)
+        if wanted is None:
+            return None
+        contained.check_predicate(predicate)
+        names = {name.partition(":")[0] for name, _ in self.applied}
+        of_type = {"_elements", "_include"} | (
+            {"_sort"} if contained.sorts_type(self.sort) else set()
+        )
+        back = next(iter(names & {"_revinclude"}), None)
+        contained.check_answer(wanted, back, next(iter(sorted(names & of_type)), None))
+        return wanted
 
     def _apply_list(self, name: str, value: str) -> None:
         """Take a list of all types in: it asks something else of each."""
@@ -226,6 +254,15 @@ def _read_types(reading: Reading, _name: str, value: str) -> None:
     reading.types = frozenset(names)
 
 
+def _read_contained(reading: Reading, _name: str, value: str) -> None:
+    contained.check_type(reading.resource_type)
+    reading.contained = _choice("_contained", value, _FOUND)
+
+
+def _read_contained_type(reading: Reading, _name: str, value: str) -> None:
+    reading.contained_type = _choice("_containedType", value, _ANSWERED)
+
+
 READERS: dict[str, Callable[[Reading, str, str], None]] = {
     "_count": _read_count,
     "_sort": _read_sort,
@@ -235,6 +272,8 @@ READERS: dict[str, Callable[[Reading, str, str], None]] = {
     "_include": _read_include,
     "_revinclude": _read_revinclude,
     "_type": _read_types,
+    contained.CONTAINED: _read_contained,
+    contained.CONTAINED_TYPE: _read_contained_type,
 }
 """The result parameters: https://hl7.org/fhir/R4/search.html#modifyingresults."""
 

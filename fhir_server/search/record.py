@@ -204,6 +204,14 @@ def is_posted(term: str) -> bool:
     return _KEPT_IN_RECORD(term) is None
 
 
+def inside(kind: str) -> str:
+    """Return the type under which what is contained is posted, apart from what stands by itself."""
+    return f"#{kind}"
+
+
+ANY_CONTAINED = ""
+"""The term of all that is contained: no parameter has a code without letters."""
+
 _PATIENT = "patient>Patient/"
 _CODES = ("code=", "vaccine-code=")
 _CODE, _CONCEPT = "code=", "value-concept="

@@ -35,7 +35,7 @@ from fhir_server.search.expression import (
     Updated,
     Words,
 )
-from fhir_server.search.record import SEPARATOR, prefix_end
+from fhir_server.search.record import ANY_CONTAINED, SEPARATOR, prefix_end
 from fhir_server.search.sortable import HIGHEST, LOWEST, number_of
 
 NAMED = 5
@@ -111,6 +111,8 @@ def _any(named: Sequence[str], number: int) -> str:
 
 
 def _term(kind: str, term: str) -> str:
+    if term == ANY_CONTAINED:
+        return f"it contains a {kind.removeprefix('#')}"
     found = _TERM.match(term)
     if found is None:
         return f"it is in the compartment of Patient/{term.removeprefix('@')}"

@@ -149,10 +149,14 @@ ToldOf: TypeAlias = Callable[[Sequence[WriteResult]], bytes]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One found resource, with its index record as it is kept: few callers need it."""
+    """One found resource, with its index record as it is kept: few callers need it.
+
+    `inside` is the place, among those it contains, of the one that is the match; None: the match is the resource.
+    """
 
     stored: Stored
     packed_record: bytes
+    inside: int | None = None
 
     @property
     def record(self) -> IndexRecord:

@@ -156,6 +156,11 @@ SEARCHES = (
     "Questionnaire?_revinclude=QuestionnaireResponse:questionnaire",
     "Practitioner?_revinclude=Observation:performer",
     "Practitioner?_has:Observation:performer:code={k}",
+    "Practitioner?_contained=true",
+    "Practitioner?_contained=both&name=who&_containedType=contained&_total=accurate&_count=1",
+    "Patient?_contained=true&family={f}",
+    "Patient?_contained=both&_containedType=contained&_sort=family&_count=2",
+    "Patient?_contained=true&_summary=count",
 )
 
 CONDITIONS = (

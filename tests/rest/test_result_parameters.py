@@ -32,6 +32,16 @@ OBSERVATION: dict[str, Any] = {
     "status": "final",
     "code": {"text": "weight"},
     "subject": {"reference": "Patient/rp-ada"},
+    "contained": [
+        {
+            "resourceType": "Practitioner",
+            "id": "rp-doc",
+            "meta": {"tag": [{"system": TAG, "code": "x"}]},
+            "name": [{"family": "May"}],
+            "gender": "female",
+        }
+    ],
+    "performer": [{"reference": "#rp-doc"}],
 }
 
 
@@ -109,6 +119,26 @@ WITH: dict[str, list[Asked]] = {
         Asked("?_type=Patient", ALL, total=3),
         Asked("?_type=Observation,Organization", ("rp-obs", "rp-org"), total=2),
     ],
+    "_contained": [
+        Asked("Practitioner?_contained=true", ("rp-obs",), total=1, has=("subject",)),
+        Asked("Practitioner?_contained=both", ("rp-obs",), total=1),
+        Asked("Patient?_contained=both&_count=2", ALL[:2]),
+    ],
+    "_containedType": [
+        Asked(
+            "Practitioner?_contained=true&_containedType=contained",
+            ("rp-doc",),
+            total=1,
+            has=("name", "gender"),
+        ),
+        Asked(
+            "Practitioner?_contained=true&_containedType=contained&_elements=name",
+            ("rp-doc",),
+            total=1,
+            has=("name",),
+            lacks=("gender",),
+        ),
+    ],
 }
 WITHOUT: dict[str, list[Asked]] = {
     "_count": [Asked("Patient?", ALL, total=3)],
@@ -129,6 +159,12 @@ WITHOUT: dict[str, list[Asked]] = {
         Asked("Organization?_revinclude=Patient:organization", ("rp-org",), BY_NAME, total=1)
     ],
     "_type": [Asked("?", ("rp-obs", *ALL, "rp-org"), total=5)],
+    "_contained": [
+        Asked("Practitioner?", (), total=0),
+        Asked("Practitioner?_contained=false", (), total=0),
+        Asked("Patient?_contained=true", (), total=0),
+    ],
+    "_containedType": [Asked("Practitioner?_contained=true", ("rp-obs",), total=1)],
 }
 
 
@@ -168,6 +204,16 @@ def test_a_search_gives_what_its_parameters_ask_for(client: httpx.Client, asked:
     assert bundle.get("total") == asked.total
     assert all(set(asked.has) <= set(each) for each in matches)
     assert not any(set(asked.lacks) & set(each) for each in matches)
+
+
+def test_a_contained_resource_is_addressed_by_its_container(client: httpx.Client) -> None:
+    query = f"Practitioner?_contained=true&_containedType=contained&_tag={TAG}|x"
+
+    bundle = client.get(query, headers={"Accept": "application/fhir+json"}).json()
+
+    (entry,) = bundle["entry"]
+    assert entry["fullUrl"].endswith("/fhir/Observation/rp-obs#rp-doc")
+    assert entry["search"] == {"mode": "match"}
 
 
 def lacking(codes: Iterable[str]) -> list[str]:

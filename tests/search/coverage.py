@@ -17,6 +17,7 @@ from fhir_server.search.filtering import NOT_SERVED
 from fhir_server.search.parameter_types.criterion import split
 from fhir_server.search.parameter_types.modifiers import ANY_TYPE, modifiers_of
 from fhir_server.search.parameter_types.prefix import PREFIXES
+from fhir_server.search.reading import READERS
 from tests.search.support import DEFINITIONS, pairs_of
 from tests.search.truth import Row
 
@@ -82,7 +83,7 @@ def uncovered(wanted: Collection[Feature], rows: Collection[Row]) -> list[Featur
 
 
 def asked(row: Row) -> Iterator[Feature]:
-    """Yield the features that a row is about: none where several parameters are asked together."""
+    """Yield the features that a row is about: none where several parameters are asked together, or how to answer."""
     pairs = pairs_of(row.query)
     if len(pairs) > 1:
         return
@@ -93,9 +94,11 @@ def asked(row: Row) -> Iterator[Feature]:
         yield Feature(CHAIN)
     elif name in WITHOUT_DEFINITION:
         yield Feature(name)
+    elif name in READERS:
+        return
     else:
         code, _, modifier = name.partition(":")
-        parameter = DEFINITIONS.search_parameters(row.rule.resource["resourceType"])[code]
+        parameter = DEFINITIONS.search_parameters(row.rule.kind)[code]
         yield from _asked_of(parameter, modifier, value)
 
 

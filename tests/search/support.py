@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter, definitions_in
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Resource
 from fhir_server.search.custom import parameters_of
+from fhir_server.search.expression import Plan
 from fhir_server.search.indexing import Extractor
+from fhir_server.search.matching import Resolver, matches, nothing_resolves
 from fhir_server.search.parsing import Query, parse_query
 from fhir_server.search.record import IndexRecord
+from fhir_server.search.words import has_words, texts_of
 
 R4 = definitions_in(Path(__file__).resolve().parents[2] / "profiles" / "r4")
 BASE = "http://example.org/fhir"
@@ -55,4 +61,30 @@ def query_of(resource_type: str | None, query: str, *, lenient: bool = False) ->
     """Return a parsed query."""
     return parse_query(
         resource_type, pairs_of(query), DEFINITIONS, now=NOW, lenient=lenient, base_url=BASE
+    )
+
+
+def is_found(
+    plan: Plan,
+    resource: Resource,
+    *,
+    resolve: Resolver = nothing_resolves,
+    updated: int = UPDATED,
+) -> bool:
+    """Tell whether a search finds a resource, or what it contains where that is asked for."""
+    assert plan.types
+
+    def finds(record: IndexRecord, each: Resource) -> bool:
+        says = partial(has_words, texts_of(each))
+        return matches(plan.predicate, record, updated=updated, resolve=resolve, says=says)
+
+    record, wanted = record_of(resource), plan.contained
+    itself = wanted is None or not wanted.alone
+    if itself and resource["resourceType"] in plan.types and finds(record, resource):
+        return True
+    inner = resource.get("contained", ()) if wanted else ()
+    return any(
+        finds(replace(record_of(each), contained=record.contained), each)
+        for each in inner
+        if each["resourceType"] in plan.types
     )

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
-from fhir_server.fhir.resource import Resource
-from fhir_server.search.expression import Predicate
-from fhir_server.search.matching import matches
-from fhir_server.search.words import has_words, texts_of
+from fhir_server.search.expression import Plan, Predicate
 from tests.search.cases import Rule, a
-from tests.search.support import UPDATED, query_of, record_of
+from tests.search.support import is_found, query_of
 from tests.search.truth import ROWS, RULES, Row, is_cited
 
 
@@ -37,13 +32,10 @@ def test_a_resource_is_found_by_what_the_specification_says(row: Row) -> None:
     resource = row.rule.resource
     there = (resource, *row.rule.beside)
 
-    def finds(predicate: Predicate, each: Resource) -> bool:
-        says = partial(has_words, texts_of(each))
-        return matches(predicate, record_of(each), updated=UPDATED, resolve=resolve, says=says)
-
     def resolve(kind: str, predicate: Predicate, /) -> bool:
-        return any(each["resourceType"] == kind and finds(predicate, each) for each in there)
+        plan = Plan(frozenset({kind}), predicate)
+        return any(is_found(plan, each, resolve=resolve) for each in there)
 
-    asked = query_of(resource["resourceType"], row.query)
+    asked = query_of(row.rule.kind, row.query)
 
-    assert finds(asked.plan.predicate, resource) is row.expected
+    assert is_found(asked.plan, resource, resolve=resolve) is row.expected

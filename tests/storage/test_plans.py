@@ -83,6 +83,25 @@ LIST = {
     "mode": "working",
     "entry": [{"item": {"reference": f"Patient/patient-{each:06}"}} for each in range(100)],
 }
+CONTAINER = {
+    "resourceType": "MedicationRequest",
+    "id": "container",
+    "status": "active",
+    "intent": "order",
+    "subject": {"reference": "Patient/patient-000000"},
+    "contained": [{"resourceType": "Medication", "id": "m", "status": "active"}],
+    "medicationReference": {"reference": "#m"},
+}
+CONTAINED = [
+    Query(f"{kind} inside others {parameters}", kind, f"_contained={parameters}")
+    for kind, parameters in (
+        ("Medication", "true"),
+        ("Medication", "true&status=active&_containedType=contained"),
+        ("Medication", "both&status:not=active"),
+        ("Medication", "both&_containedType=contained&_sort=status"),
+        ("Observation", "both&code=http://snomed.info/sct|27113001"),
+    )
+]
 SORTED = [
     Query(f"{kind} sorted by {sort} {parameters}", kind, f"{parameters}_sort={sort}")
     for kind, parameters, sort in (
@@ -101,7 +120,7 @@ SORTED = [
         ("Encounter", "", "-_lastUpdated"),
     )
 ]
-QUERIES_OF_EACH_KIND = (*QUERIES, *CHAINED, *SORTED, *WORDED)
+QUERIES_OF_EACH_KIND = (*QUERIES, *CHAINED, *SORTED, *WORDED, *CONTAINED)
 MADE_WITH = preparation(ROOT / "profiles" / "r4", "http://localhost/fhir")
 
 
@@ -112,7 +131,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def fill() -> None:
         async with open_store(path, clock=ticking()) as store:
-            made = [*population(seed=1, resources=RESOURCES, today=TODAY), *PLACES, LIST]
+            made = [*population(seed=1, resources=RESOURCES, today=TODAY), *PLACES, LIST, CONTAINER]
             puts = [
                 Put(prepare(MADE_WITH, each, Key(each["resourceType"], each["id"])))
                 for each in made

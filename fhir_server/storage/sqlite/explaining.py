@@ -19,6 +19,7 @@ from fhir_server.storage.contract import Position
 from fhir_server.storage.explanation import Access, Explanation, Lead, Statement
 from fhir_server.storage.sqlite.budget import Budget
 from fhir_server.storage.sqlite.candidates import Candidates
+from fhir_server.storage.sqlite.contained import Inside
 from fhir_server.storage.sqlite.searching import Searcher
 
 T = TypeVar("T")
@@ -85,7 +86,9 @@ class Explainer:
             return None, str(refusal)
 
     def _accesses(self, sight: Visibility, plan: Plan) -> tuple[Access, ...]:
-        return tuple(map(_access, self._searcher.candidates(sight, plan, of_all=False)))
+        alone = self._searcher.candidates(sight, plan, of_all=False)
+        inside = self._searcher.inside(sight, plan, of_all=False)
+        return (*map(_access, alone), *map(_access_inside, inside))
 
 
 @contextmanager
@@ -102,14 +105,22 @@ def _seen(connection: apsw.Connection) -> Iterator[_Seen]:
 
 def _access(candidates: Candidates) -> Access:
     driver = candidates.driver
-    counts = {each: candidates.counted(each, PROBE) for each in driver.considered}
     return Access(
         candidates.view.kind,
         driver.lead,
-        tuple(Lead(each, number, exact=number < PROBE) for each, number in counts.items()),
+        _leads(candidates),
         tuple(each for each in driver.rest if is_selective(each)),
         tuple(each for each in driver.rest if not is_selective(each)),
     )
+
+
+def _access_inside(inside: Inside) -> Access:
+    return Access(inside.type, inside.driver.lead, _leads(inside), (), inside.required)
+
+
+def _leads(found: Candidates | Inside) -> tuple[Lead, ...]:
+    counts = {each: found.counted(each, PROBE) for each in found.driver.considered}
+    return tuple(Lead(each, number, exact=number < PROBE) for each, number in counts.items())
 
 
 def _statements(connection: apsw.Connection, seen: _Seen) -> Iterator[Statement]:

@@ -6,13 +6,13 @@ writes so meets each page once, instead of once for each of its rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import apsw
 
 from fhir_server.search.planning import span_class
-from fhir_server.search.record import IndexRecord, posted_terms
+from fhir_server.search.record import ANY_CONTAINED, IndexRecord, inside, posted_terms
 
 Place = tuple[int, int, int]
 """Where index rows point: primary date, rid, owner class."""
@@ -46,6 +46,17 @@ def posted_spans(kind: str, record: IndexRecord) -> set[Span]:
     }
 
 
+def rows_inside(record: IndexRecord) -> Iterator[tuple[str, set[str], set[Span]]]:
+    """Yield what is posted of the contained resources of each type, as `posted` and `posted_spans`.
+
+    They are found at the place of their container, which alone has the compartments.
+    """
+    for kind in dict.fromkeys(name for name, _ in record.contained):
+        own = [each for name, each in record.contained if name == kind]
+        terms = {ANY_CONTAINED}.union(*map(posted_terms, own))
+        yield inside(kind), terms, set().union(*(posted_spans(inside(kind), each) for each in own))
+
+
 def compartment_term(patient: str) -> str:
     """Return the term of all that is in a patient's compartment."""
     return f"@{patient}"
@@ -66,16 +77,21 @@ class Index:
     def add(self, kind: str, record: IndexRecord, place: Place) -> None:
         """Write all rows of a resource that has none."""
         self._insert(kind, posted(record), posted_spans(kind, record), place)
+        if record.contained:
+            for each, terms, spans in rows_inside(record):
+                self._insert(each, terms, spans, place)
 
     def remove(self, kind: str, record: IndexRecord, place: Place) -> None:
         """Delete all rows of a resource."""
         self._delete(kind, posted(record), posted_spans(kind, record), place)
+        for each, terms, spans in rows_inside(record):
+            self._delete(each, terms, spans, place)
 
     def change(
         self, kind: str, old: IndexRecord, new: IndexRecord, *, before: Place, after: Place
     ) -> None:
-        """Write the difference between the old and the new record; all rows if their place changed."""
-        if before != after:
+        """Write the difference between the old and the new record; all rows if their place, or what is inside, changed."""
+        if before != after or old.contained != new.contained:
             self.remove(kind, old, before)
             self.add(kind, new, after)
             return

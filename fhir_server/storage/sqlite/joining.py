@@ -19,6 +19,7 @@ from fhir_server.search.canonicals import named, naming
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
+    Contained,
     HasAnyTerm,
     HasId,
     HasTerm,
@@ -34,6 +35,7 @@ from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.planning import GATHER, PROBE, SHORT, choose, conjuncts, leading_terms
 from fhir_server.search.record import IndexRecord, contained_term, reference_term
 from fhir_server.storage.sqlite.candidates import Candidates
+from fhir_server.storage.sqlite.contained import Inside
 from fhir_server.storage.sqlite.hierarchies import reached
 from fhir_server.storage.sqlite.leads import MERGED, Leads
 from fhir_server.storage.sqlite.view import View
@@ -112,6 +114,10 @@ class Joins:
             cheapest = self._cheapest(view, leads, asked)
             return Candidates(view, cheapest, asked=asked, of_all=self._of_all)
         return Candidates(view, predicate, of_all=self._of_all)
+
+    def inside(self, kind: str, predicate: Predicate, wanted: Contained) -> Inside:
+        """Return the matches of a predicate that are inside other resources."""
+        return Inside(self._view(kind), predicate, wanted, of_all=self._of_all)
 
     def exists(self, kind: str, predicate: Predicate, /) -> bool:
         """Tell whether a visible resource satisfies a predicate; raise TooCostly at the bound."""

@@ -12,7 +12,7 @@ import apsw
 from fhir_server.policy.decision import Enforcement
 from fhir_server.search.record import IndexRecord, unpacked
 from fhir_server.storage.sqlite.denials import Denials
-from fhir_server.storage.sqlite.index import Place, posted, posted_spans
+from fhir_server.storage.sqlite.index import Place, posted, posted_spans, rows_inside
 from fhir_server.storage.sqlite.owners import packed_patients
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.snapshot import snapshot
@@ -134,15 +134,16 @@ class _Scrub:
         patients = packed_patients(record)
         if self._scalar(OWNER, owner) != patients:
             yield "the owner class is not that of the index record"
-        self._terms += len(posted(record))
-        spans = posted_spans(kind, record)
-        self._spans += len(spans)
-        for term in posted(record):
-            if self._scalar(TERM, f"{kind}.{term}", primary_date, rid) != owner:
-                yield f"a posting of parameter {term[:20]!r} is missing"
-        for axis, low, high in spans:
-            if self._scalar(SPAN, axis, low, rid, high, primary_date) != owner:
-                yield f"a range of axis {axis!r} is missing"
+        own = kind, posted(record), posted_spans(kind, record)
+        for name, terms, spans in (own, *rows_inside(record)):
+            self._terms += len(terms)
+            self._spans += len(spans)
+            for term in terms:
+                if self._scalar(TERM, f"{name}.{term}", primary_date, rid) != owner:
+                    yield f"a posting of parameter {term[:20]!r} is missing"
+            for axis, low, high in spans:
+                if self._scalar(SPAN, axis, low, rid, high, primary_date) != owner:
+                    yield f"a range of axis {axis!r} is missing"
 
     def _words(self, rid: int, body: bytes) -> Iterator[str]:
         """Yield whether the index of words has another number of words: it does not keep the words themselves."""

@@ -5,28 +5,33 @@ All is synchronous and within one read transaction, so that a page and its rows 
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
 from itertools import islice
 
 import apsw
+from msgspec.structs import replace
 
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan, SortKey
-from fhir_server.search.ordering import PRIMARY, Order, completed
+from fhir_server.search.ordering import completed
 from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.sqlite.candidates import Candidates
+from fhir_server.storage.sqlite.contained import Inside
 from fhir_server.storage.sqlite.joining import MOST_JOINED, Joins
 from fhir_server.storage.sqlite.pages import (
     PageStatement,
     PageStatements,
     asked_for,
     place_of,
-    position_of,
     row_of,
 )
+from fhir_server.storage.sqlite.positions import (
+    is_served,
+    number_inside,
+    places_of,
+    positions,
+    positions_inside,
+)
 from fhir_server.storage.sqlite.snapshot import snapshot
-from fhir_server.storage.sqlite.sorting import Sorting
 from fhir_server.storage.sqlite.windows import Window
 
 SELECT_ROWS = """
@@ -57,6 +62,9 @@ class Searcher:
 
     def _page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         keys = completed(plan.sort)
+        if plan.contained is not None:
+            with snapshot(self._connection):
+                return self._page_inside(sight, plan, after, limit)
         candidates = self.candidates(sight, plan, of_all=False)
         # One statement needs no transaction around it.
         if len(candidates) == 1 and (statement := _statement(candidates[0], keys, after, limit)):
@@ -65,18 +73,45 @@ class Searcher:
                 self._pages.keep(asked_for(sight, plan, after, limit), statement, chosen)
             return statement.page(self._connection, sight, after)
         with snapshot(self._connection):
-            positions = list(islice(_positions(candidates, keys, after), limit + 1))
-            rows = self._rows([int(each[-1] or 0) for each in positions[:limit]])
-            return Page(rows, positions[limit - 1] if len(positions) > limit else None)
+            found = list(islice(positions(candidates, keys, after), limit + 1))
+            rows = self._rows([int(each[-1] or 0) for each in found[:limit]])
+            return Page(rows, found[limit - 1] if len(found) > limit else None)
+
+    def _page_inside(
+        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+    ) -> Page:
+        """Return a page of what is inside other resources, or of these, and of what stands by itself."""
+        ways = self.candidates(sight, plan, of_all=False), self.inside(sight, plan, of_all=False)
+        found = list(islice(positions_inside(*ways, plan, after), limit + 1))
+        places = [places_of(plan, each) for each in found[:limit]]
+        rows = self._rows([rid for rid, _ in places])
+        named = (replace(row, inside=inside) for row, (_, inside) in zip(rows, places, strict=True))
+        return Page(tuple(named), found[limit - 1] if len(found) > limit else None)
 
     def count(self, sight: Visibility, plan: Plan) -> Count:
         """Return the number of visible matches."""
         with snapshot(self._connection):
-            number = sum(each.count() for each in self.candidates(sight, plan, of_all=True))
+            candidates = self.candidates(sight, plan, of_all=True)
+            number = sum(each.count() for each in candidates)
+            if plan.contained is not None:
+                number += number_inside(candidates, self.inside(sight, plan, of_all=True), plan)
             return Count(number, exact=True)
 
+    def inside(self, sight: Visibility, plan: Plan, *, of_all: bool) -> list[Inside]:
+        """Return the matches inside other resources, where they are asked for and may be seen."""
+        if plan.contained is None:
+            return []
+        joined = Joins(self._connection, sight, self._broad, most=self._most_joined, of_all=of_all)
+        return [
+            joined.inside(kind, plan.predicate_of(kind), plan.contained)
+            for kind in sorted(plan.types or ())
+            if sight.permits_type(kind)
+        ]
+
     def candidates(self, sight: Visibility, plan: Plan, *, of_all: bool) -> list[Candidates]:
-        """Return the matches of each type that may be seen."""
+        """Return the matches of each type that may be seen, those inside others left out."""
+        if plan.contained is not None and plan.contained.alone:
+            return []
         kinds = self._present() if plan.types is None else sorted(plan.types)
         joined = Joins(self._connection, sight, self._broad, most=self._most_joined, of_all=of_all)
         return [
@@ -106,36 +141,10 @@ class Searcher:
         return tuple(row_of(by_rid[rid][1:]) for rid in rids)
 
 
-def _is_served(keys: tuple[SortKey, ...]) -> bool:
-    """Tell whether the posting lists are in this order."""
-    return len(keys) == 1 and keys[0].kind == PRIMARY
-
-
 def _statement(
     candidates: Candidates, keys: tuple[SortKey, ...], after: Position | None, limit: int
 ) -> PageStatement | None:
     """Return the statement of a page in the order of the posting lists, if one gives it with its rows."""
-    if not _is_served(keys):
+    if not is_served(keys):
         return None
     return candidates.page(Window(place_of(after), descending=keys[0].descending), limit)
-
-
-def _positions(
-    candidates: list[Candidates], keys: tuple[SortKey, ...], after: Position | None
-) -> Iterator[Position]:
-    """Yield the positions of the matches of all types, in order."""
-    start = None if after is None else Order(keys, after)
-    streams = [_orders(each, keys, start) for each in candidates]
-    merged = streams[0] if len(streams) == 1 else heapq.merge(*streams)
-    return (each.values for each in merged)
-
-
-def _orders(
-    candidates: Candidates, keys: tuple[SortKey, ...], start: Order | None
-) -> Iterator[Order]:
-    """Yield the matches of one type in order: as an index has them, else sorted."""
-    after = None if start is None else start.values
-    if _is_served(keys):
-        window = Window(place_of(after), descending=keys[0].descending)
-        return (Order(keys, position_of(*each)) for each in candidates.in_order(window))
-    return Sorting(candidates, keys).orders(start)

@@ -220,6 +220,9 @@ def among(column: str, values: Sequence[str], into: Condition) -> None:
 
 
 def _has_terms(kind: str, terms: Sequence[str], source: Source, into: Condition) -> None:
+    if not terms:
+        into.add("0")
+        return
     has = Condition()
     if len(terms) == 1:
         # By equality: an IN of one costs a third more.

@@ -27,6 +27,8 @@ _DATES = (
         r"(?<!\d)(?P<day>\d{1,2})[- ](?P<name>[A-Za-z]{3})[a-z]*[- ](?P<year>\d{4})(?!\d)", re.ASCII
     ),
 )
+_WORD = re.compile(r"[^\W_]")
+"""What a name has at least one of; the search asks for it too."""
 _OFFICIAL = ("official", "usual")
 
 
@@ -79,7 +81,9 @@ def criteria(sought: str) -> tuple[tuple[str, str], ...]:
     for each in _DATES:
         sought = each.sub(birth_date, sought)
     sought = _NUMBER.sub(number, sought)
-    found += (("name", _escaped(each)) for each in re.split(r"[\s,()]+", sought) if each)
+    found += (
+        ("name", _escaped(each)) for each in re.split(r"[\s,()]+", sought) if _WORD.search(each)
+    )
     return tuple(found)
 
 

@@ -104,7 +104,7 @@ async def _encounters(
     """Return what there is to choose, where the app asks in which visit or stay it is used."""
     if patient is None or not pending.needs_encounter:
         return ()
-    return await visit.desk.patients.encounters(user, patient.id, now=visit.now)
+    return await visit.desk.patients.encounters(visit.asker(user), patient.id)
 
 
 async def _encounter(

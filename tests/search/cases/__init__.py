@@ -17,7 +17,7 @@ class Rule:
     """A sentence of the specification, and what follows from it for one resource.
 
     `beside` are other resources that are there. `source` is where the sentence stands; without it, where the docstring
-    of the module says.
+    of the module says. `searched` is the type that is asked for, where it is that of what the resource contains.
     """
 
     says: str
@@ -26,6 +26,12 @@ class Rule:
     not_found_by: tuple[str, ...] = ()
     beside: tuple[Resource, ...] = ()
     source: str = ""
+    searched: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The type that its queries ask for."""
+        return self.searched or str(self.resource["resourceType"])
 
 
 def a(resource_type: str, **elements: Any) -> Resource:

@@ -1,4 +1,4 @@
-"""Contained resources in chains: https://hl7.org/fhir/R4/search.html#contained."""
+"""Contained resources, in chains and by themselves: https://hl7.org/fhir/R4/search.html#contained."""
 
 from typing import Any
 
@@ -94,5 +94,87 @@ RULES = [
         a("Observation", subject={"reference": "#"}, contained=[{"resourceType": "Patient"}]),
         ("subject:missing=false",),
         ("subject.gender:missing=true", "subject:Patient.gender:not=male"),
+    ),
+    Rule(
+        "By default, search results only include resources that are not contained in other resources",
+        request(medication("m1", "mixture", **ABC)),
+        ("_contained=true&ingredient-code=abc", "_contained=both&ingredient-code=abc"),
+        ("ingredient-code=abc", "_contained=false&ingredient-code=abc", "code=mixture"),
+        searched="Medication",
+    ),
+    Rule(
+        "_contained=true: return only contained resources",
+        medication("ada", "mixture"),
+        ("code=mixture", "_contained=false&code=mixture", "_contained=both&code=mixture"),
+        ("_contained=true&code=mixture", "_contained=true"),
+    ),
+    Rule(
+        "… of the type that is searched for, whatever contains them",
+        request(medication("m1", "mixture"), medication("m2", "tablet", status="active")),
+        (
+            "_contained=true",
+            "_contained=true&_containedType=contained",
+            "_contained=true&code=mixture",
+            "_contained=true&code=tablet&status=active",
+            "_contained=true&code:not=mixture",
+            "_contained=true&status:missing=true",
+            "_contained=true&_id=m1",
+            "_contained=true&_filter=code eq tablet and status eq active",
+            "_contained=both&code=powder,tablet",
+        ),
+        (
+            "_contained=true&code=mixture&status=active",
+            "_contained=true&code:not=mixture,tablet",
+            "_contained=true&_id=ada",
+            "_contained=true&code=powder",
+            "_contained=both&code=powder",
+        ),
+        searched="Medication",
+    ),
+    Rule(
+        "… and no other: the container is asked nothing",
+        request(medication("m1", "mixture"), intent="order"),
+        (),
+        ("_contained=true&intent=order", "_contained=both&medication.code=powder"),
+    ),
+    Rule(
+        "Of what is contained, all parameters are asked as of what is not",
+        a(
+            "DiagnosticReport",
+            contained=[
+                a(
+                    "Observation",
+                    effectiveDateTime="2024-05-01",
+                    valueQuantity={
+                        "value": 7,
+                        "unit": "mmol/L",
+                        "system": "http://unitsofmeasure.org",
+                        "code": "mmol/L",
+                    },
+                    code=code("glucose"),
+                    subject={"reference": "Patient/acme"},
+                )
+                | {"id": "o"}
+            ],
+            result=[{"reference": "#o"}],
+        ),
+        (
+            "_contained=true&date=2024-05",
+            "_contained=true&date=ge2024&date=lt2025",
+            "_contained=true&value-quantity=gt6.5",
+            "_contained=true&value-quantity=7000|http://unitsofmeasure.org|umol/L",
+            "_contained=true&code-value-quantity=glucose$7",
+            "_contained=true&code=glucose&value-quantity=gt6.5",
+            "_contained=true&patient=acme&code=glucose",
+            "_contained=true&subject:Patient.gender:missing=true",
+        ),
+        (
+            "_contained=true&date=2023",
+            "_contained=true&value-quantity=lt6.5",
+            "_contained=true&patient=ada",
+            "_contained=true&code=glucose&value-quantity=8",
+        ),
+        (a("Patient") | {"id": "acme"},),
+        searched="Observation",
     ),
 ]

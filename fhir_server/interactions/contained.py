@@ -1,0 +1,55 @@
+"""Matches that are inside other resources, as a page has them: https://hl7.org/fhir/R4/search.html#contained."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import msgspec
+from msgspec.structs import replace
+
+from fhir_server.fhir.resource import Key
+from fhir_server.search.record import packed
+from fhir_server.storage.contract import Row
+
+
+class _Container(msgspec.Struct):
+    contained: list[msgspec.Raw]
+
+
+class _Contained(msgspec.Struct):
+    resource_type: str = msgspec.field(name="resourceType", default="")
+
+
+_containers = msgspec.json.Decoder(_Container)
+_types = msgspec.json.Decoder(_Contained)
+
+
+def drawn_out(row: Row) -> Row:
+    """Return a contained resource by itself, as it stands in its container, addressed by it: `MedicationRequest/23#m1`.
+
+    It is not marked as a part: nothing of it is left out.
+    """
+    if row.inside is None:
+        return row
+    key, (_, record) = row.stored.key, row.record.contained[row.inside]
+    address = Key(key.type, key.id + record.id)
+    return replace(row, stored=replace(row.stored, key=address, body=_bytes(row, row.inside)))
+
+
+def _bytes(row: Row, place: int) -> bytes:
+    """Return the bytes of a contained resource: the record has all of a known type, in their order."""
+    kind, _ = row.record.contained[place]
+    number = sum(name == kind for name, _ in row.record.contained[:place])
+    within = _containers.decode(row.stored.body or b"{}").contained
+    own = (each for each in within if _types.decode(each).resource_type == kind)
+    return bytes(next(islice(own, number, None)))
+
+
+def referring(row: Row) -> Row:
+    """Return a match as includes follow it: a contained resource refers by its own parameters."""
+    if row.inside is None:
+        return row
+    kind, record = row.record.contained[row.inside]
+    # No other resource has an id with #.
+    key = Key(kind, f"{row.stored.key}{record.id}")
+    return replace(row, stored=replace(row.stored, key=key), packed_record=packed(record))
