@@ -13,6 +13,7 @@ from fhir_server.policy.programmes import IDENTIFIER, Programme, Programmes
 from fhir_server.policy.purposes import PurposeRule, Purposes
 from fhir_server.policy.rights import Rights
 from fhir_server.policy.roles import Role, Roles
+from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
 
 ODS_CODE = "https://fhir.nhs.uk/Id/ods-organization-code"
@@ -155,14 +156,11 @@ class _Bounds:
 
     def on(self, rights: Rights) -> Rights:
         """Return rights within these bounds."""
-        by_letter = {
-            letter: _within(sight, self._types(letter))
-            for letter, sight in rights.by_letter.items()
-        }
+        bounds = {each: Visibility(f"the role {self.role}", self._types(each)) for each in LETTERS}
         counted = None
         if self.rule.use == "secondary" and not self.records:
             counted = _within(rights.by_letter["s"], self.roles.counted(self.role, self.rule.id))
-        return replace(rights, by_letter=by_letter, counted=counted, role=str(self.role))
+        return replace(rights.within(bounds), counted=counted, role=str(self.role))
 
     def _types(self, letter: str) -> frozenset[str] | None:
         own = self.roles.reach(self.role, self.rule.id, letter)
@@ -183,6 +181,4 @@ def _own(rights: Rights, access: Access, rule: PurposeRule, roles: Roles) -> Rig
     if access.patient is None:
         raise Forbidden("Who asks for the own record has a token with a patient in context")
     own = Visibility("the own record", patient=access.patient, unbound=roles.sets["openToPatients"])
-    return replace(
-        rights, by_letter={each: own & rights.by_letter[each] for each in rights.by_letter}
-    )
+    return rights.within(dict.fromkeys(LETTERS, own))
