@@ -238,6 +238,17 @@ def test_it_is_on_record_with_its_reason_and_the_patient_sees_that(trust: Guarde
     assert {each["id"] for each in alerts} <= ids(own)
 
 
+def test_what_is_read_meanwhile_is_on_record_as_an_emergency(trust: Guarded) -> None:
+    who = a_clinician("reader")
+    broken(trust, who)
+    assert get(trust, who, "Observation/r1").status_code == 200
+    events = get(trust, OFFICER, "AuditEvent?entity=Observation/r1&_count=200").json()["entry"]
+
+    own = [each["resource"] for each in events if "reader" in str(each["resource"])]
+    assert own
+    assert all("break-glass" in str(each) for each in own)
+
+
 def test_what_is_said_meanwhile_is_obeyed_by_all_others(trust: Guarded) -> None:
     who = a_clinician("open")
     broken(trust, who, "p4")
