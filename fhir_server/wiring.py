@@ -6,7 +6,7 @@ import asyncio
 import sys
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import count
 from os import urandom
 from time import time_ns
@@ -27,8 +27,9 @@ from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
-from fhir_server.fhir.errors import FhirError
+from fhir_server.fhir.errors import FhirError, Unavailable
 from fhir_server.fhir.instants import instant
+from fhir_server.policy.decision import Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.cors import CrossOrigin
@@ -39,6 +40,7 @@ from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.rules import disclosure, enforcement
 from fhir_server.search.indexing import Extractor
+from fhir_server.search.query import PageSizes
 from fhir_server.settings import (
     PREFIX,
     LogLevel,
@@ -112,15 +114,8 @@ class Node:
         """Keep the store open from start-up to shutdown."""
         await receive()
         try:
-            path = self.settings.store_path
-            path.parent.mkdir(parents=True, exist_ok=True)
             async with (
-                open_store(
-                    path,
-                    clock=clock,
-                    seconds=self.settings.search_seconds,
-                    enforcement=enforcement(),
-                ) as store,
+                opened_store(self.settings, enforcement()) as store,
                 trust_of(self.settings, store) as trust,
             ):
                 backfill, publisher = await self._build(store, trust)
@@ -128,7 +123,7 @@ class Node:
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
         except (FhirError, OSError, ValueError) as error:
-            self.failure = f"the store {self.settings.store} does not open: {error}"
+            self.failure = f"the store {self.settings.store_name} does not open: {error}"
             await send({"type": "lifespan.startup.failed", "message": self.failure})
             return
         await send({"type": "lifespan.shutdown.complete"})
@@ -165,6 +160,30 @@ class Node:
             web.include_router(pages(await desk_of(trust.server, service, trust.providers)))
         self._web = web
         return backfill, service.publisher
+
+
+def opened_store(
+    settings: Settings, rules: Enforcement | None = None
+) -> AbstractAsyncContextManager[Store]:
+    """Open the store that the settings name; raise Unavailable. Without `rules` no denials are kept."""
+    if settings.is_in_a_file:
+        path = settings.store_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open_store(
+            path,
+            clock=clock,
+            seconds=settings.search_seconds,
+            enforcement=rules,
+            zone=settings.time_zone,
+        )
+    try:
+        # Here, since a node on SQLite needs none of it, and would start later.
+        from fhir_server.storage.mongo import store as mongo  # noqa: PLC0415
+    except ImportError:
+        raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
+    return mongo.open_store(
+        settings.store, clock=clock, seconds=settings.search_seconds, enforcement=rules
+    )
 
 
 @asynccontextmanager
@@ -229,7 +248,7 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
     known = definitions_in(definitions_folder())
     base_url = settings.base_url or settings.origin + PREFIX
     register = await opened_register(
-        store, Extractor(known, base_url=base_url), parameters_folder()
+        store, Extractor(known, zone=settings.time_zone, base_url=base_url), parameters_folder()
     )
     trail = _trail(settings, store)
     return Service(
@@ -253,7 +272,11 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         publisher=None
         if trail is None
         else Publisher(store, register, Origin(base_url, await store.secret("audit-event"))),
-        limits=Limits(body=settings.max_body, entries=settings.max_entries),
+        limits=Limits(
+            body=settings.max_body,
+            entries=settings.max_entries,
+            pages=PageSizes(settings.page_size, settings.max_page_size),
+        ),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )
 

@@ -71,5 +71,11 @@ KINDS = {
 }
 """By `Event.kind`; those of REST are the codes of the interactions."""
 
+
+def kind_of(name: str) -> Kind:
+    """Return what a kind means; one that is not known is told by its name, so that it holds nothing else up."""
+    return KINDS.get(name) or Kind("E", f"did this: {name}")
+
+
 SEARCHED = frozenset({"search-type", "search-system", "operation", "batch"})
 """Kinds that are told by what was asked; how much of each type was shown is counted."""

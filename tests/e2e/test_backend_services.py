@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -20,6 +22,7 @@ from fhirclient.client import FHIRClient
 from joserfc.jwk import ECKey, RSAKey
 
 from fhir_server.wiring import clock, new_id
+from tests.support.data import ROOT
 from tests.support.nodes import Node, command, running_node
 
 KEYS: dict[str, RSAKey | ECKey] = {
@@ -219,3 +222,31 @@ def test_a_client_that_is_removed_is_out_within_a_second(guarded: Guarded) -> No
     assert status == 401
     again = ask(guarded, guarded.assertion(iss="leaver", sub="leaver"))
     assert again.json()["error"] == "invalid_client"
+
+
+def test_what_the_guide_says_can_be_copied(guarded: Guarded, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "guides" / "clients-and-tokens.md").read_text()
+    make_keys, sign_in = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (register,) = re.findall(
+        r"^fhir-server (client add [^`]*--jwks public[^`]*)```", page, re.MULTILINE
+    )
+    store = f"sqlite:{guarded.node.store}"
+    register = register.replace("\\\n", " ")
+    words = shlex.split(
+        register.replace("sqlite:ward.db", store).replace("--id loader", "--id copied")
+    )
+
+    def run(*arguments: str) -> str:
+        ran = subprocess.run(
+            arguments, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout.strip()
+
+    run(sys.executable, "-c", make_keys)
+    added = command(*words, cwd=tmp_path)
+    assert added.returncode == 0, added.stderr
+    token = run(sys.executable, "-c", sign_in.replace('"loader"', '"copied"'), guarded.node.url)
+
+    headers = {"authorization": f"Bearer {token}"}
+    assert httpx.get(f"{guarded.node.url}/Patient", headers=headers).status_code == 200
