@@ -21,7 +21,7 @@ SCOPES = (
 CAPABILITIES = (
     *("launch-ehr", "launch-standalone", "authorize-post"),
     *("client-public", "client-confidential-symmetric", "client-confidential-asymmetric"),
-    *("context-banner", "context-style", "context-ehr-patient", "context-ehr-encounter"),
+    *("context-banner", "context-ehr-patient", "context-ehr-encounter"),
     *("context-standalone-patient", "context-standalone-encounter"),
     *("sso-openid-connect", "permission-offline", "permission-online"),
 )
