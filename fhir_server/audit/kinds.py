@@ -49,6 +49,12 @@ KINDS = {
         type=(DICOM, "110114", "User Authentication"),
         subtype=(DICOM, "110123", "Logout"),
     ),
+    "token": Kind(
+        "E",
+        "got a token",
+        type=(DICOM, "110114", "User Authentication"),
+        subtype=(DICOM, "110122", "Login"),
+    ),
     "break-glass": Kind(
         "E",
         "opened the record in an emergency",
