@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.support.browser import running_browser
 from tests.support.nodes import running_node
-from tests.support.smart import PASSWORD, fill
+from tests.support.smart import CLINICIAN, PASSWORD, enrol
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_nobody_but_this_site_can_set_or_read_the_session(
     certificate: tuple[Path, Path], tmp_path: Path
 ) -> None:
     store = tmp_path / "fhir.db"
-    fill(store)
+    enrol(store, CLINICIAN)
     flags = ("--auth", "smart", "--tls-cert", str(certificate[0]), "--tls-key", str(certificate[1]))
     with running_node(store, *flags) as node, running_browser() as browser:
         context = browser.new_context(ignore_https_errors=True)
