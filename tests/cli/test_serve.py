@@ -106,6 +106,10 @@ def a_certificate(folder: Path) -> tuple[Path, Path]:
         (["--auth", "basic"], "auth: Input should be 'none' or 'smart'"),
         (["--auth", "smart"], "auth=smart and issuers=URL belong together"),
         (["--issuers", "https://a.example"], "auth=smart and issuers=URL belong together"),
+        (
+            ["--auth", "smart", "--issuers", "https://a.example", "--audit", "off"],
+            "audit=off is for auth=none alone",
+        ),
         (["--auth", "smart", "--issuers", "http://a.example"], "issuers: http://a.example is no"),
         (["--auth", "smart", "--issuers", "a.example"], "a URL with https://"),
         (
