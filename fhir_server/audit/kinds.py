@@ -49,6 +49,12 @@ KINDS = {
         type=(DICOM, "110114", "User Authentication"),
         subtype=(DICOM, "110123", "Logout"),
     ),
+    "permit": Kind(
+        "E",
+        "let an app have access",
+        type=(DICOM, "110113", "Security Alert"),
+        subtype=(DICOM, "110137", "User Security Attributes Changed"),
+    ),
     "break-glass": Kind(
         "E",
         "opened the record in an emergency",
