@@ -40,8 +40,8 @@ from fhir_server.rest.projection import Projector
 from fhir_server.rest.service import Limits, Service
 from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
+from fhir_server.search.defaults import PageSizes
 from fhir_server.search.indexing import Extractor
-from fhir_server.search.query import PageSizes
 from fhir_server.settings import (
     PREFIX,
     LogLevel,
