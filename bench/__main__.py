@@ -12,8 +12,19 @@ from bench import core, growth, http
 from bench.figures import Figure, as_markdown, save
 from bench.servers import ROOT
 
-NAMES = ("load", "read", "search", "create", "bundle", "count", "growth", "validation", "start")
-OF_LARGE = {"read", "search", "count"}
+NAMES = (
+    "load",
+    "read",
+    "audit",
+    "search",
+    "create",
+    "bundle",
+    "count",
+    "growth",
+    "validation",
+    "start",
+)
+OF_LARGE = {"read", "audit", "search", "count"}
 """What is measured on the large store."""
 
 
@@ -61,6 +72,7 @@ def measure(names: set[str], given: argparse.Namespace, folder: Path) -> list[Fi
         figures += core.load(given.resources, large)
     steps: dict[str, Callable[[], Figure | list[Figure]]] = {
         "read": lambda: http.read_by_id(large, folder, given.seconds),
+        "audit": lambda: http.audited_reads(large, folder, given.seconds),
         "search": lambda: http.search_page(large, folder, given.seconds),
         "count": lambda: core.count_of_a_term(large),
         "growth": lambda: growth.growth(given.sizes),

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+import os
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from getpass import getuser
+from hashlib import blake2b
 from pathlib import Path
 
 import httpx2
 
+from fhir_server.audit.event import Agent, Event, decoded, encoded
+from fhir_server.auth.server.server import (
+    AuthorizationServer,
+    authorization_server,
+    new_secret,
+)
+from fhir_server.auth.server.signing import SECRET
 from fhir_server.bulk.loading import Batch, Loader, Tally, batches, prepared, worker_count, workers
 from fhir_server.bulk.preparing import Rejected, indexing_by, preparation
 from fhir_server.bulk.putting import parameters_in, put_all
@@ -19,6 +36,7 @@ from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import InForce, Register, opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
+from fhir_server.demonstration.accounts import accounts
 from fhir_server.demonstration.generation import platform
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Key, Resource
@@ -27,6 +45,7 @@ from fhir_server.interactions.drafting import laid_down, prepare
 from fhir_server.interactions.outcomes import Saved
 from fhir_server.interactions.transaction import transaction
 from fhir_server.policy.visibility import Visibility
+from fhir_server.rules import enforcement
 from fhir_server.search.catalogue import unpacked
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import IndexRecord
@@ -37,24 +56,31 @@ from fhir_server.storage.sqlite.cataloguing import catalogue_in
 from fhir_server.storage.sqlite.emptying import empty_store
 from fhir_server.storage.sqlite.reindexing import People, reindex
 from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
-from fhir_server.storage.sqlite.store import open_store
-from fhir_server.wiring import clock, enforcement, new_id
+from fhir_server.storage.sqlite.verifying import Broken, Reached, verified
+from fhir_server.wiring import clock, new_id, opened_store, site_of
 
 __all__ = [
+    "Broken",
     "Finding",
     "Progress",
+    "Reached",
+    "authorization",
+    "demonstration_passwords",
     "empty",
     "load_demonstration",
     "load_into_store",
     "load_opt_outs",
     "opt_outs",
+    "recorded_events",
     "reindexing",
     "scrubbing",
     "send_to_server",
+    "verifying",
 ]
 
 SECONDS_TO_ANSWER = 60
 DEMONSTRATION_SEED = 1
+EVENTS_TOGETHER = 1_000
 MOST = 100_000
 """Entries of a transaction that is loaded."""
 
@@ -69,9 +95,7 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
     keep_invalid: bool = False,
 ) -> None:
     """Load files into the store; go on where a load of them was cut off. Raise FhirError or OSError."""
-    path = settings.store_path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = State.at(path.with_name(path.name + ".load.json"))
+    state = State.at(_state_file(settings))
     base_url = _base_url(settings)
     number = worker_count(processes)
     folder = definitions_folder()
@@ -80,23 +104,34 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
         report(batch.source, problems)
         state.reached(batch.source, batch.items[-1].line, len(batch.items))
 
-    async with _open(settings) as store:
+    async with opened_store(settings, enforcement()) as store:
         register = await _opened(store, settings)
         loader = Loader(store, register, _transact(store, register, base_url), done, tally)
+        await _tell(store, f"{len(sources)} files are being loaded")
         with workers(
             number, folder, base_url, settings.time_zone, keep_invalid=keep_invalid
         ) as pool:
             found = batches(sources, state)
             stream = prepared(pool, number, found, lambda: parameters_in(register.current))
             await loader.run(stream)
+        await _tell(store, f"{tally.written} resources were loaded")
     state.finished()
 
 
-def _open(settings: Settings) -> AbstractAsyncContextManager[Store]:
-    """Open the store of the settings."""
-    return open_store(
-        settings.store_path, clock=clock, enforcement=enforcement(), zone=settings.time_zone
-    )
+async def _tell(store: Store, note: str) -> None:
+    """Log what a command does, where the log has begun: of a store that is served with audit."""
+    if (await store.audit_log.extent()).last:
+        event = Event(clock(), "load", agent=_person(), note=note)
+        await store.audit_log.append(encoded(event), durable=True)
+
+
+def _person() -> Agent:
+    try:
+        name = getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that has no name.
+        name = str(os.getuid())
+    return Agent("urn:fhir-server:command-line", name)
 
 
 async def _opened(store: Store, settings: Settings) -> Register:
@@ -144,14 +179,23 @@ def _transact(
     return transact
 
 
+def _state_file(settings: Settings) -> Path:
+    """Return where it is noted how far a load has come."""
+    if settings.is_in_a_file:
+        path = settings.store_path
+    else:
+        digest = blake2b(settings.store_name.encode(), digest_size=4).hexdigest()
+        path = Path("data", f"mongo-{digest}").absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(path.name + ".load.json")
+
+
 async def load_demonstration(settings: Settings, *, patients: int, trusts: int) -> int:
     """Load the synthetic platform, as of today, and return how many resources it has; raise FhirError."""
     today = datetime.fromtimestamp(clock() / 1_000_000, UTC).date()
-    path = settings.store_path
-    path.parent.mkdir(parents=True, exist_ok=True)
     made_with = preparation(definitions_folder(), _base_url(settings), settings.time_zone)
     resources = platform(seed=DEMONSTRATION_SEED, trusts=trusts, patients=patients, today=today)
-    async with _open(settings) as store:
+    async with opened_store(settings, enforcement()) as store:
         register = await _opened(store, settings)
         made_with = indexing_by(made_with, parameters_in(register.current))
         drafts = [
@@ -161,16 +205,44 @@ async def load_demonstration(settings: Settings, *, patients: int, trusts: int) 
     return len(drafts)
 
 
+async def demonstration_passwords(settings: Settings) -> Sequence[tuple[str, str]]:
+    """Give the people of the synthetic platform new passwords, and return these by name; raise FhirError."""
+    given = [(each, new_secret()[:20]) for each in accounts()]
+    async with authorization(settings) as server:
+        for user, password in given:
+            await server.accounts.remove(user.subject, now=clock())
+            await server.accounts.add(user.subject, password, user, now=clock())
+    return [(user.subject, password) for user, password in given]
+
+
 async def load_opt_outs(settings: Settings, numbers: Collection[str], *, as_of: int) -> OptOuts:
     """Put a register of NHS numbers in place of the one in the store; raise FhirError."""
-    async with _open(settings) as store:
-        return await store.replace_opt_outs(numbers, as_of=as_of)
+    async with opened_store(settings, enforcement()) as store:
+        known = await store.replace_opt_outs(numbers, as_of=as_of)
+        await _tell(store, f"a register of {known.number} opt-outs was loaded")
+        return known
 
 
 async def opt_outs(settings: Settings) -> OptOuts | None:
     """Return what register of opt-outs the store has; raise FhirError."""
-    async with _open(settings) as store:
+    async with opened_store(settings) as store:
         return await store.opt_outs()
+
+
+@asynccontextmanager
+async def authorization(settings: Settings) -> AsyncIterator[AuthorizationServer]:
+    """Yield the authorization server of the store, which may be in use; made if absent. Raise FhirError."""
+    async with opened_store(settings) as store:
+        yield authorization_server(
+            site_of(settings),
+            store.key_values,
+            secret=await store.secret(SECRET),
+            fetch=_fetch_nothing,
+        )
+
+
+async def _fetch_nothing(_: str) -> None:
+    """Stand for the network: a command asks nobody."""
 
 
 async def send_to_server(
@@ -195,6 +267,20 @@ def scrubbing(settings: Settings) -> Iterator[Progress | Finding]:
         unsettled=unsettled,
         enforcement=enforcement(),
     )
+
+
+def verifying(settings: Settings) -> Iterator[Reached | Broken]:
+    """Yield how far the audit log is sound, and the first place where it is not; raise FhirError."""
+    yield from verified(settings.store_path)
+
+
+async def recorded_events(settings: Settings, *, after: int) -> AsyncIterator[tuple[int, Event]]:
+    """Yield the events of the audit log that follow a number, each with its own; raise FhirError."""
+    async with opened_store(settings) as store:
+        while entries := await store.audit_log.entries(after, EVENTS_TOGETHER):
+            for number, entry in enumerate(entries, after + 1):
+                yield number, decoded(entry)
+            after += len(entries)
 
 
 def reindexing(settings: Settings) -> Iterator[Progress]:

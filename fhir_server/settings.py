@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fhir_server.auth.addresses import is_loopback, is_safe
+from fhir_server.auth.identity.registrations import Registration, read_registrations
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.search.defaults import DEFAULT_ZONE, PAGE_SIZES
 
@@ -24,6 +26,7 @@ PREFIX = "/fhir"
 """Where the FHIR base is below the origin."""
 
 _SCHEME = "sqlite:"
+_MONGO = ("mongodb://", "mongodb+srv://")
 
 
 class Settings(BaseSettings):
@@ -34,7 +37,8 @@ class Settings(BaseSettings):
     )
 
     store: str = Field(
-        default="sqlite:data/fhir.db", description="where resources are kept: sqlite:PATH"
+        default="sqlite:data/fhir.db",
+        description="where resources are kept: sqlite:PATH, or mongodb://HOST/DATABASE",
     )
     host: str = Field(default="127.0.0.1", description="address to listen at")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen at; 0: a free one")
@@ -45,8 +49,8 @@ class Settings(BaseSettings):
         default=None, description="the FHIR base as clients see it; else told from the Host header"
     )
     auth: Literal["none", "smart"] = Field(
-        default="none",
-        description="who may call: `none` lets everyone, and binds loopback alone; `smart` wants a token",
+        default="smart",
+        description="who may call: `smart` wants a token; `none` lets everyone, and binds loopback alone",
     )
     issuers: Names = Field(
         default=(), description="issuers of tokens that are trusted, URLs with commas between them"
@@ -55,9 +59,23 @@ class Settings(BaseSettings):
         default="auto",
         description="the built-in authorization server; auto: on with auth=smart unless issuers are given",
     )
+    identity_providers: Path | None = Field(
+        default=None,
+        description="identity providers that sign people in for the built-in authorization server, a JSON file",
+    )
     default_purpose: str | None = Field(
         default=None,
         description="purpose of use of tokens that name none, a code of v3-ActReason; else they are refused",
+    )
+    default_role: str | None = Field(
+        default=None,
+        description="role of users' tokens that name none, a code such as R8000; else they are refused",
+    )
+    programmes: Path | None = Field(
+        default=None, description="register of programmes with a legal basis of their own, JSON"
+    )
+    break_glass_minutes: int = Field(
+        default=30, ge=1, le=60, description="minutes for which an emergency grant is good at most"
     )
     opt_out_days: int = Field(
         default=21, ge=1, le=365, description="days for which the register of opt-outs is good"
@@ -135,8 +153,11 @@ class Settings(BaseSettings):
     @field_validator("store")
     @classmethod
     def _is_served(cls, value: str) -> str:
+        if value.startswith(_MONGO) and urlsplit(value).netloc:
+            return value
         if not value.startswith(_SCHEME) or value == _SCHEME:
-            raise ValueError("this server keeps its store in SQLite: sqlite:PATH")
+            # Not repeated: it may hold a password.
+            raise ValueError("a store is sqlite:PATH or mongodb://HOST/DATABASE")
         return value
 
     @field_validator("base_url")
@@ -154,6 +175,13 @@ class Settings(BaseSettings):
             raise ValueError(f"{unsafe[0]} is no issuer: this is a URL with https://")
         return value
 
+    @field_validator("identity_providers")
+    @classmethod
+    def _is_read(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            registrations_in(value)
+        return value
+
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
         local = is_loopback(self.host)
@@ -164,6 +192,8 @@ class Settings(BaseSettings):
             )
         if self.auth == "none" and (self.issuers or self.authorization_server == "on"):
             raise ValueError("issuers and authorization_server belong to auth=smart")
+        if self.identity_providers is not None and not self.has_authorization_server:
+            raise ValueError("identity_providers are for the built-in authorization server")
         if self.audit == "off" and self.auth != "none":
             raise ValueError(
                 "audit=off is for auth=none alone: who reads records of people is recorded"
@@ -187,8 +217,21 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def is_in_a_file(self) -> bool:
+        """Whether the store is a file of this machine."""
+        return self.store.startswith(_SCHEME)
+
+    @property
+    def store_name(self) -> str:
+        """The store as people may read it: without user, password and options."""
+        if self.is_in_a_file:
+            return self.store
+        parts = urlsplit(self.store)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
     def store_path(self) -> Path:
-        """The file of the store."""
+        """The file of a store that is in one."""
         return Path(self.store.removeprefix(_SCHEME)).expanduser().absolute()
 
     @property
@@ -235,6 +278,14 @@ class Settings(BaseSettings):
             f"FHIR_{name.upper()}": ",".join(value) if isinstance(value, list) else str(value)
             for name, value in given.items()
         }
+
+
+def registrations_in(path: Path) -> Mapping[str, Registration]:
+    """Return the identity providers in a file; raise ValueError."""
+    try:
+        return read_registrations(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def definitions_folder() -> Path:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import get_running_loop
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from hashlib import blake2b
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import count
+from os import urandom
 from time import time_ns
 from typing import TYPE_CHECKING, Any, assert_never, get_args
-from uuid import uuid4  # noqa: TID251 - ids begin here
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,6 +18,8 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fhir_server
+from fhir_server.audit.publishing import Publisher
+from fhir_server.audit.resource import Origin
 from fhir_server.audit.trail import Trail
 from fhir_server.auth.caller import Callers
 from fhir_server.auth.server.site import Site
@@ -26,12 +27,9 @@ from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
-from fhir_server.fhir.errors import FhirError
+from fhir_server.fhir.errors import FhirError, Unavailable
 from fhir_server.fhir.instants import instant
-from fhir_server.policy.decision import Enforcement, Policy
-from fhir_server.policy.disclosure import Disclosure
-from fhir_server.policy.labels import read_labels
-from fhir_server.policy.purposes import Purposes, read_purposes
+from fhir_server.policy.decision import Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.cors import CrossOrigin
@@ -40,6 +38,7 @@ from fhir_server.rest.projection import Projector
 from fhir_server.rest.service import Limits, Service
 from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
+from fhir_server.rules import disclosure, enforcement
 from fhir_server.search.defaults import PageSizes
 from fhir_server.search.indexing import Extractor
 from fhir_server.settings import (
@@ -48,7 +47,7 @@ from fhir_server.settings import (
     Settings,
     definitions_folder,
     parameters_folder,
-    policy_folder,
+    registrations_in,
 )
 from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
@@ -65,9 +64,6 @@ STEPS_AT_START = 4
 LOOKED_FOR = 0.5
 """Seconds between two looks for search parameters that others wrote."""
 
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
-"""The identifier system by which several Patient resources are one person."""
-
 _HOUR = 3_600_000_000
 _LEVELS = get_args(LogLevel)
 
@@ -78,8 +74,10 @@ def clock() -> int:
 
 
 def new_id() -> str:
-    """Return a fresh logical id."""
-    return str(uuid4())
+    """Return a fresh logical id: a random UUID, for a third of what its class takes."""
+    digits = urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def application(settings: Settings) -> Node:
@@ -116,29 +114,21 @@ class Node:
         """Keep the store open from start-up to shutdown."""
         await receive()
         try:
-            path = self.settings.store_path
-            path.parent.mkdir(parents=True, exist_ok=True)
             async with (
-                open_store(
-                    path,
-                    clock=clock,
-                    seconds=self.settings.search_seconds,
-                    enforcement=enforcement(),
-                    zone=self.settings.time_zone,
-                ) as store,
+                opened_store(self.settings, enforcement()) as store,
                 trust_of(self.settings, store) as trust,
             ):
-                backfill = await self._build(store, trust)
-                async with working(backfill, event_log(self.settings)):
+                backfill, publisher = await self._build(store, trust)
+                async with working(backfill, publisher, event_log(self.settings)):
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
         except (FhirError, OSError, ValueError) as error:
-            self.failure = f"the store {self.settings.store} does not open: {error}"
+            self.failure = f"the store {self.settings.store_name} does not open: {error}"
             await send({"type": "lifespan.startup.failed", "message": self.failure})
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _build(self, store: Store, trust: Trust | None) -> Backfill:
+    async def _build(self, store: Store, trust: Trust | None) -> tuple[Backfill, Publisher | None]:
         registry = CollectorRegistry()
         callers = None if trust is None else trust.callers
         service = await service_of(self.settings, store, callers)
@@ -157,37 +147,71 @@ class Node:
             prefix=PREFIX,
             call=service.call_at if callers is None else None,
             clock=clock,
+            signs_in=trust is not None and trust.server is not None,
         )
         web = web_application(about, ready=store.now, registry=registry)
         if trust is not None and trust.server is not None:
             # Here, since a node without it needs none of it, and would start later.
+            from fhir_server.web.authorization.desk import desk_of  # noqa: PLC0415
+            from fhir_server.web.authorization.pages import pages  # noqa: PLC0415
             from fhir_server.web.oauth import add_oauth  # noqa: PLC0415
 
             add_oauth(web, trust.server, clock)
+            web.include_router(pages(await desk_of(trust.server, service, trust.providers)))
         self._web = web
-        return backfill
+        return backfill, service.publisher
+
+
+def opened_store(
+    settings: Settings, rules: Enforcement | None = None
+) -> AbstractAsyncContextManager[Store]:
+    """Open the store that the settings name; raise Unavailable. Without `rules` no denials are kept."""
+    if settings.is_in_a_file:
+        path = settings.store_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open_store(
+            path,
+            clock=clock,
+            seconds=settings.search_seconds,
+            enforcement=rules,
+            zone=settings.time_zone,
+        )
+    try:
+        # Here, since a node on SQLite needs none of it, and would start later.
+        from fhir_server.storage.mongo import store as mongo  # noqa: PLC0415
+    except ImportError:
+        raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
+    return mongo.open_store(
+        settings.store, clock=clock, seconds=settings.search_seconds, enforcement=rules
+    )
 
 
 @asynccontextmanager
-async def working(backfill: Backfill, tell: Tell) -> AsyncIterator[None]:
-    """Index by new search parameters beside the requests until the block ends."""
-    task = asyncio.create_task(_work(backfill, tell))
+async def working(
+    backfill: Backfill, publisher: Publisher | None, tell: Tell
+) -> AsyncIterator[None]:
+    """Index by new search parameters and make AuditEvents, beside the requests, until the block ends."""
+    steps = {"backfill_failed": lambda: backfill.step(clock())}
+    if publisher is not None:
+        steps["publishing_failed"] = publisher.in_passing
+    tasks = [asyncio.create_task(_work(step, failed, tell)) for failed, step in steps.items()]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         with suppress(FhirError):
             await backfill.release()
 
 
-async def _work(backfill: Backfill, tell: Tell) -> None:
+async def _work(step: Callable[[], Awaitable[bool]], failed: str, tell: Tell) -> None:
     while True:
         try:
-            busy = await backfill.step(clock())
+            busy = await step()
         except Exception as problem:  # noqa: BLE001 - whatever it was, the next attempt may fare better
-            tell("backfill_failed", {"level": "error", "problem": type(problem).__name__})
+            tell(failed, {"level": "error", "problem": type(problem).__name__})
             busy = False
         await asyncio.sleep(0 if busy else LOOKED_FOR)
 
@@ -202,7 +226,14 @@ async def trust_of(settings: Settings, store: Store) -> AsyncIterator[Trust | No
     from fhir_server.auth.trust import trusting  # noqa: PLC0415
 
     site = site_of(settings) if settings.has_authorization_server else None
-    async with trusting(settings.issuers, settings.meant_for, site=site, store=store) as trust:
+    path = settings.identity_providers
+    async with trusting(
+        settings.issuers,
+        settings.meant_for,
+        site=site,
+        store=store,
+        registrations={} if path is None else registrations_in(path),
+    ) as trust:
         yield trust
 
 
@@ -212,31 +243,19 @@ def site_of(settings: Settings) -> Site:
     return Site(settings.issuer, fhir_base, settings.meant_for)
 
 
-def enforcement() -> Enforcement:
-    """Return what a store keeps denials by."""
-    known = definitions_in(definitions_folder())
-    personal = frozenset(known.compartments["Patient"]) | {"Patient"}
-    tables = [(policy_folder() / name).read_bytes() for name in ("purposes.json", "labels.json")]
-    policy = Policy(read_purposes(tables[0]), labels=read_labels(tables[1]))
-    digest = int.from_bytes(blake2b(b"".join(tables), digest_size=7).digest())
-    return Enforcement(policy, known.resource_types, personal, NHS_NUMBER, digest)
-
-
-def _purposes() -> Purposes:
-    return read_purposes((policy_folder() / "purposes.json").read_bytes())
-
-
 async def service_of(settings: Settings, store: Store, callers: Callers | None = None) -> Service:
     """Return what the FHIR API works with; with `callers` nothing is seen without a token."""
     known = definitions_in(definitions_folder())
     base_url = settings.base_url or settings.origin + PREFIX
+    register = await opened_register(
+        store, Extractor(known, zone=settings.time_zone, base_url=base_url), parameters_folder()
+    )
+    trail = _trail(settings, store)
     return Service(
         store=store,
         definitions=known,
         validator=Validator(known),
-        register=await opened_register(
-            store, Extractor(known, zone=settings.time_zone, base_url=base_url), parameters_folder()
-        ),
+        register=register,
         projector=Projector(known),
         sight=_sight_without_token(settings),
         clock=clock,
@@ -248,10 +267,11 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         started=clock(),
         base_url=settings.base_url,
         callers=callers,
-        disclosure=None
-        if callers is None
-        else Disclosure(_purposes(), settings.default_purpose, settings.opt_out_days),
-        trail=_trail(settings, store),
+        disclosure=None if callers is None else disclosure(settings),
+        trail=trail,
+        publisher=None
+        if trail is None
+        else Publisher(store, register, Origin(base_url, await store.secret("audit-event"))),
         limits=Limits(
             body=settings.max_body,
             entries=settings.max_entries,
@@ -307,7 +327,7 @@ def event_log(settings: Settings) -> Tell:
 
 def _request_ids() -> Callable[[], str]:
     """Return names for requests, unique among processes: a name per process and a number."""
-    name, numbers = uuid4().hex[:12], count(1)
+    name, numbers = urandom(6).hex(), count(1)
     return lambda: f"{name}-{next(numbers)}"
 
 

@@ -51,6 +51,7 @@ class Claims(msgspec.Struct, frozen=True):
     purpose: str | None = None
     jti: str | None = None
     grant: str | None = None
+    programme: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +130,5 @@ def _access(said: Claims) -> Access:
         organisation=said.organisation,
         role=said.role,
         purpose=said.purpose,
+        programme=said.programme,
     )

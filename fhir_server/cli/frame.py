@@ -15,7 +15,12 @@ COMMANDS = {
     "load": "load files of resources into the store, or into a running server",
     "check": "check the store: index, versions and histories",
     "reindex": "index the store anew",
+    "audit": "verify the audit log, or export it",
     "optout": "load the register of people who opted out, or tell how old it is",
+    "client": "register the apps and services that may get tokens, list or remove them",
+    "user": "keep the accounts of people who sign in here",
+    "token": "print a token for development",
+    "keys": "list or change the keys that tokens are signed with",
     "reset": "delete everything in the store",
 }
 """Each is a module of this package by the same name, with `configure(parser)` and `run(arguments)`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.resource import Resource
@@ -18,6 +18,8 @@ _SECURITY_SERVICES = "http://terminology.hl7.org/CodeSystem/restful-security-ser
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _WHOLE = frozenset(("_filter", "_text", "_content"))
 """Parameters that are served, and have no expression: they look at all of a resource."""
+
+_WRITING = frozenset({"create", "update", "patch", "delete"})
 
 _CONDITIONAL = (
     ("create", {"conditionalCreate": True}),
@@ -32,13 +34,21 @@ class Interactions:
     """The codes of the interactions that are served on each type, and on the whole system.
 
     `compartments` tells whether searches in these are served; `operations` gives those of a type, the URL
-    of the definition by name.
+    of the definition by name, `everywhere` those of the system and of each type. Of the `read_only` types nothing is written.
     """
 
     each_type: tuple[str, ...]
     system: tuple[str, ...]
     compartments: bool = False
     operations: Callable[[str], Mapping[str, str]] = lambda _: {}
+    everywhere: Mapping[str, str] = field(default_factory=dict)
+    read_only: frozenset[str] = frozenset()
+
+    def of_type(self, name: str) -> tuple[str, ...]:
+        """Return those that are served on one type."""
+        if name not in self.read_only:
+            return self.each_type
+        return tuple(each for each in self.each_type if each not in _WRITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,7 @@ def capability_statement(
                     for name in names
                 ],
                 "interaction": [{"code": each} for each in interactions.system],
+                **_operations(interactions.everywhere),
                 **_compartments(definitions, interactions, names),
             }
         ],
@@ -139,28 +150,33 @@ def _of_type(
     revincludes: Sequence[str],
 ) -> Resource:
     """Return what is served on one type; an empty list is left out, as JSON in FHIR demands."""
+    served = interactions.of_type(name)
     told: Resource = {
         "type": name,
         "profile": _PROFILE + name,
-        "interaction": [{"code": each} for each in interactions.each_type],
+        "interaction": [{"code": each} for each in served],
         "versioning": "versioned-update",
-        "readHistory": "vread" in interactions.each_type,
-        "updateCreate": "update" in interactions.each_type,
+        "readHistory": "vread" in served,
+        "updateCreate": "update" in served,
     }
     for code, claim in _CONDITIONAL:
-        if code in interactions.each_type:
+        if code in served:
             told |= claim
     told["referencePolicy"] = ["literal", "logical"]
-    if "search-type" in interactions.each_type:
+    if "search-type" in served:
         told["searchInclude"] = ["*", *includes]
         told["searchRevInclude"] = ["*", *revincludes]
         told["searchParam"] = [
             {"name": each.code, "definition": each.url, "type": each.type}
             for each in served_parameters(definitions, name)
         ]
-    operations = sorted(interactions.operations(name).items())
-    told["operation"] = [{"name": each, "definition": url} for each, url in operations]
+    told |= _operations(interactions.operations(name))
     return {key: value for key, value in told.items() if value not in ([], None)}
+
+
+def _operations(urls: Mapping[str, str]) -> Resource:
+    told = [{"name": name, "definition": url} for name, url in sorted(urls.items())]
+    return {"operation": told} if told else {}
 
 
 def served_parameters(definitions: Definitions, resource_type: str) -> Sequence[SearchParameter]:

@@ -1,7 +1,7 @@
 """Bundles as bytes: stored resources are spliced in as they are, nothing is written anew.
 
 https://hl7.org/fhir/R4/bundle.html. Entries are msgspec structs, not dataclasses, and those of a page of a search are
-bytes at once: it has up to a thousand.
+written at once: it has up to a thousand.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from fhir_server.fhir.resource import Key
+from fhir_server.fhir.resource import Stored
 
 BundleKind = Literal["searchset", "history", "transaction-response", "batch-response"]
 SearchMode = Literal["match", "include", "outcome"]
@@ -62,11 +62,15 @@ def bundle_bytes(  # noqa: PLR0913  the elements of a Bundle
     *,
     id: str,  # noqa: A002  FHIR's own word
     last_updated: str,
-    entries: Iterable[Entry | bytes],
+    entries: Iterable[Entry] = (),
+    found: Iterable[bytes] = (),
     total: int | None = None,
     links: Iterable[Link] = (),
 ) -> bytes:
-    """Return a Bundle; `last_updated` is an instant, and what is None or empty is left out."""
+    """Return a Bundle; `last_updated` is an instant, and what is None or empty is left out.
+
+    `found` are the pieces of `found_entries`, which come before the other entries.
+    """
     parts = [
         b'{"resourceType":"Bundle","id":%b,"meta":{"lastUpdated":%b},"type":"%b"'
         % (_text(id), _text(last_updated), kind.encode())
@@ -76,24 +80,28 @@ def bundle_bytes(  # noqa: PLR0913  the elements of a Bundle
     linked = b",".join([_link(each) for each in links])
     if linked:
         parts.append(b',"link":[%b]' % linked)
-    listed = b",".join([each if isinstance(each, bytes) else _entry(each) for each in entries])
+    listed = [*found, *[b"," + _entry(each) for each in entries]]
     if listed:
-        parts += (b',"entry":[', listed, b"]")
+        listed[0] = b',"entry":[' + listed[0][1:]
+        parts += listed
+        parts.append(b"]")
     parts.append(b"}")
     return b"".join(parts)
 
 
-def found_entries(
-    base_url: str, found: Iterable[tuple[Key, bytes]], mode: SearchMode
-) -> list[bytes]:
-    """Return the entries of resources that a search found on this server, below `base_url`."""
-    # Nothing in a type or an id is escaped in JSON.
-    head = b'{"fullUrl":' + _text(base_url + "/")[:-1]
+def found_entries(base_url: str, found: Iterable[Stored], mode: SearchMode) -> list[bytes]:
+    """Return the entries of resources that a search found below `base_url`: pieces, a comma before each entry.
+
+    The bytes of a resource are a piece by themselves, so that they are copied once: into the Bundle.
+    """
+    head = ',{"fullUrl":' + _text(base_url + "/").decode()[:-1]
     tail = b",%b}" % _SEARCH[mode]
-    return [
-        b'%b%b/%b","resource":%b%b' % (head, key.type.encode(), key.id.encode(), resource, tail)
-        for key, resource in found
-    ]
+    pieces: list[bytes] = []
+    for each in found:
+        # Nothing in a type or an id is escaped in JSON.
+        place = f'{head}{each.key.type}/{each.key.id}","resource":'
+        pieces += (place.encode(), each.body or b"", tail)
+    return pieces
 
 
 def _link(link: Link) -> bytes:

@@ -18,15 +18,17 @@ class Issue:
     expression: str | None = None
 
 
-def operation_outcome(issues: Iterable[Issue]) -> Resource:
-    """Return the issues as a resource."""
-    return {"resourceType": "OperationOutcome", "issue": [_as_element(each) for each in issues]}
+def operation_outcome(issues: Iterable[Issue], details: Resource | None = None) -> Resource:
+    """Return the issues as a resource; `details` is a CodeableConcept that holds of all of them."""
+    found = [_as_element(each, details) for each in issues]
+    return {"resourceType": "OperationOutcome", "issue": found}
 
 
-def _as_element(issue: Issue) -> Resource:
+def _as_element(issue: Issue, details: Resource | None) -> Resource:
     element: Resource = {
         "severity": issue.severity,
         "code": issue.code,
+        **({"details": details} if details else {}),
         "diagnostics": _shown(issue.diagnostics),
     }
     if issue.expression:

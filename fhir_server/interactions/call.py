@@ -8,8 +8,11 @@ from dataclasses import dataclass, field, replace
 from fhir_server.audit.trail import Recording
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
-from fhir_server.fhir.errors import Forbidden, InsufficientScope
+from fhir_server.fhir.errors import Forbidden, InsufficientScope, MethodNotAllowed
+from fhir_server.fhir.resource import Resource
+from fhir_server.policy.criteria import SearchReader
 from fhir_server.policy.decision import Audience
+from fhir_server.policy.disclosure import Disclosure
 from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
@@ -18,6 +21,9 @@ from fhir_server.search.indexing import Extractor
 from fhir_server.storage.contract import Store, WriteOp, WriteResult
 
 _WRITING = frozenset("cud")
+
+AUDIT_EVENT = "AuditEvent"
+"""What is made of the log; where nothing is recorded it is a type as any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,11 @@ class Call:
     `sight` is what may be seen. With `rights` it is nothing until an interaction says what it needs, by `to`;
     without them the caller may do everything with what is in sight. To an `audience` what people denied it is hidden;
     it `only_reads` where its purpose is one that opt-outs bind: whether a write is refused would tell of whom.
+    In an `emergency` it sees the records of these patients. `disclosure` says by what the caller was judged; a call is
+    `rounded` where it tells numbers alone, and not the exact ones.
     `lenient` is `Prefer: handling=lenient`: unknown search parameters are left out instead of refused.
-    `recording` is what its writes are logged as, None where nothing is.
+    `recording` is what its writes are logged as, None where nothing is. `hidden` are types that nobody sees who asks
+    for this purpose. `provenance` was sent along, and is written with what is written.
     """
 
     store: Store
@@ -45,9 +54,14 @@ class Call:
     rights: Rights | None = None
     audience: Audience | None = None
     only_reads: bool = False
+    emergency: frozenset[str] = frozenset()
+    disclosure: Disclosure | None = None
+    rounded: bool = False
     needs: str = ""
     page_sizes: PageSizes = PAGE_SIZES
     recording: Recording | None = None
+    hidden: frozenset[str] = frozenset()
+    provenance: Resource | None = None
     _narrowed: dict[str, Call] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
@@ -62,9 +76,12 @@ class Call:
         `letters` are of SMART's `cruds`; without types it is about all that may be seen. Where an interaction
         runs within another, what either needs bounds both.
         """
+        writes = not _WRITING.isdisjoint(letters)
+        if writes and self.recording is not None and AUDIT_EVENT in types:
+            raise _made_here()
         if self.rights is None:
             return self
-        if self.only_reads and not _WRITING.isdisjoint(letters):
+        if self.only_reads and writes:
             raise Forbidden(
                 "Nothing is written for the token's purpose of use: it may read and search"
             )
@@ -78,17 +95,61 @@ class Call:
             raise _insufficient(narrowed, lacking[0] if lacking else ALL_TYPES)
         return narrowed
 
+    def counting(self, *types: str) -> Call:
+        """Return the call of a search for a number alone; raise as `to` does.
+
+        Where records of these types are not disclosed to the caller, their number may be, and the call is rounded.
+        """
+        counted = None if self.rights is None else self.rights.counted
+        if counted is None or self.rights is None or not types:
+            return self.to("s", *types)
+        if not _lacking(types, self.rights.sight("s")) or _lacking(types, counted):
+            return self.to("s", *types)
+        return replace(self, sight=_asked(self, counted), needs="s", rounded=True)
+
+
+def _lacking(types: Sequence[str], sight: Visibility) -> bool:
+    return sight.types == frozenset() or not all(map(sight.permits_type, types))
+
 
 def _narrowed(call: Call, rights: Rights, letters: str) -> Call:
     needs = "".join(each for each in LETTERS if each in letters or each in call.needs)
-    sight = rights.sight(needs)
-    if call.audience is not None:
-        sight = sight.of_audience(call.audience, at=call.now)
-    return replace(call, sight=sight, needs=needs)
+    if rights.narrowed is not None:
+        rights = rights.read_by(SearchReader(call.definitions, call.extractor, call.base_url))
+    return replace(call, sight=_asked(call, rights.sight(needs)), needs=needs)
 
 
-def _insufficient(call: Call, resource_type: str) -> InsufficientScope:
+def _asked(call: Call, sight: Visibility) -> Visibility:
+    """Return what of a sight the call's audience sees."""
+    if call.hidden:
+        sight = sight.of_types(call.definitions.resource_types - call.hidden)
+    if call.audience is None:
+        return sight
+    return sight.of_audience(call.audience, at=call.now, emergency=call.emergency)
+
+
+def _made_here() -> MethodNotAllowed:
+    told = "AuditEvents are made by this server alone: they are read and searched, never written, changed or deleted."
+    return MethodNotAllowed(told, ("GET", "HEAD", "OPTIONS"))
+
+
+def _insufficient(call: Call, resource_type: str) -> Forbidden:
+    rights = call.rights
+    if (
+        rights is not None
+        and rights.counted is not None
+        and rights.counted.permits_type(resource_type)
+    ):
+        return Forbidden(
+            "Records of people are not disclosed for the token's purpose of use: ask for their number with "
+            "_summary=count, or with a token of a programme that is registered for records"
+        )
     told = f"This needs a scope such as user/{resource_type}.{call.needs}, which the token has not."
-    if call.rights is not None and call.rights.narrowed:
-        told += " Scopes with search parameters (`?…`) give no rights here."
+    if rights is not None and rights.narrowed is not None:
+        told += (
+            " A scope whose search parameters (`?…`) are none of its type, or ask for more than the resource's own"
+            " content, gives no right."
+        )
+    if rights is not None and rights.role is not None:
+        told += f" Scopes give no more than the caller's role does: {rights.role}."
     return InsufficientScope(told)

@@ -40,6 +40,9 @@ class Included:
     issues: tuple[Issue, ...] = ()
 
 
+NOTHING = Included()
+
+
 @dataclass(frozen=True, slots=True)
 class _Links:
     """The includes that apply to a row: forward (`_include`) and backward (`_revinclude`)."""
@@ -66,8 +69,6 @@ async def follow(
     most: int = MOST_INCLUDED,
 ) -> Included:
     """Return what the matches include, each resource once; where something is cut off, an issue tells."""
-    if not (includes or revincludes):
-        return Included(())
     links = _Links(tuple(includes), tuple(revincludes))
     found: dict[Key, Row] = {}
     seen = {row.stored.key for row in matches}

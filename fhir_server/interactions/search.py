@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
 
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import check_type
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.contained import drawn_out, referring
-from fhir_server.interactions.including import follow
+from fhir_server.interactions.counting import as_told, check_countable
+from fhir_server.interactions.including import NOTHING, follow
 from fhir_server.search.compartments import within
 from fhir_server.search.listing import Expected
 from fhir_server.search.parsing import parse_query
 from fhir_server.search.query import Query
 from fhir_server.storage.contract import Count, Page, Position, Row
+from fhir_server.storage.parameters import Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One page of a search. `total` None: not counted; not `total_exact`: at least that many."""
+class Found(msgspec.Struct, frozen=True):
+    """One page of a search. `total` None: not counted; not `total_exact`: at least that many.
+
+    `stamp` is that of its page, where nothing was read after it.
+    """
 
     query: Query
     rows: tuple[Row, ...]
@@ -29,6 +35,7 @@ class Found:
     total: int | None
     total_exact: bool
     issues: tuple[Issue, ...]
+    stamp: Stamp | None = None
 
 
 async def search(  # noqa: PLR0913 - options, each by keyword
@@ -50,14 +57,20 @@ async def search(  # noqa: PLR0913 - options, each by keyword
         issues += [each async for each in _missing(call, query.lists)]
     if query.only_count:
         counted = await call.store.count(call.sight, query.plan)
+        if call.rounded:
+            number, told = as_told(call, counted)
+            return Found(query, (), (), None, number, number is not None, (*issues, told))
         issues += _inexact(counted)
         return Found(query, (), (), None, counted.number, counted.exact, tuple(issues))
     page = await call.store.search(call.sight, query.plan, after, query.count)
     rows, matches = page.rows, page.rows
     if query.plan.contained is not None:
         rows, matches = tuple(map(drawn_out, rows)), tuple(map(referring, rows))
-    included = await follow(call, query.includes, query.revincludes, matches)
+    included = NOTHING
+    if query.includes or query.revincludes:
+        included = await follow(call, query.includes, query.revincludes, matches)
     count = await _total(call, query, page, after)
+    is_all = included is NOTHING and (count is None or (page.next is None and after is None))
     issues += included.issues
     if count is not None:
         issues += _inexact(count)
@@ -69,6 +82,7 @@ async def search(  # noqa: PLR0913 - options, each by keyword
         total=None if count is None else count.number,
         total_exact=count is not None and count.exact,
         issues=tuple(issues),
+        stamp=page.stamp if is_all else None,
     )
 
 
@@ -97,7 +111,10 @@ def understood(
         sizes=call.page_sizes,
         subject=owner.id if owner is not None and owner.type == "Patient" else None,
     )
-    call = call.to("s", *sorted(query.plan.types or ()))
+    types = sorted(query.plan.types or ())
+    call = call.counting(*types) if query.only_count else call.to("s", *types)
+    if call.rounded:
+        check_countable(call, query, owner)
     if owner is not None:
         query = replace(query, plan=within(query.plan, owner, call.definitions))
     return call, query

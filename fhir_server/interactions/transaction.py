@@ -25,6 +25,7 @@ from fhir_server.interactions.entries import (
 )
 from fhir_server.interactions.linking import resolve_links
 from fhir_server.interactions.outcomes import Deleted, Saved
+from fhir_server.interactions.provenance import write_all
 from fhir_server.interactions.steps import Step, steps_of
 from fhir_server.interactions.targets import Target, Targets, Writing, find_targets, permitted
 from fhir_server.interactions.writing import check_not_hidden, saved, version_mismatch
@@ -51,7 +52,7 @@ async def transaction(
         targets = await find_targets(call, entries)
         links = await resolve_links(call, entries, targets)
         steps = await steps_of(call, entries, targets, links)
-        answers = await call.write([each.op for each in steps], atomic=True) if steps else ()
+        answers = await write_all(call, [each.op for each in steps], atomic=True) if steps else ()
         if not any(isinstance(each, Refused) for each in answers):
             return _results(entries, targets, steps, answers)
         await _raise_unless_race(call, steps, targets, answers)

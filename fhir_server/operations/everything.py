@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import absent
-from fhir_server.interactions.call import Call
+from fhir_server.interactions.call import AUDIT_EVENT, Call
 from fhir_server.interactions.including import Included, follow
 from fhir_server.interactions.read import read
 from fhir_server.operations.operation import Invocation, Listed, Operation, Parameter, positive
@@ -126,7 +126,7 @@ def _wanted(call: Call, asked: Invocation) -> _Wanted:
             f"_type={','.join(sorted(types))} names nothing of the {asked.type} compartment;"
             " resources of other types are given beside those that refer to them: name these too"
         )
-    searched = (types or in_compartment) & in_compartment - {asked.type}
+    searched = (types or in_compartment - {AUDIT_EVENT}) & in_compartment - {asked.type}
     since = _since(call, asked, around)
     dated = tuple((each, _dated(call, each, asked, around)) for each in sorted(searched))
     plan = Plan(frozenset(searched), since, placed=dated)

@@ -11,7 +11,8 @@ from fhir_server.policy.scopes import Scopes
 class Access:
     """The caller. `organisation` is an ODS code; `patient` is the launch context, an id.
 
-    `purpose` is a purpose of use, a code of v3-ActReason; `role` is kept as it was said: nothing is decided by it yet.
+    `purpose` is a purpose of use, a code of v3-ActReason; `role` is one of profiles/policy/roles.json, `programme` one
+    of the register of flows.
     """
 
     issuer: str
@@ -22,9 +23,17 @@ class Access:
     organisation: str | None = None
     role: str | None = None
     purpose: str | None = None
+    programme: str | None = None
 
     @property
     def principal(self) -> str:
-        """What tells one caller from another, and the same caller with another patient or purpose."""
-        told = (self.client, self.patient, self.purpose, self.organisation)
+        """What tells one caller from another, and the same caller with another patient, purpose or role."""
+        told = (
+            self.client,
+            self.patient,
+            self.purpose,
+            self.organisation,
+            self.role,
+            self.programme,
+        )
         return "\0".join((self.issuer, self.subject, *(each or "" for each in told)))

@@ -2,30 +2,81 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fhir_server.fhir.errors import Forbidden
+from fhir_server.fhir.errors import Forbidden, shown
 from fhir_server.policy.access import Access
+from fhir_server.policy.counts import Counts
 from fhir_server.policy.decision import Audience
+from fhir_server.policy.labels import NO_LABELS, Labels
+from fhir_server.policy.programmes import IDENTIFIER, Programme, Programmes
 from fhir_server.policy.purposes import PurposeRule, Purposes
+from fhir_server.policy.rights import Rights
+from fhir_server.policy.roles import Role, Roles
+from fhir_server.policy.scopes import LETTERS
+from fhir_server.policy.visibility import Visibility
 
 ODS_CODE = "https://fhir.nhs.uk/Id/ods-organization-code"
 OWN_REQUEST = "PATRQT"
+OWN_RECORD = "own-request"
+"""The rule on purposes of which it is."""
 
+
+OVERSIGHT = "oversight"
 _DAY = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Disclosure:
-    """What callers are asked for their purpose by.
+class Tables:
+    """What people review besides the purposes: roles, the register of flows, how numbers are told, labels."""
 
-    `default` is the purpose of a token that names none, None where it must; `days` how old the register of opt-outs
-    may be.
+    roles: Roles
+    programmes: Programmes
+    counts: Counts
+    labels: Labels = NO_LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a caller's claims come to: an audience, the rule of its purpose, what its scopes and its role both permit."""
+
+    audience: Audience
+    rule: PurposeRule
+    rights: Rights
+    role: Role | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What callers are asked for their purpose, and their role, by.
+
+    `default` is the purpose of a token that names none, None where it must; `default_role` the role of a user's;
+    `days` how old the register of opt-outs may be, `emergency_minutes` how long an emergency grant is good. Without `tables` no role bounds anyone.
     """
 
     purposes: Purposes
     default: str | None = None
     days: int = 21
+    tables: Tables | None = None
+    default_role: str | None = None
+    emergency_minutes: int = 30
+
+    def standing(self, access: Access, rights: Rights) -> Standing:
+        """Return what a caller may, by claims alone; raise Forbidden before anything is looked up."""
+        audience, rule = self.audience(access)
+        if self.tables is None:
+            return Standing(audience, rule, rights)
+        role = self._role(access, rule, self.tables.roles)
+        if not role.permits(rule.id):
+            raise Forbidden(f"The role {role} is not for the purpose of use {audience.purpose}")
+        programme = self._programme(access, audience, self.tables.programmes)
+        told = replace(audience, clearances=frozenset(role.clearances))
+        if programme is not None:
+            actors = audience.actors | {f"{IDENTIFIER}|{programme.id}"}
+            told = replace(told, actors=actors, exempt=programme.exempt)
+        records = programme is not None and programme.records
+        bounded = _Bounds(self.tables.roles, role, rule, records=records).on(rights)
+        return Standing(told, rule, _own(bounded, access, rule, self.tables.roles), role)
 
     def audience(self, access: Access) -> tuple[Audience, PurposeRule]:
         """Return the audience of a caller, and the rule of its purpose; raise Forbidden before anything is looked up."""
@@ -54,8 +105,80 @@ class Disclosure:
                 "until it is loaded (fhir-server optout load)"
             )
 
+    def _role(self, access: Access, rule: PurposeRule, roles: Roles) -> Role:
+        code = access.role or self._unsaid_role(access, rule, roles)
+        if code is None:
+            raise Forbidden("A user's token names a role (claim role), such as R8000")
+        found = roles.find(code)
+        if found is None:
+            raise Forbidden(f"The token's role {shown(code)!r} is not known here")
+        return found
+
+    def _unsaid_role(self, access: Access, rule: PurposeRule, roles: Roles) -> str | None:
+        """Return the role of a token that names none: of a patient, of a system, or what users have by default."""
+        contexts = {each.context for each in access.scopes.given}
+        if rule.id == OWN_RECORD:
+            return roles.without_role.get("patient")
+        if contexts <= {"system"}:
+            return roles.without_role.get("system")
+        return self.default_role
+
+    def _programme(
+        self, access: Access, audience: Audience, programmes: Programmes
+    ) -> Programme | None:
+        if access.programme is None:
+            return None
+        found = programmes.find(
+            access.programme, purpose=audience.purpose, organisation=access.organisation
+        )
+        if found is None:
+            raise Forbidden(
+                f"The programme {shown(access.programme)!r} is not registered here for the token's purpose of use "
+                "and organisation"
+            )
+        return found
+
     def _unsaid(self, access: Access) -> str | None:
         given = access.scopes.given
         if access.patient is not None and all(each.context == "patient" for each in given):
             return OWN_REQUEST
         return self.default
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What a role bounds scopes by, for a purpose; `records`: what it would be told numbers of it sees."""
+
+    roles: Roles
+    role: Role
+    rule: PurposeRule
+    records: bool
+
+    def on(self, rights: Rights) -> Rights:
+        """Return rights within these bounds."""
+        bounds = {each: Visibility(f"the role {self.role}", self._types(each)) for each in LETTERS}
+        counted = None
+        if self.rule.use == "secondary" and not self.records:
+            counted = _within(rights.by_letter["s"], self.roles.counted(self.role, self.rule.id))
+        return replace(rights.within(bounds), counted=counted, role=str(self.role))
+
+    def _types(self, letter: str) -> frozenset[str] | None:
+        own = self.roles.reach(self.role, self.rule.id, letter)
+        if not self.records or letter not in "rs" or own is None:
+            return own
+        counted = self.roles.counted(self.role, self.rule.id)
+        return None if counted is None else own | counted
+
+
+def _within(sight: Visibility, types: frozenset[str] | None) -> Visibility:
+    return sight if types is None else sight.of_types(types)
+
+
+def _own(rights: Rights, access: Access, rule: PurposeRule, roles: Roles) -> Rights:
+    """Return the rights of who asks for the own record: they reach no other person's, whatever the scopes."""
+    if rule.id != OWN_RECORD:
+        return rights
+    if access.patient is None:
+        raise Forbidden("Who asks for the own record has a token with a patient in context")
+    own = Visibility("the own record", patient=access.patient, unbound=roles.sets["openToPatients"])
+    return rights.within(dict.fromkeys(LETTERS, own))

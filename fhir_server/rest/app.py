@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
 from typing import Any, TypeAlias
+
+import msgspec
 
 from fhir_server.audit.event import agent_of
 from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bearer import caller_of
 from fhir_server.rest.content import Disconnected, Receive, Streamed
-from fhir_server.rest.disclosing import audience_of, rule_of
+from fhir_server.rest.disclosing import admit, rule_of
 from fhir_server.rest.negotiation import Format, negotiate
 from fhir_server.rest.recording import recorded, recording_of
 from fhir_server.rest.rendering import error_answer, failure_answer
 from fhir_server.rest.request import Request, query_text
 from fhir_server.rest.routing import answer_by, find, segments_of, template_of
-from fhir_server.rest.sending import Message, messages
+from fhir_server.rest.sending import NAME, Message, messages
 from fhir_server.rest.service import Route, Service
 from fhir_server.rest.telemetry import NO_ROUTE, Telemetry
 
@@ -31,11 +32,9 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _HOST = re.compile(rb"[A-Za-z0-9.\-_]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,64}")
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(msgspec.Struct):
     """What is known of a request so far: enough to answer it even where the rest is unreadable."""
 
     method: str
@@ -122,14 +121,16 @@ class FhirApplication:
         callers = self._service.callers
         if callers is not None and not route.open:
             now = self._service.clock()
-            request.caller = caller = await caller_of(callers, request, now=now)
+            caller = await caller_of(callers, request, now=now)
             recording = request.recording
             if recording is not None:
                 recording.agent = agent_of(caller.access)
                 recording.rule = ""
-            request.audience = await audience_of(self._service, caller, now=now)
+            await admit(self._service, request, caller, now=now)
             if recording is not None:
                 recording.rule = rule_of(self._service, request.audience)
+                recording.audience = request.audience
+                recording.emergency = tuple(sorted(request.emergency))
         return await answer_by(route, self._service, request)
 
     def _request(self, exchange: Exchange, scope: Scope, receive: Receive) -> Request:
@@ -165,7 +166,7 @@ class FhirApplication:
 
     def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")
-        if given is not None and _REQUEST_ID.fullmatch(given):
+        if given is not None and NAME.fullmatch(given):
             return given.decode()
         return self._new_request_id()
 

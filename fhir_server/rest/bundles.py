@@ -23,6 +23,7 @@ from fhir_server.interactions.transaction import EntryResult, transaction
 from fhir_server.rest.answer import Answer, etag
 from fhir_server.rest.bodies import resource_of
 from fhir_server.rest.content import Given
+from fhir_server.rest.provenance import HEADER
 from fhir_server.rest.recording import recorded, within
 from fhir_server.rest.rendering import deleted_answer, error_answer, saved_answer
 from fhir_server.rest.request import Request, query_text
@@ -57,6 +58,8 @@ async def post_bundle(service: Service, request: Request) -> Answer:
         raise BadRequest("A batch or transaction has no other as its entry.")
     bundle = await resource_of(request, service.definitions)
     entries = _entries(bundle, service.limits.entries)
+    if bundle["type"] == "batch" and HEADER in request.headers:
+        raise BadRequest("X-Provenance goes with one write or a transaction, and not with a batch.")
     if request.recording is not None:
         request.recording.kind = bundle["type"]
     if bundle["type"] == "batch":
@@ -146,6 +149,7 @@ def _sub_request(outer: Request, index: int, entry: Resource) -> Request:
         nested=True,
         caller=outer.caller,
         audience=outer.audience,
+        emergency=outer.emergency,
     )
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from fhir_server.rest.answer import Header
 
-_EXPOSED = b"ETag, Location, Last-Modified, WWW-Authenticate, X-Request-Id"
+_EXPOSED = b"ETag, Location, Last-Modified, WWW-Authenticate, X-Request-Id, X-Correlation-Id"
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _ALLOWED = (
     b"Accept, Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-None-Exist, "
-    b"Prefer, X-Request-Id, X-Security-Context"
+    b"Prefer, X-Provenance, X-Request-Id, X-Correlation-Id, NHSD-End-User-Organisation-ODS, "
+    b"X-Security-Context"
 )
 
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fhir_server.auth.caller import Caller
+from fhir_server.fhir.errors import Forbidden
+from fhir_server.interactions.emergencies import Grants
 from fhir_server.policy.decision import Audience
+from fhir_server.policy.disclosure import Standing
+from fhir_server.policy.roles import BREAK_GLASS
+from fhir_server.rest.request import Request
 from fhir_server.rest.service import Service
+
+_ORGANISATION = b"nhsd-end-user-organisation-ods"
 
 
 def rule_of(service: Service, audience: Audience | None) -> str:
@@ -15,13 +24,40 @@ def rule_of(service: Service, audience: Audience | None) -> str:
     return "" if rule is None else f"default:{rule.id}"
 
 
-async def audience_of(service: Service, caller: Caller, *, now: int) -> Audience | None:
-    """Return the audience, None where nobody is asked for a purpose; raise Forbidden."""
-    disclosure = service.disclosure
-    if disclosure is None:
-        return None
-    audience, rule = disclosure.audience(caller.access)
-    if rule.opt_out:
-        known = await service.store.opt_outs()
-        disclosure.check_register(rule, None if known is None else known.as_of, now=now)
-    return audience
+async def admit(service: Service, request: Request, caller: Caller, *, now: int) -> None:
+    """Have a request asked by this caller, within its role and for its purpose; raise Forbidden."""
+    request.caller = caller
+    _check_organisation(request, caller)
+    if service.disclosure is None:
+        return
+    standings = service.kept.standings
+    standing = standings.get(caller.rights)
+    if standing is None:
+        # Worked out once, as a caller asks for many things with one token.
+        standing = service.disclosure.standing(caller.access, caller.rights)
+        service.kept.forget_if_many()
+        standings[caller.rights] = standing
+    await check_current(service, standing, now=now)
+    request.caller = replace(caller, rights=standing.rights)
+    request.audience = standing.audience
+    if standing.rule.id == BREAK_GLASS:
+        grants = await Grants(service.store.key_values).of(caller.access, now=now)
+        request.emergency = frozenset(each.patient for each in grants)
+
+
+async def check_current(service: Service, standing: Standing, *, now: int) -> None:
+    """Raise Forbidden where the register of opt-outs is needed, and missing or out of date."""
+    if service.disclosure is None or not standing.rule.opt_out or standing.audience.exempt:
+        return
+    known = await service.store.opt_outs()
+    as_of = None if known is None else known.as_of
+    service.disclosure.check_register(standing.rule, as_of, now=now)
+
+
+def _check_organisation(request: Request, caller: Caller) -> None:
+    """Raise Forbidden where a request says to come from another organisation than its token does."""
+    said = request.headers.get(_ORGANISATION)
+    if said is not None and said.decode("latin-1") != caller.access.organisation:
+        raise Forbidden(
+            "NHSD-End-User-Organisation-ODS names another organisation than the token (claim organisation)"
+        )

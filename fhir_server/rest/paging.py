@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec.structs import replace
 
 from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes, found_entries
 from fhir_server.fhir.bundle import Request as Asked
@@ -14,6 +16,7 @@ from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key, Stored
+from fhir_server.interactions.call import AUDIT_EVENT
 from fhir_server.interactions.history import history, history_scope
 from fhir_server.interactions.search import search
 from fhir_server.operations.operation import Invocation, Operation, Told
@@ -27,14 +30,15 @@ from fhir_server.rest.service import Service
 from fhir_server.storage.contract import Position, Row
 
 CURSOR = "_cursor"
+_BESIDE = HOW_TO_ANSWER | {CURSOR}
+"""Parameters that are no part of what is asked for."""
 _ON_TYPE = 2
 """Segments of the address of an operation on a type: `Observation/$lastn`."""
 _Modes: TypeAlias = Iterable[tuple[SearchMode, Sequence[Row]]]
 _MADE = {"POST": "201 Created", "DELETE": "204 No Content"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(msgspec.Struct, frozen=True):
     """Which page of a listing is asked for; `place` is the path that it is listed at."""
 
     request: Request
@@ -67,6 +71,14 @@ class _Page:
         return urlencode((*applied, *request.form), safe="/:,$", quote_via=quote)
 
 
+async def _published(service: Service, resource_type: str | None, pairs: Pairs) -> None:
+    """Have all AuditEvents made where a listing names them; raise TooCostly if that takes too long."""
+    if service.publisher is not None and (
+        resource_type == AUDIT_EVENT or any(AUDIT_EVENT in text for pair in pairs for text in pair)
+    ):
+        await service.publisher.caught_up()
+
+
 async def search_page(
     service: Service,
     request: Request,
@@ -79,9 +91,10 @@ async def search_page(
 
     The links of a POST are those of the GET for the same.
     """
-    if any(name == EXPLAIN for name, _ in pairs) and may_explain(service, request):
+    if EXPLAIN in dict(pairs) and may_explain(service, request):
         return await explanation(service, request, resource_type, pairs, owner=owner)
     place = resource_type or "" if owner is None else f"{owner}/{resource_type or '*'}"
+    await _published(service, resource_type, pairs)
     page, force = _page(service, request, place, pairs), service.register.current
     found = await search(
         service.call(request),
@@ -91,7 +104,7 @@ async def search_page(
         now=page.moment,
         owner=owner,
     )
-    await service.register.check(force)
+    await service.register.check(force, found.stamp)
     query = found.query
     projection = service.projector.projection(resource_type, query.summary, query.elements)
     body = bundle_bytes(
@@ -100,11 +113,10 @@ async def search_page(
         last_updated=instant(page.now),
         total=found.total if found.total_exact or query.total == "estimate" else None,
         links=page.links(service, query.applied, found.next),
-        entries=_found_entries(
-            service, request, _modes(found.rows, found.included), found.issues, projection
-        ),
+        found=_found_entries(service, request, _modes(found.rows, found.included), projection),
+        entries=_told(found.issues),
     )
-    return Answer(200, body, shown=_shown(found.rows, found.included))
+    return Answer(200, body, shown=_shown(request, found.rows, found.included))
 
 
 async def operation_page(
@@ -113,10 +125,14 @@ async def operation_page(
     """Return the resource that an operation tells, or one page of what it lists, linked as by GET."""
     page = _page(service, request, "/".join(request.segments), pairs)
     operation.check(page.asked)
+    await _published(service, None, pairs)
     force = service.register.current
     logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
-    asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
-    call = service.call(request).to(operation.rights, request.type)
+    of_type = () if request.segments[0].startswith("$") else (request.type,)
+    access = None if request.caller is None else request.caller.access
+    asked = Invocation("".join(of_type), logical_id, page.asked, page.after, page.moment, access)
+    needed = [each for each in of_type if each in operation.types]
+    call = service.call(request).to(operation.rights, *needed)
     listed = await operation.run(call, asked)
     await service.register.check(force)
     if isinstance(listed, Told):
@@ -127,17 +143,17 @@ async def operation_page(
         last_updated=instant(page.now),
         total=listed.total,
         links=page.links(service, page.asked, listed.next),
-        entries=_found_entries(
-            service, request, _modes(listed.matches, listed.included), listed.issues
-        ),
+        found=_found_entries(service, request, _modes(listed.matches, listed.included)),
+        entries=_told(listed.issues),
     )
-    return Answer(200, body, shown=_shown(listed.matches, listed.included))
+    return Answer(200, body, shown=_shown(request, listed.matches, listed.included))
 
 
 async def history_page(
     service: Service, request: Request, resource_type: str | None, logical_id: str | None
 ) -> Answer:
     """Return one page of the history of a resource, a type or everything."""
+    await _published(service, resource_type, ())
     page = _page(service, request, "/".join(request.segments), request.pairs)
     scope, count = history_scope(resource_type, logical_id, page.asked, sizes=service.limits.pages)
     projection = service.projector.projection_in(resource_type, page.asked)
@@ -157,8 +173,11 @@ async def history_page(
 
 def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page:
     now = service.clock()
-    asked = tuple(pair for pair in pairs if pair[0] != CURSOR and pair[0] not in HOW_TO_ANSWER)
-    text = next((value for name, value in pairs if name == CURSOR), None)
+    named = dict(reversed(pairs))
+    asked = pairs
+    if not named.keys().isdisjoint(_BESIDE):
+        asked = tuple(pair for pair in pairs if pair[0] not in _BESIDE)
+    text = named.get(CURSOR)
     if text is None:
         return _Page(request, place, asked, "", None, now, now)
     scope = scope_of(place, asked, principal=request.principal)
@@ -167,27 +186,28 @@ def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page
 
 
 def _found_entries(
-    service: Service,
-    request: Request,
-    found: _Modes,
-    issues: Sequence[Issue],
-    projection: Projection | None = None,
-) -> list[Entry | bytes]:
-    entries: list[Entry | bytes] = []
+    service: Service, request: Request, found: _Modes, projection: Projection | None = None
+) -> list[bytes]:
+    entries: list[bytes] = []
     for mode, rows in found:
-        bodies = [(row.stored.key, row.stored.body or b"") for row in rows]
+        stored = [row.stored for row in rows]
         if projection is not None:
             cut = partial(
                 service.projector.project, projection=projection, included=mode == "include"
             )
-            bodies = [(key, cut(body)) for key, body in bodies]
-        entries += found_entries(request.base_url, bodies, mode)
-    if issues:
-        entries.append(Entry(resource=outcome_bytes(issues), mode="outcome"))
+            stored = [replace(each, body=cut(each.body or b"")) for each in stored]
+        entries += found_entries(request.base_url, stored, mode)
     return entries
 
 
-def _shown(matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:
+def _told(issues: Sequence[Issue]) -> list[Entry]:
+    return [Entry(resource=outcome_bytes(issues), mode="outcome")] if issues else []
+
+
+def _shown(request: Request, matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:
+    """Return what is shown, for the record of it, where there is one."""
+    if request.recording is None:
+        return ()
     return tuple([row.stored for rows in (matches, included) for row in rows])
 
 

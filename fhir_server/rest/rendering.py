@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fhir_server.fhir.errors import FhirError, MethodNotAllowed
+from fhir_server.fhir.errors import FhirError, MethodNotAllowed, Unavailable
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue, operation_outcome
-from fhir_server.fhir.resource import Stored
+from fhir_server.fhir.resource import Resource, Stored
 from fhir_server.interactions.outcomes import Deleted, Saved
 from fhir_server.rest.answer import Answer, Header
 from fhir_server.rest.bearer import challenge
 from fhir_server.rest.conditional import preferences
 from fhir_server.rest.request import Request
+from fhir_server.rest.spine import details_of
 
 
 def stored_answer(stored: Stored) -> Answer:
@@ -45,18 +46,22 @@ def error_answer(error: FhirError) -> Answer:
         headers = ((b"allow", ", ".join(error.allowed).encode()),)
     elif (demand := challenge(error)) is not None:
         headers = ((b"www-authenticate", demand),)
-    return Answer(error.status, outcome_bytes(error.issues), headers=headers)
+    elif isinstance(error, Unavailable):
+        headers = ((b"retry-after", b"2"),)
+    return Answer(
+        error.status, outcome_bytes(error.issues, details_of(type(error))), headers=headers
+    )
 
 
 def failure_answer(request_id: str) -> Answer:
     """Return the answer to what nobody foresaw; the details are for the log alone."""
     told = f"The server failed to answer; its log knows the request as {request_id}."
-    return Answer(500, outcome_bytes([Issue("fatal", "exception", told)]))
+    return Answer(500, outcome_bytes([Issue("fatal", "exception", told)], details_of(FhirError)))
 
 
-def outcome_bytes(issues: Iterable[Issue]) -> bytes:
+def outcome_bytes(issues: Iterable[Issue], details: Resource | None = None) -> bytes:
     """Return an OperationOutcome as JSON."""
-    return dump(operation_outcome(issues))
+    return dump(operation_outcome(issues, details))
 
 
 def _returned(request: Request, saved: Saved) -> bytes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote
+
+import msgspec
 
 from fhir_server.audit.trail import Recording
 from fhir_server.auth.caller import Caller
@@ -30,10 +31,10 @@ HOW_TO_ANSWER = frozenset({"_format", "_pretty"})
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """What is asked: by the router's reading, `type`, `id` and `version` are parts of the path.
 
+    `emergency` are the patients whose records a grant opens to the caller.
     `sent` are parameters that came in the body, as a query; `recording` is what it will be recorded as.
     """
 
@@ -47,9 +48,10 @@ class Request:
     nested: bool = False
     caller: Caller | None = None
     audience: Audience | None = None
+    emergency: frozenset[str] = frozenset()
     sent: str = ""
     recording: Recording | None = None
-    pairs: Pairs = field(init=False)
+    pairs: Pairs = ()
 
     def __post_init__(self) -> None:
         self.pairs = parse_pairs(self.query) if self.query else ()
@@ -106,7 +108,10 @@ class Request:
 
     def parameter(self, name: str) -> str:
         """Return the first value of a parameter, or nothing where it was not sent."""
-        return next((value for key, value in self.pairs if key == name), "")
+        for key, value in self.pairs:
+            if key == name:
+                return value
+        return ""
 
 
 def parse_pairs(query: str) -> Pairs:

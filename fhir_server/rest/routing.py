@@ -72,10 +72,14 @@ def template_of(segments: tuple[str, ...], types: frozenset[str]) -> str:
     match segments:
         case (kind, _) if kind in types and segments[1][:1] not in ("_", "$"):
             return "/[type]/[id]"
+        case (kind,) if kind in types:
+            return "/[type]"
         case ():
             return "/"
         case ("metadata" | "_history" | "_search" as word,):
             return f"/{word}"
+        case (name,) if find_operation(name, "system", ""):
+            return f"/{name}"
         case (".well-known", "smart-configuration"):
             return "/.well-known/smart-configuration"
         case _:
@@ -85,8 +89,6 @@ def template_of(segments: tuple[str, ...], types: frozenset[str]) -> str:
 
 def _template_of_type(segments: tuple[str, ...], types: frozenset[str]) -> str:
     match segments:
-        case (_,):
-            return "/[type]"
         case (_, "_search" | "_history" as word):
             return f"/[type]/{word}"
         case (_, _, "_history"):
@@ -95,8 +97,8 @@ def _template_of_type(segments: tuple[str, ...], types: frozenset[str]) -> str:
             return "/[type]/[id]/_history/[vid]"
         case (kind, name) if find_operation(name, "type", kind):
             return f"/{kind}/{name}"
-        case (kind, _, name) if find_operation(name, "instance", kind):
-            return f"/{kind}/[id]/{name}"
+        case (kind, _, name) if operation := find_operation(name, "instance", kind):
+            return f"/{operation.place_of(kind)}/[id]/{name}"
         case (_, _, member) if _is_member(member, types):
             return "/[type]/[id]/[type]"
         case (_, _, member, "_search") if _is_member(member, types):

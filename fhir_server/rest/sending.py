@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
 
@@ -13,6 +14,9 @@ from fhir_server.rest.negotiation import Format
 from fhir_server.rest.service import Service
 
 Message: TypeAlias = dict[str, Any]
+
+NAME = re.compile(rb"[A-Za-z0-9._:\-]{1,64}")
+"""What a client may call its requests, so that they are found again."""
 
 _BODILESS = frozenset({204, 304})
 _CONTENT_TYPES = {each: f"{each.value}; charset=utf-8".encode() for each in Format}
@@ -39,6 +43,9 @@ async def messages(service: Service, asked: Asked, answer: Answer) -> tuple[Mess
     headers += _ALWAYS
     headers += answer.headers
     headers.append((b"x-request-id", asked.id.encode()))
+    correlation = asked.headers.get(b"x-correlation-id")
+    if correlation is not None and NAME.fullmatch(correlation):
+        headers.append((b"x-correlation-id", correlation))
     if service.cross_origin.origins and asked.method != "OPTIONS":
         headers += service.cross_origin.headers(asked.headers)
     if answer.status == 413:  # noqa: PLR2004 - the rest of the body stays unread

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from fhir_server.audit.publishing import Publisher
 from fhir_server.audit.trail import Trail
 from fhir_server.auth.caller import Callers
 from fhir_server.catalogue.register import Register
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
-from fhir_server.interactions.call import Call
-from fhir_server.policy.disclosure import Disclosure
+from fhir_server.interactions.call import AUDIT_EVENT, Call
+from fhir_server.policy.disclosure import Disclosure, Standing
 from fhir_server.policy.rights import Rights
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.answer import Answer
@@ -20,12 +21,17 @@ from fhir_server.rest.conditional import preferences
 from fhir_server.rest.cors import CrossOrigin
 from fhir_server.rest.cursors import Cursors
 from fhir_server.rest.projection import Projector
+from fhir_server.rest.provenance import provenance_of
 from fhir_server.rest.request import Request
 from fhir_server.search.defaults import PAGE_SIZES, PageSizes
 from fhir_server.storage.contract import Store
 
 _READING = frozenset({"GET", "HEAD"})
 """Methods that no criterion of a write comes with: it alone needs the moment of the request."""
+
+_FOR_CARE_ALONE = frozenset({AUDIT_EVENT})
+_WHOLE = frozenset({"care", "own", "oversight"})
+"""Uses that see what is about care alone."""
 
 _MOST_CALLS = 1_000
 _MOST_STATEMENTS = 8
@@ -49,11 +55,14 @@ class Kept:
 
     calls: dict[tuple[str, bool, Rights | None], Call] = field(default_factory=dict)
     statements: dict[Hashable, tuple[Definitions, bytes]] = field(default_factory=dict)
+    standings: dict[Rights, Standing] = field(default_factory=dict)
 
     def forget_if_many(self) -> None:
         """Make room, so that clients cannot fill the memory."""
         if len(self.calls) >= _MOST_CALLS:
             self.calls.clear()
+        if len(self.standings) >= _MOST_CALLS:
+            self.standings.clear()
         if len(self.statements) >= _MOST_STATEMENTS:
             self.statements.clear()
 
@@ -67,7 +76,7 @@ class Service:
     `base_url` is None where the Host header of each request names it. `types` are those served.
     `disclosure` asks callers for their purpose, None where Consents and opt-outs are not applied.
     `callers` knows who asks by a token, None where nobody is asked; `sight` is what is seen without one.
-    `trail` records what is asked and answered, None where nothing is recorded.
+    `trail` records what is asked and answered, None where nothing is recorded; `publisher` makes AuditEvents of it.
     """
 
     store: Store
@@ -87,6 +96,7 @@ class Service:
     callers: Callers | None = None
     disclosure: Disclosure | None = None
     trail: Trail | None = None
+    publisher: Publisher | None = None
     limits: Limits = Limits()
     cross_origin: CrossOrigin = field(default_factory=CrossOrigin)
     kept: Kept = field(default_factory=Kept)
@@ -105,8 +115,19 @@ class Service:
             now=self.clock(),
             audience=request.audience,
             only_reads=only_reads,
+            emergency=request.emergency,
+            disclosure=self.disclosure,
             recording=request.recording,
+            hidden=self._hidden(request),
+            provenance=provenance_of(request, self.validator),
         )
+
+    def _hidden(self, request: Request) -> frozenset[str]:
+        """Return the types that are for no use beyond care and its oversight, where that is what is asked for."""
+        if request.audience is None or self.disclosure is None:
+            return frozenset()
+        rule = self.disclosure.purposes.rule(request.audience.purpose)
+        return frozenset() if rule is not None and rule.use in _WHOLE else _FOR_CARE_ALONE
 
     def call_at(
         self, base_url: str, *, lenient: bool = False, rights: Rights | None = None

@@ -11,7 +11,8 @@ from fhir_server.conformance.capability import (
 from fhir_server.fhir.errors import NotSupported
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
-from fhir_server.operations.registry import served_on
+from fhir_server.interactions.call import AUDIT_EVENT
+from fhir_server.operations.registry import served_everywhere, served_on
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
 from fhir_server.rest.paging import history_page, search_page
@@ -34,7 +35,7 @@ async def metadata(service: Service, request: Request) -> Answer:
         statement = capability_statement(
             definitions,
             types=service.types,
-            interactions=interactions_of(service.routes),
+            interactions=interactions_of(service.routes, read_only=_read_only(service)),
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), uris),
         )
@@ -44,7 +45,11 @@ async def metadata(service: Service, request: Request) -> Answer:
     return Answer(200, body)
 
 
-def interactions_of(routes: Routes) -> Interactions:
+def _read_only(service: Service) -> frozenset[str]:
+    return frozenset() if service.trail is None else frozenset({AUDIT_EVENT})
+
+
+def interactions_of(routes: Routes, *, read_only: frozenset[str] = frozenset()) -> Interactions:
     """Return the interactions that the routes serve, on types and on the whole system."""
     each_type: list[str] = []
     system: list[str] = []
@@ -54,7 +59,12 @@ def interactions_of(routes: Routes) -> Interactions:
             level.extend(code for code in route.interactions if code not in level)
     compartments = "/[type]/[id]/[type]" in routes
     return Interactions(
-        tuple(each_type), tuple(system), compartments=compartments, operations=served_on
+        tuple(each_type),
+        tuple(system),
+        compartments=compartments,
+        operations=served_on,
+        everywhere=served_everywhere(),
+        read_only=read_only,
     )
 
 

@@ -8,6 +8,7 @@ other resources, one looks at the resource's text.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 Bound: TypeAlias = int | str
@@ -291,7 +292,7 @@ class Contained:
     as_container: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What a store is asked for: resources of these types (None: of every type), in this order.
 
@@ -306,10 +307,15 @@ class Plan:
     placed: tuple[tuple[str, Predicate], ...] = ()
     contained: Contained | None = None
 
-    @property
+    @cached_property
     def is_of_several(self) -> bool:
         """Tell whether it asks for other resources as well, or for their text."""
         return is_of_several(self.predicate) or any(is_of_several(each) for _, each in self.placed)
+
+    @cached_property
+    def asks_for_words(self) -> bool:
+        """Tell whether it looks at the text of resources."""
+        return asks_for_words(self.predicate)
 
     def predicate_of(self, resource_type: str) -> Predicate:
         """Return all that resources of one type must satisfy."""

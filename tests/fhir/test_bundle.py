@@ -19,8 +19,10 @@ from fhir_server.fhir.bundle import (
     Response,
     SearchMode,
     bundle_bytes,
+    found_entries,
 )
 from fhir_server.fhir.json import parse_resource
+from fhir_server.fhir.resource import LOGICAL_ID, Key, Stored
 from fhir_server.fhir.xml import parse_xml, to_xml
 
 R4 = Definitions(Path(__file__).resolve().parents[2] / "profiles" / "r4")
@@ -196,6 +198,34 @@ def _expected(entry: Entry) -> list[Any]:
         if response
         else [None] * 5,
     ]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Patient", "Observation"]), st.from_regex(LOGICAL_ID, fullmatch=True)
+        )
+    ),
+    st.sampled_from(["http://h/fhir", "https://[::1]:8000/fhir", 'http://a"b\\'])
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    st.sampled_from(["match", "include"]),
+)
+def test_what_a_search_found_is_written_as_any_other_entry(
+    keys: list[tuple[str, str]], base_url: str, mode: SearchMode
+) -> None:
+    found = [Stored(Key(kind, logical_id), 1, 0, "PUT", ADA) for kind, logical_id in keys]
+    entries = [Entry(f"{base_url}/{each.key}", each.body, mode) for each in found]
+    outcome = Entry(resource=OUTCOME, mode="outcome")
+
+    body = bundle_bytes(
+        "searchset",
+        id="b1",
+        last_updated=MOMENT,
+        found=found_entries(base_url, found, mode),
+        entries=[outcome],
+    )
+
+    assert body == a_bundle("searchset", *entries, outcome)
 
 
 def _decoded(body: bytes | None) -> Any:

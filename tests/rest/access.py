@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,33 @@ import httpx2 as httpx
 from tests.support.issuer import Issuer, running_issuer
 from tests.support.server import running_server
 from tests.support.tokens import a_token, claims, published, rsa_key
+
+PROGRAMMES = {
+    "programmes": [
+        {
+            "id": "records",
+            "purposes": ["HOPERAT", "HRESCH", "PUBHLTH", "POPHLTH"],
+            "basis": "for tests",
+            "organisation": "X99",
+            "records": True,
+        },
+        {
+            "id": "exempt",
+            "purposes": ["HOPERAT", "HRESCH"],
+            "basis": "for tests",
+            "organisation": "X99",
+            "exempt": True,
+            "records": True,
+        },
+    ]
+}
+"""Programmes to which records are disclosed, so that these can be looked at."""
+
+RECORDS = {"programme": "records", "organisation": "X99"}
+"""The claims of the one that opt-outs bind."""
+
+BY_PROGRAMME = frozenset({"HOPERAT", "HRESCH", "PUBHLTH", "POPHLTH"})
+"""Purposes that it is for."""
 
 FAR = 4_000_000_000
 """A second in the next century: when these tokens expire."""
@@ -38,9 +66,10 @@ class Guarded:
     issuer: Issuer
 
     def token(self, scope: str = ALL, **changes: Any) -> str:
-        """Return a token that is good here."""
-        said = claims(iss=self.issuer.url, aud=self.base, exp=FAR, iat=1, scope=scope)
-        return a_token(said | changes)
+        """Return a token that is good here; for other uses than care it is of the programme that is told records."""
+        own = {"iss": self.issuer.url, "aud": self.base, "exp": FAR, "iat": 1, "scope": scope}
+        of_programme = RECORDS if changes.get("purpose") in BY_PROGRAMME else {}
+        return a_token(claims(**(own | of_programme | changes)))
 
     def client(self, scope: str = ALL, **changes: Any) -> httpx.Client:
         """Return a client that sends such a token, relative to the FHIR base."""
@@ -49,8 +78,11 @@ class Guarded:
 
 @contextmanager
 def guarded(store: Path, **settings: Any) -> Iterator[Guarded]:
-    """Serve a store to those with a token until the block ends; one without a purpose is for care."""
-    settings = {"default_purpose": "TREAT"} | settings
+    """Serve a store to those with a token until the block ends; one without a purpose is for care, by a clinician."""
+    programmes = store.with_name("programmes.json")
+    programmes.write_text(json.dumps(PROGRAMMES))
+    by_default = {"default_purpose": "TREAT", "default_role": "R8000", "programmes": programmes}
+    settings = by_default | settings
     with (
         running_issuer(published(rsa_key())) as issuer,
         running_server(store, auth="smart", issuers=issuer.url, **settings) as base,

@@ -204,8 +204,8 @@ def test_a_consent_takes_effect_with_its_write_until_it_is_withdrawn(
     assert before == ["of-ada", "of-grace", "of-joan"]
     assert denied == own == ["of-ada", "of-joan"]
     assert research == before
-    with ward.client(purpose="PATRQT") as own_request:
-        assert own_request.delete("Consent/c").status_code == 204
+    with ward.client(purpose="PATADMIN") as booking:
+        assert booking.delete("Consent/c").status_code == 204
     assert seen(ward, "TREAT") == before
 
 

@@ -16,8 +16,9 @@ import msgspec
 
 from fhir_server.auth.addresses import is_safe
 from fhir_server.auth.compact import Opened, Unreadable, opened
-from fhir_server.auth.identity.claims import Meaning, NotForUs, user_of
+from fhir_server.auth.identity.claims import NotForUs, user_of
 from fhir_server.auth.identity.exchange import Exchange, Refused
+from fhir_server.auth.identity.registrations import Registration
 from fhir_server.auth.remote import RemoteIssuer
 from fhir_server.auth.server.users import User
 from fhir_server.fhir.errors import Unavailable
@@ -42,23 +43,6 @@ class SignInFailed(Exception):
     def __init__(self, message: str, *, request: str = "") -> None:
         super().__init__(message)
         self.request = request
-
-
-class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is agreed with a provider: what it is called, who it is, who we are, and what its claims mean.
-
-    `client_secret` is None for a public client, `acr` are the values of that claim that are good enough, none: all.
-    `userinfo`: claims are asked for at the userinfo endpoint too, where some providers tell roles.
-    """
-
-    title: str
-    issuer: str
-    client_id: str
-    claims: Meaning
-    client_secret: str | None = None
-    scope: str = "openid profile"
-    acr: tuple[str, ...] = ()
-    userinfo: bool = False
 
 
 class _Began(msgspec.Struct, frozen=True):
@@ -113,6 +97,7 @@ class IdentityProvider:
             _KIND, _hash(state), msgspec.json.encode(began), now=now, expires=now + KEPT
         )
         asked = {
+            **self.registration.parameters,
             "response_type": "code",
             "client_id": self.registration.client_id,
             "redirect_uri": self.redirect_uri,

@@ -15,6 +15,7 @@ from hmac import compare_digest
 import msgspec
 
 from fhir_server.auth.server.users import User
+from fhir_server.fhir.resource import LOGICAL_ID
 from fhir_server.storage.keyvalues import KeyValues
 
 KIND = "account"
@@ -60,15 +61,14 @@ class Accounts:
         good = compare_digest(given, b"" if account is None else account.hash)
         return account.user if account is not None and good else None
 
-    async def put(self, name: str, password: str, user: User, *, now: int) -> None:
-        """Set an account, whatever was there; raise BadAccount."""
-        if not _key(name) or not SHORTEST <= len(password) <= LONGEST:
-            raise BadAccount(
-                f"an account has a name, and a password of {SHORTEST} characters or more"
-            )
+    async def add(self, name: str, password: str, user: User, *, now: int) -> bool:
+        """Add an account unless the name is taken; tell whether it was free. Raise BadAccount."""
+        check(name, password, user)
         salt = os.urandom(_SALT)
         hashed = await asyncio.to_thread(_hashed, password, salt)
-        await self.values.put(KIND, _key(name), _encode(_Account(user, salt, hashed)), now=now)
+        return await self.values.add(
+            KIND, _key(name), _encode(_Account(user, salt, hashed)), now=now
+        )
 
     async def all(self, *, now: int) -> Sequence[tuple[str, User]]:
         """Return names and users in the order of names."""
@@ -78,6 +78,21 @@ class Accounts:
         """Forget an account and return whose it was, None where there is none."""
         found = await self.values.take(KIND, _key(name), now=now)
         return None if found is None else _decode(found).user
+
+
+def check(name: str, password: str, user: User) -> None:
+    """Raise BadAccount for what cannot be one."""
+    if not _key(name):
+        raise BadAccount("an account has a name")
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise BadAccount(f"a password has {SHORTEST} characters or more")
+    if user.patients is None and not user.purposes:
+        raise BadAccount("who may choose any patient needs purposes of use, such as TREAT")
+    own = user.fhir_user
+    if own is not None and (own.count("/") != 1 or not LOGICAL_ID.match(own.partition("/")[2])):
+        raise BadAccount(f"{own} is no record of a person, as Practitioner/ada is")
+    if any(not LOGICAL_ID.match(each) for each in user.patients or ()):
+        raise BadAccount("patients are named by their ids")
 
 
 def _key(name: str) -> str:

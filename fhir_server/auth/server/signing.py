@@ -27,8 +27,8 @@ KIND = "signing-key"
 SECRET = "signing-keys"  # noqa: S105 - the name of one
 SECOND = 1_000_000
 PUBLISHED_BEFORE = 3600 * SECOND
-KEPT_AFTER = 3600 * SECOND + 60 * SECOND
-"""Longer than any token that it signed is good."""
+KEPT_AFTER = 12 * 3600 * SECOND + 60 * SECOND
+"""Longer than any token that it signed is good: those for development are, for twelve hours."""
 READ_AGAIN = SECOND // 2
 
 Use: TypeAlias = Literal["access", "id"]
@@ -114,8 +114,9 @@ class SigningKeys:
 
         At once: the new ones are used now, and the old ones not published any more, since somebody else has them.
         """
-        before = [each for each in await self.all(now=now) if each.until is None]
-        since = now if at_once else now + PUBLISHED_BEFORE
+        known = await self.all(now=now)
+        before = [each for each in known if at_once or each.until is None]
+        since = now if at_once or not before else now + PUBLISHED_BEFORE
         for use in DEFAULTS:
             kind = algorithm if use == "access" else DEFAULTS[use]
             await self._make(use, kind, since=since, now=now)
@@ -126,6 +127,10 @@ class SigningKeys:
                 await self._keep(msgspec.structs.replace(each, until=since + KEPT_AFTER), now=now)
         self._read = _NEVER
         return [each.kid for each in before]
+
+    async def signs(self, key: SigningKey, *, now: int) -> bool:
+        """Tell whether tokens are signed with this key now."""
+        return self._in_force(key.use, await self.all(now=now), now) == key
 
     def _in_force(self, use: Use, known: Sequence[SigningKey], now: int) -> SigningKey | None:
         return next((each for each in known if each.use == use and each.since <= now), None)

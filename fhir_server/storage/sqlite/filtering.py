@@ -111,7 +111,9 @@ class Filter:
         """Return the statement of the first candidates that pass in a stretch; only where `is_exact`."""
         source, _ = scan
         table, condition = self._passing(scan, joined=True)
-        values = condition.values[: len(condition.values) - len(moments(self._view.sight))]
+        at_end = moments(self._view.sight)
+        values = condition.values[: len(condition.values) - len(at_end)]
+        assert (*values, *at_end) == (*condition.values,), "the moments are not what it ends with"
         order = run.bound(source, condition)
         columns = f"{source.place}, {ROW_COLUMNS}"
         return PageStatement(

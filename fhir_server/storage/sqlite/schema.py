@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 
 from fhir_server.fhir.errors import Unavailable
+from fhir_server.storage.sqlite.criteria import meets
 
 BUSY_MILLISECONDS = 10_000
 
@@ -167,6 +168,7 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
+        connection.create_scalar_function("meets", meets, 4)  # type: ignore[arg-type]  # an object is passed
         # Else SQLite prepares a statement anew whenever other values are bound: they might ask for another plan.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.pragma("journal_mode", "wal")

@@ -16,6 +16,7 @@ from fhir_server.storage.sqlite.index import Place, posted, posted_spans, rows_i
 from fhir_server.storage.sqlite.owners import packed_patients
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.snapshot import snapshot
+from fhir_server.storage.sqlite.verifying import Broken, links
 from fhir_server.storage.sqlite.words import texts_in, until
 
 CURRENT = """
@@ -70,6 +71,7 @@ def scrub(
             if enforcement is not None:
                 wrong = Denials(connection, enforcement, key=b"").wrong()
                 yield from (Finding("table denial", each) for each in wrong)
+            yield from _audit_log(connection)
     finally:
         connection.close()
 
@@ -78,6 +80,12 @@ def _integrity(connection: apsw.Connection) -> Iterator[Finding]:
     for (line,) in connection.execute("PRAGMA integrity_check"):
         if line != "ok":
             yield Finding("file", line)
+
+
+def _audit_log(connection: apsw.Connection) -> Iterator[Finding]:
+    for each in links(connection):
+        if isinstance(each, Broken):
+            yield Finding("audit log", each.problem)
 
 
 class _Scrub:

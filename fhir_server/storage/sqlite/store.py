@@ -22,7 +22,7 @@ from fhir_server.policy.decision import Audience, Decision, Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.defaults import DEFAULT_ZONE
-from fhir_server.search.expression import Plan, asks_for_words
+from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import (
     Change,
     Count,
@@ -126,7 +126,8 @@ class SQLiteStore:
         """See Store.search."""
         if sight.audience is not None:
             sight = await self._admitted(sight, sight.audience)
-        await self._index_words_for(plan)
+        if plan.asks_for_words:
+            await self._index_words()
         return await self._within_budget(
             lambda each: each.searcher.page(sight, plan, after, limit), lambda: advice(plan)
         )
@@ -135,7 +136,8 @@ class SQLiteStore:
         """See Store.count."""
         if sight.audience is not None:
             sight = await self._admitted(sight, sight.audience)
-        await self._index_words_for(plan)
+        if plan.asks_for_words:
+            await self._index_words()
         return await self._within_budget(
             lambda each: each.searcher.count(sight, plan), lambda: advice(plan, counted=True)
         )
@@ -247,10 +249,8 @@ class SQLiteStore:
         """Close the reading connections; the writer's is its own."""
         self._inline.connection.close()
 
-    async def _index_words_for(self, plan: Plan) -> None:
-        """Have the words indexed that a plan asks for; raise TooCostly if that takes too long."""
-        if not asks_for_words(plan.predicate):
-            return
+    async def _index_words(self) -> None:
+        """Have words indexed that a search asks for; raise TooCostly if that takes too long."""
         try:
             async with asyncio.timeout(WORDS_SECONDS):
                 while is_behind(self._inline.connection):

@@ -16,6 +16,9 @@ from fhir_server.fhir.resource import Resource
 
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 
+LONGEST_SOUGHT = 100
+"""Characters that are looked at, as many as the field takes."""
+
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _NUMBER = re.compile(r"(?<!\d)(\d{3})[ -]?(\d{3})[ -]?(\d{4})(?!\d)", re.ASCII)
 _DATES = (
@@ -27,6 +30,8 @@ _DATES = (
         r"(?<!\d)(?P<day>\d{1,2})[- ](?P<name>[A-Za-z]{3})[a-z]*[- ](?P<year>\d{4})(?!\d)", re.ASCII
     ),
 )
+_WORD = re.compile(r"[^\W_]")
+"""What a name has at least one of; the search asks for it too."""
 _OFFICIAL = ("official", "usual")
 
 
@@ -76,10 +81,13 @@ def criteria(sought: str) -> tuple[tuple[str, str], ...]:
         found.append(("birthdate", day.isoformat()))
         return " "
 
+    sought = "".join(each if each.isprintable() else " " for each in sought[:LONGEST_SOUGHT])
     for each in _DATES:
         sought = each.sub(birth_date, sought)
     sought = _NUMBER.sub(number, sought)
-    found += (("name", _escaped(each)) for each in re.split(r"[\s,()]+", sought) if each)
+    found += (
+        ("name", _escaped(each)) for each in re.split(r"[\s,()]+", sought) if _WORD.search(each)
+    )
     return tuple(found)
 
 

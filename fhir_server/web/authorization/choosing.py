@@ -9,12 +9,12 @@ from fastapi import Response
 
 from fhir_server.auth.server.contract import PendingAuthorization
 from fhir_server.auth.server.users import User
-from fhir_server.web.authorization.choices import Choice
+from fhir_server.web.authorization.choices import Choice, criteria
 from fhir_server.web.authorization.visit import Visit, address_of
 
 ABSENT = "This patient is not there, or not for you to see."
 
-_TOO_SHORT = "Write a name, an NHS number or a date of birth."
+_NOTHING_TO_FIND = "Write a name, an NHS number or a date of birth."
 _NONE = "No patient that you may see matches. Look at the spelling, or write less."
 
 
@@ -31,13 +31,13 @@ async def chosen_by(visit: Visit, pending: PendingAuthorization, user: User) -> 
     """Return the patient of a request: handed over, chosen, or the only one; None where there is none yet."""
     patients = visit.desk.patients
     if pending.launch is not None and pending.launch.patient is not None:
-        return await patients.one(user, pending.launch.patient, now=visit.now)
+        return await patients.one(visit.asker(user), pending.launch.patient)
     if not pending.needs_patient:
         return None
     chosen = await visit.desk.chosen.of(pending.handle, user, now=visit.now)
     if chosen is not None:
-        return await patients.one(user, chosen, now=visit.now)
-    own = await patients.own(user, now=visit.now)
+        return await patients.one(visit.asker(user), chosen)
+    own = await patients.own(visit.asker(user))
     return own[0] if len(own) == 1 else None
 
 
@@ -52,7 +52,7 @@ async def choose_patient(visit: Visit) -> Response:
     user = visit.session.user
     if not form["patient"]:
         return await patients_page(visit, user, picker_for(pending), sought=form["sought"].strip())
-    choice = await visit.desk.patients.one(user, form["patient"], now=visit.now)
+    choice = await visit.desk.patients.one(visit.asker(user), form["patient"])
     if choice is None:
         return await patients_page(visit, user, picker_for(pending), wrong=ABSENT)
     await visit.desk.chosen.choose(pending.handle, user, choice.id, now=visit.now)
@@ -73,9 +73,9 @@ async def patients_page(
         return await _own_patients_page(visit, user, picker)
     if sought is None:
         return _page(visit, picker, sought="", wrong=wrong)
-    if not sought:
-        return _page(visit, picker, sought=sought, wrong=_TOO_SHORT)
-    found, more = await visit.desk.patients.find(user, sought, now=visit.now)
+    if not criteria(sought):
+        return _page(visit, picker, sought=sought, wrong=_NOTHING_TO_FIND)
+    found, more = await visit.desk.patients.find(visit.asker(user), sought)
     if not found:
         return _page(visit, picker, sought=sought, wrong=_NONE)
     told = f"{len(found)} {'patient' if len(found) == 1 else 'patients'} found"
@@ -85,7 +85,7 @@ async def patients_page(
 
 
 async def _own_patients_page(visit: Visit, user: User, picker: Picker) -> Response:
-    own = await visit.desk.patients.own(user, now=visit.now)
+    own = await visit.desk.patients.own(visit.asker(user))
     if own:
         return _page(visit, picker, found=(own, "Whose records?"))
     said = "No record that you may see is linked to your sign-in here."

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from fhir_server.audit.trail import Trail
 from fhir_server.auth.identity.provider import IdentityProvider
 from fhir_server.auth.server.contract import Authorizing
 from fhir_server.auth.server.grants import OFFLINE_LASTS
 from fhir_server.auth.server.issuing import ACCESS_SECONDS
 from fhir_server.auth.server.server import AuthorizationServer, new_secret
 from fhir_server.rest.service import Service
-from fhir_server.storage.contract import Store
 from fhir_server.web.authorization.chosen import ChosenPatients
 from fhir_server.web.authorization.cookies import Cookie
 from fhir_server.web.authorization.patients import Patients
@@ -28,7 +28,8 @@ _PORTS = {"http": 80, "https": 443}
 class Desk:
     """Where people decide what apps may do. `clock` gives microseconds since 1970.
 
-    `providers` sign people in elsewhere, by the names that they have in our addresses.
+    `providers` sign people in elsewhere, by the names that they have in our addresses; `trail` records who signs in
+    and out, None where nothing is recorded.
     """
 
     authorizing: Authorizing
@@ -40,16 +41,16 @@ class Desk:
     clock: Callable[[], int]
     sign_in: SignIn
     providers: Mapping[str, IdentityProvider]
+    trail: Trail | None
 
 
 async def desk_of(
     server: AuthorizationServer,
     service: Service,
-    store: Store,
     providers: Mapping[str, IdentityProvider],
 ) -> Desk:
     """Return the desk of a node."""
-    site = server.site
+    site, store = server.site, service.store
     parts = urlsplit(site.issuer)
     return Desk(
         authorizing=server.requests,
@@ -61,4 +62,5 @@ async def desk_of(
         clock=service.clock,
         sign_in=SignIn(server.accounts),
         providers=providers,
+        trail=service.trail,
     )

@@ -32,7 +32,7 @@ async def launch(visit: Visit) -> Response:
     user = visit.session.user
     if not form["patient"]:
         return await patients_page(visit, user, _PICKER, sought=form["sought"].strip())
-    patient = await visit.desk.patients.one(user, form["patient"], now=visit.now)
+    patient = await visit.desk.patients.one(visit.asker(user), form["patient"])
     if patient is None:
         return await patients_page(visit, user, _PICKER, wrong=ABSENT)
     if form["app"]:
@@ -46,13 +46,13 @@ async def _apps_page(visit: Visit, user: User, patient: Choice) -> Response:
         "launch",
         leads_away=True,
         patient=patient,
-        encounters=await visit.desk.patients.encounters(user, patient.id, now=visit.now),
+        encounters=await visit.desk.patients.encounters(visit.asker(user), patient.id),
         apps=apps,
     )
 
 
 async def _launched(visit: Visit, user: User, patient: Choice, form: Form) -> Response:
-    shown = await visit.desk.patients.encounters(user, patient.id, now=visit.now)
+    shown = await visit.desk.patients.encounters(visit.asker(user), patient.id)
     encounter = next((each.id for each in shown if each.id == form["encounter"]), None)
     context = LaunchContext(patient.id, encounter, need_patient_banner=True)
     url = await visit.desk.authorizing.create_launch(form["app"], user, context, now=visit.now)

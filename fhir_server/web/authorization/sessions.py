@@ -93,5 +93,12 @@ class Sessions:
         return hmac.compare_digest(token.encode(), self.csrf_token(name).encode())
 
 
+async def end_sessions(values: KeyValues, subject: str, *, now: int) -> None:
+    """Sign somebody out everywhere: an account that is gone permits nothing any more."""
+    for key, kept in await values.items(_KIND, now=now):
+        if _DECODER.decode(kept).user.subject == subject:
+            await values.remove(_KIND, key)
+
+
 def _hash(name: str) -> str:
     return sha256(name.encode()).hexdigest()

@@ -53,11 +53,10 @@ async def sign_in(visit: Visit) -> Response:
     pending = await visit.pending(form["request"])
     if form["request"] and pending is None:
         return visit.over()
-    client = visit.request.client
     outcome = await visit.desk.sign_in.attempt(
         form["name"].strip(),
         form["password"],
-        address="" if client is None else client.host,
+        address=visit.address,
         now=visit.now,
     )
     match outcome:
@@ -69,6 +68,7 @@ async def sign_in(visit: Visit) -> Response:
             response.headers["Retry-After"] = str(outcome.seconds)
             return response
         case None:
+            await visit.record("sign-in", None, status=401)
             return sign_in_page(visit, pending, status=401, wrong=_WRONG, name=form["name"])
 
 
@@ -76,6 +76,7 @@ async def signed_in(visit: Visit, user: User, pending: PendingAuthorization | No
     """Begin a session, and go on to what it is for."""
     # The moment after the password was looked at, not before.
     now = visit.desk.clock()
+    await visit.record("sign-in", user)
     name = await visit.desk.sessions.begin(user, now=now, instead_of=visit.name)
     return visit.moved(HOME if pending is None else address_of(pending.handle), name=name)
 
@@ -84,6 +85,8 @@ async def sign_out(visit: Visit) -> Response:
     """End the session."""
     await visit.form()
     await visit.desk.sessions.end(visit.name)
+    if visit.session is not None:
+        await visit.record("sign-out", visit.session.user)
     response = visit.moved("/auth/sign-in")
     visit.desk.cookie.clear(response)
     return response

@@ -8,10 +8,13 @@ from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request, Response
 
+from fhir_server.audit.event import Agent, Event
 from fhir_server.auth.server.contract import PendingAuthorization
+from fhir_server.auth.server.users import User
 from fhir_server.fhir.errors import Forbidden
 from fhir_server.web.authorization.desk import Desk
 from fhir_server.web.authorization.forms import Form, comes_from_elsewhere, read_form
+from fhir_server.web.authorization.patients import Asker
 from fhir_server.web.authorization.rendering import page, redirect
 from fhir_server.web.authorization.sessions import Session
 
@@ -29,6 +32,34 @@ class Visit:
     known: bool
     session: Session | None
     now: int
+
+    @property
+    def address(self) -> str:
+        """Where it comes from, as far as this machine sees."""
+        client = self.request.client
+        return "" if client is None else client.host
+
+    def asker(self, user: User) -> Asker:
+        """Return the signed-in user as one who looks patients up."""
+        return Asker(user, self.address, self.now)
+
+    async def record(self, kind: str, user: User | None, *, status: int = 200) -> None:
+        """Record that somebody signs in or out; `user` None: nobody knows who that is."""
+        await self.keep(self.event(kind, user, status=status))
+
+    def event(self, kind: str, user: User | None, *, status: int = 200) -> Event:
+        """Return what is recorded of this visit."""
+        issuer = self.desk.patients.issuer
+        agent = None
+        if user is not None:
+            agent = Agent(issuer, user.subject, organisation=user.organisation, role=user.role)
+        asked = f"{self.request.method} {self.request.url.path.removeprefix('/')}"
+        return Event(self.now, kind, status, asked=asked, agent=agent, address=self.address)
+
+    async def keep(self, event: Event) -> None:
+        """Record an event, where anything is."""
+        if self.desk.trail is not None:
+            await self.desk.trail.record(event)
 
     async def form(self) -> Form:
         """Return the form that was sent; raise Forbidden for one that is not from a page of this session."""
