@@ -18,7 +18,7 @@ from tests.interactions.builders import (
     seeing_only,
     seeing_types,
 )
-from tests.interactions.test_search import ids, searched
+from tests.interactions.test_search import assert_found, ids, searched
 
 
 def coded(text: str) -> Resource:
@@ -72,8 +72,7 @@ FOUND = [
 async def test_a_chain_is_evaluated_inside_contained_resources(
     pharmacy: Call, kind: str, query: str, expected: set[str]
 ) -> None:
-    assert ids(await searched(pharmacy, kind, query)) == expected
-    assert (await searched(pharmacy, kind, f"{query}&_summary=count")).total == len(expected)
+    await assert_found(pharmacy, kind, query, expected)
 
 
 async def test_what_is_contained_is_seen_with_what_contains_it(pharmacy: Call) -> None:
