@@ -9,6 +9,7 @@ import pytest
 
 from fhir_server.fhir.resource import Key, Resource
 from fhir_server.interactions.call import Call
+from fhir_server.interactions.contained import container_of
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.search import Found, search
 from tests.interactions.builders import (
@@ -172,6 +173,7 @@ async def test_a_contained_resource_is_answered_as_it_stands_in_its_container(ca
 
     (row,) = found.rows
     assert str(row.stored.key) == "MedicationRequest/it#m"
+    assert str(container_of(row).key) == "MedicationRequest/it"
     assert row.stored.body is not None
     assert row.stored.body.startswith(b'{"resourceType":"Medication","id":"m","code":')
     assert b'"value":1.50' in row.stored.body
