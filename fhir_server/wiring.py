@@ -167,7 +167,7 @@ class Node:
             from fhir_server.web.authorization.pages import pages  # noqa: PLC0415
             from fhir_server.web.oauth import add_oauth  # noqa: PLC0415
 
-            add_oauth(web, trust.server, clock)
+            add_oauth(web, trust.server, clock, service.trail)
             web.include_router(pages(await desk_of(trust.server, service, trust.providers)))
         self._web = web
         return backfill, service.publisher
