@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from fhir_server.fhir.resource import Key
+from fhir_server.fhir.resource import Stored
 
 BundleKind = Literal["searchset", "history", "transaction-response", "batch-response"]
 SearchMode = Literal["match", "include", "outcome"]
@@ -48,13 +48,14 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One entry; `resource` is the bytes of a resource, as stored."""
+    """One entry; `resource` is the bytes of a resource, as stored, `extension` those of a list of extensions."""
 
     full_url: str | None = None
     resource: bytes | None = None
     mode: SearchMode | None = None
     request: Request | None = None
     response: Response | None = None
+    extension: bytes | None = None
 
 
 def bundle_bytes(  # noqa: PLR0913  the elements of a Bundle
@@ -89,9 +90,7 @@ def bundle_bytes(  # noqa: PLR0913  the elements of a Bundle
     return b"".join(parts)
 
 
-def found_entries(
-    base_url: str, found: Iterable[tuple[Key, bytes]], mode: SearchMode
-) -> list[bytes]:
+def found_entries(base_url: str, found: Iterable[Stored], mode: SearchMode) -> list[bytes]:
     """Return the entries of resources that a search found below `base_url`: pieces, a comma before each entry.
 
     The bytes of a resource are a piece by themselves, so that they are copied once: into the Bundle.
@@ -99,9 +98,10 @@ def found_entries(
     head = ',{"fullUrl":' + _text(base_url + "/").decode()[:-1]
     tail = b",%b}" % _SEARCH[mode]
     pieces: list[bytes] = []
-    for key, resource in found:
+    for each in found:
         # Nothing in a type or an id is escaped in JSON.
-        pieces += (f'{head}{key.type}/{key.id}","resource":'.encode(), resource, tail)
+        place = f'{head}{each.key.type}/{each.key.id}","resource":'
+        pieces += (place.encode(), each.body or b"", tail)
     return pieces
 
 
@@ -110,7 +110,7 @@ def _link(link: Link) -> bytes:
 
 
 def _entry(entry: Entry) -> bytes:
-    members = []
+    members = [] if entry.extension is None else [b'"extension":' + entry.extension]
     if entry.full_url is not None:
         members.append(b'"fullUrl":' + _text(entry.full_url))
     if entry.resource is not None:
