@@ -49,17 +49,17 @@ KINDS = {
         type=(DICOM, "110114", "User Authentication"),
         subtype=(DICOM, "110123", "Logout"),
     ),
-    "token": Kind(
-        "E",
-        "got a token",
-        type=(DICOM, "110114", "User Authentication"),
-        subtype=(DICOM, "110122", "Login"),
-    ),
     "permit": Kind(
         "E",
         "let an app have access",
         type=(DICOM, "110113", "Security Alert"),
         subtype=(DICOM, "110137", "User Security Attributes Changed"),
+    ),
+    "token": Kind(
+        "E",
+        "got a token",
+        type=(DICOM, "110114", "User Authentication"),
+        subtype=(DICOM, "110122", "Login"),
     ),
     "break-glass": Kind(
         "E",
