@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -13,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from fhir_server.auth.addresses import is_loopback, is_safe
 from fhir_server.auth.identity.registrations import Registration, read_registrations
 from fhir_server.conformance.definitions import definitions_in
+from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
+from fhir_server.search.query import PAGE_SIZES
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas."""
@@ -23,7 +27,11 @@ Audit = Literal["off", "on", "strict"]
 PREFIX = "/fhir"
 """Where the FHIR base is below the origin."""
 
+FEDERATED = "/federated"
+"""Where the FHIR base of all members is below the origin."""
+
 _SCHEME = "sqlite:"
+_MONGO = ("mongodb://", "mongodb+srv://")
 
 
 class Settings(BaseSettings):
@@ -34,7 +42,8 @@ class Settings(BaseSettings):
     )
 
     store: str = Field(
-        default="sqlite:data/fhir.db", description="where resources are kept: sqlite:PATH"
+        default="sqlite:data/fhir.db",
+        description="where resources are kept: sqlite:PATH, or mongodb://HOST/DATABASE",
     )
     host: str = Field(default="127.0.0.1", description="address to listen at")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen at; 0: a free one")
@@ -45,8 +54,8 @@ class Settings(BaseSettings):
         default=None, description="the FHIR base as clients see it; else told from the Host header"
     )
     auth: Literal["none", "smart"] = Field(
-        default="none",
-        description="who may call: `none` lets everyone, and binds loopback alone; `smart` wants a token",
+        default="smart",
+        description="who may call: `smart` wants a token; `none` lets everyone, and binds loopback alone",
     )
     issuers: Names = Field(
         default=(), description="issuers of tokens that are trusted, URLs with commas between them"
@@ -104,11 +113,27 @@ class Settings(BaseSettings):
     search_seconds: float = Field(
         default=10.0, ge=0.1, le=300, description="seconds that one search may take"
     )
+    page_size: int = Field(
+        default=PAGE_SIZES.default,
+        ge=1,
+        le=10_000,
+        description="matches of a page where `_count` does not say",
+    )
+    max_page_size: int = Field(
+        default=PAGE_SIZES.most, ge=1, le=10_000, description="matches of a page at most"
+    )
+    time_zone: str = Field(
+        default=DEFAULT_ZONE, description="zone of dates and times that name none, as Europe/London"
+    )
     cursor_hours: int = Field(
         default=24, ge=1, le=720, description="hours for which page links are good"
     )
+    member_networks: Names = Field(
+        default=(),
+        description="networks where members may be besides public addresses, 10.20.0.0/16, with commas between them",
+    )
 
-    @field_validator("types", "cors_origins", "issuers", mode="before")
+    @field_validator("types", "cors_origins", "issuers", "member_networks", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -124,11 +149,24 @@ class Settings(BaseSettings):
             raise ValueError(f"R4 has no resource type {', '.join(unknown) or 'without a name'}")
         return value
 
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"there is no time zone {value[:64]!r}: this is a name such as Europe/London or UTC"
+            ) from None
+
     @field_validator("store")
     @classmethod
     def _is_served(cls, value: str) -> str:
+        if value.startswith(_MONGO) and urlsplit(value).netloc:
+            return value
         if not value.startswith(_SCHEME) or value == _SCHEME:
-            raise ValueError("this server keeps its store in SQLite: sqlite:PATH")
+            # Not repeated: it may hold a password.
+            raise ValueError("a store is sqlite:PATH or mongodb://HOST/DATABASE")
         return value
 
     @field_validator("base_url")
@@ -137,6 +175,13 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("a base URL begins with http:// or https://")
         return value.rstrip("/") if value else None
+
+    @field_validator("member_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each)
+        return value
 
     @field_validator("issuers")
     @classmethod
@@ -179,13 +224,30 @@ class Settings(BaseSettings):
             )
         if self.has_authorization_server and not (local or self.base_url):
             raise ValueError(f"host={self.host} is no address that people sign in at: set base_url")
+        if self.page_size > self.max_page_size:
+            raise ValueError(
+                f"page_size={self.page_size} is more than max_page_size={self.max_page_size}"
+            )
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together")
         return self
 
     @property
+    def is_in_a_file(self) -> bool:
+        """Whether the store is a file of this machine."""
+        return self.store.startswith(_SCHEME)
+
+    @property
+    def store_name(self) -> str:
+        """The store as people may read it: without user, password and options."""
+        if self.is_in_a_file:
+            return self.store
+        parts = urlsplit(self.store)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
     def store_path(self) -> Path:
-        """The file of the store."""
+        """The file of a store that is in one."""
         return Path(self.store.removeprefix(_SCHEME)).expanduser().absolute()
 
     @property

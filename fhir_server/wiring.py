@@ -6,7 +6,8 @@ import asyncio
 import sys
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from itertools import count
 from os import urandom
 from time import time_ns
@@ -27,8 +28,9 @@ from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
-from fhir_server.fhir.errors import FhirError
+from fhir_server.fhir.errors import FhirError, Unavailable
 from fhir_server.fhir.instants import instant
+from fhir_server.policy.decision import Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.cors import CrossOrigin
@@ -39,7 +41,9 @@ from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.rules import disclosure, enforcement
 from fhir_server.search.indexing import Extractor
+from fhir_server.search.query import PageSizes
 from fhir_server.settings import (
+    FEDERATED,
     PREFIX,
     LogLevel,
     Settings,
@@ -55,6 +59,9 @@ from fhir_server.web.start import About
 if TYPE_CHECKING:
     # A node without tokens needs none of it, and would start later.
     from fhir_server.auth.trust import Trust
+
+if TYPE_CHECKING:
+    from fhir_server.federating import FederatedBase
 
 STEPS_AT_START = 4
 """Steps of the backfill before the first request: all that a new store has to do."""
@@ -96,6 +103,8 @@ class Node:
         self.failure: str | None = None
         self._fhir: ASGIApp = _closed
         self._web: ASGIApp = _closed
+        self._hub: FederatedBase | None = None
+        self._open_hub: Callable[[], FederatedBase] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on by its path."""
@@ -105,6 +114,8 @@ class Node:
         path = scope["path"]
         if scope["type"] == "http" and (path.startswith(PREFIX + "/") or path == PREFIX):
             await self._fhir(scope, receive, send)
+        elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
+            await self._federated()(scope, receive, send)
         else:
             await self._web(scope, receive, send)
 
@@ -112,23 +123,18 @@ class Node:
         """Keep the store open from start-up to shutdown."""
         await receive()
         try:
-            path = self.settings.store_path
-            path.parent.mkdir(parents=True, exist_ok=True)
             async with (
-                open_store(
-                    path,
-                    clock=clock,
-                    seconds=self.settings.search_seconds,
-                    enforcement=enforcement(),
-                ) as store,
+                opened_store(self.settings, enforcement()) as store,
                 trust_of(self.settings, store) as trust,
             ):
                 backfill, publisher = await self._build(store, trust)
                 async with working(backfill, publisher, event_log(self.settings)):
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
+                if self._hub is not None:
+                    await self._hub.aclose()
         except (FhirError, OSError, ValueError) as error:
-            self.failure = f"the store {self.settings.store} does not open: {error}"
+            self.failure = f"the store {self.settings.store_name} does not open: {error}"
             await send({"type": "lifespan.startup.failed", "message": self.failure})
             return
         await send({"type": "lifespan.shutdown.complete"})
@@ -142,9 +148,9 @@ class Node:
             if not await backfill.step(clock()):
                 break
         telemetry = Telemetry(ROUTES, registry, tell=event_log(self.settings))
-        self._fhir = FhirApplication(
-            service, telemetry, prefix=PREFIX, new_request_id=_request_ids()
-        )
+        request_ids = _request_ids()
+        self._fhir = FhirApplication(service, telemetry, prefix=PREFIX, new_request_id=request_ids)
+        self._open_hub = partial(self._opened_hub, service, telemetry, request_ids)
         about = About(
             version=service.version,
             types=service.types,
@@ -152,6 +158,7 @@ class Node:
             prefix=PREFIX,
             call=service.call_at if callers is None else None,
             clock=clock,
+            signs_in=trust is not None and trust.server is not None,
         )
         web = web_application(about, ready=store.now, registry=registry)
         if trust is not None and trust.server is not None:
@@ -164,6 +171,45 @@ class Node:
             web.include_router(pages(await desk_of(trust.server, service, trust.providers)))
         self._web = web
         return backfill, service.publisher
+
+    def _federated(self) -> ASGIApp:
+        if self._open_hub is None:
+            return _closed
+        self._hub = self._hub or self._open_hub()
+        return self._hub
+
+    def _opened_hub(
+        self, service: Service, telemetry: Telemetry, request_ids: Callable[[], str]
+    ) -> FederatedBase:
+        # Here, since a node that is no hub needs none of it, and would start later.
+        from fhir_server.federating import FederatedBase  # noqa: PLC0415
+
+        networks = self.settings.member_networks
+        return FederatedBase(service, telemetry, networks, new_request_id=request_ids)
+
+
+def opened_store(
+    settings: Settings, rules: Enforcement | None = None
+) -> AbstractAsyncContextManager[Store]:
+    """Open the store that the settings name; raise Unavailable. Without `rules` no denials are kept."""
+    if settings.is_in_a_file:
+        path = settings.store_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open_store(
+            path,
+            clock=clock,
+            seconds=settings.search_seconds,
+            enforcement=rules,
+            zone=settings.time_zone,
+        )
+    try:
+        # Here, since a node on SQLite needs none of it, and would start later.
+        from fhir_server.storage.mongo import store as mongo  # noqa: PLC0415
+    except ImportError:
+        raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
+    return mongo.open_store(
+        settings.store, clock=clock, seconds=settings.search_seconds, enforcement=rules
+    )
 
 
 @asynccontextmanager
@@ -228,7 +274,7 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
     known = definitions_in(definitions_folder())
     base_url = settings.base_url or settings.origin + PREFIX
     register = await opened_register(
-        store, Extractor(known, base_url=base_url), parameters_folder()
+        store, Extractor(known, zone=settings.time_zone, base_url=base_url), parameters_folder()
     )
     trail = _trail(settings, store)
     return Service(
@@ -252,7 +298,11 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         publisher=None
         if trail is None
         else Publisher(store, register, Origin(base_url, await store.secret("audit-event"))),
-        limits=Limits(body=settings.max_body, entries=settings.max_entries),
+        limits=Limits(
+            body=settings.max_body,
+            entries=settings.max_entries,
+            pages=PageSizes(settings.page_size, settings.max_page_size),
+        ),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )
 

@@ -7,7 +7,7 @@ import asyncio
 import sys
 
 from fhir_server.cli.frame import CommandFailed
-from fhir_server.cli.options import add_settings, settings_of
+from fhir_server.cli.options import add_settings, check_file, check_there, settings_of
 from fhir_server.fhir.errors import FhirError
 from fhir_server.settings import Settings
 
@@ -31,8 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Verify or export; raise CommandFailed for a log that is not what was written."""
     settings = settings_of(arguments)
-    if not settings.store_path.is_file():
-        raise CommandFailed(f"store: {settings.store_path} does not exist")
+    (check_file if arguments.action == "verify" else check_there)(settings)
     try:
         if arguments.action == "verify":
             _verify(settings, arguments.digest)

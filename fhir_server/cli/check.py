@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from fhir_server.cli.frame import CommandFailed
-from fhir_server.cli.options import add_settings, settings_of
+from fhir_server.cli.options import add_settings, check_file, settings_of
 from fhir_server.fhir.errors import FhirError
 
 MOST_SHOWN = 50
@@ -28,8 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
     from fhir_server.cli.showing import bar  # noqa: PLC0415
     from fhir_server.offline import Finding, scrubbing  # noqa: PLC0415
 
-    if not settings.store_path.is_file():
-        raise CommandFailed(f"store: {settings.store_path} does not exist")
+    check_file(settings)
     findings = done = total = 0
     try:
         steps = scrubbing(settings)

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from fhir_server.cli.frame import CommandFailed
-from fhir_server.cli.options import add_settings, settings_of
+from fhir_server.cli.options import add_settings, check_there, settings_of
 from fhir_server.fhir.errors import FhirError
 from fhir_server.settings import Settings
 
@@ -35,8 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Load or tell; raise CommandFailed for a file that is no register, and where there is none."""
     settings = settings_of(arguments)
-    if not settings.store_path.is_file():
-        raise CommandFailed(f"store: {settings.store_path} does not exist")
+    check_there(settings)
     try:
         if arguments.action == "load":
             _load(settings, arguments.file, arguments.as_of)

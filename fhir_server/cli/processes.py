@@ -47,7 +47,7 @@ def serve_with_workers(
         workers = _Workers(config, [listener], announce)
         workers.run()
     if workers.failed:
-        raise CommandFailed(f"the workers did not start on the store {settings.store}")
+        raise CommandFailed(f"the workers did not start on the store {settings.store_name}")
 
 
 class _Announcing(uvicorn.Server):

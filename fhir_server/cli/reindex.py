@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from fhir_server.cli.frame import CommandFailed
-from fhir_server.cli.options import add_settings, settings_of
+from fhir_server.cli.options import add_settings, check_file, settings_of
 from fhir_server.fhir.errors import FhirError
 
 
@@ -26,8 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     from fhir_server.cli.showing import bar  # noqa: PLC0415
     from fhir_server.offline import reindexing  # noqa: PLC0415
 
-    if not settings.store_path.is_file():
-        raise CommandFailed(f"store: {settings.store_path} does not exist")
+    check_file(settings)
     done = total = 0
     try:
         with bar("indexing", 100, lambda: (100 * done // max(total, 1), f"{done} of {total}")):

@@ -22,6 +22,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Empty the store; raise CommandFailed without --yes, or where the store is in use."""
     settings = settings_of(arguments)
+    if not settings.is_in_a_file:
+        raise CommandFailed(
+            f"this works on SQLite alone: run db.dropDatabase() in mongosh on {settings.store_name}"
+            " while no node serves it"
+        )
     if not arguments.yes:
         raise CommandFailed(f"this deletes everything in {settings.store}; add --yes to do it")
     # Here, so that `reset --help` does not load a store.

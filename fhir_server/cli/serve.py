@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import sys
+from pathlib import Path
 
 from fhir_server.cli.frame import CommandFailed
 from fhir_server.cli.options import add_settings, settings_of
@@ -42,7 +43,11 @@ def _check(settings: Settings) -> None:
             context.load_cert_chain(settings.tls_cert, settings.tls_key)
         except OSError as error:
             raise CommandFailed(f"the TLS certificate or key cannot be used: {error}") from error
-    path = settings.store_path
+    if settings.is_in_a_file:
+        _check_file(settings.store_path)
+
+
+def _check_file(path: Path) -> None:
     if path.is_dir():
         raise CommandFailed(f"store: {path} is a folder; name a file")
     try:
@@ -77,3 +82,6 @@ def announce(settings: Settings) -> None:
         )
         print(f"fhir-server serve: {warning}", file=sys.stderr, flush=True)  # noqa: T201
     print(f"FHIR R4 at {settings.base_url or settings.origin + '/fhir'}", flush=True)  # noqa: T201
+    if settings.has_authorization_server:
+        told = f"tokens at {settings.issuer}/auth/token; for a first try: fhir-server token --help"
+        print(told, flush=True)  # noqa: T201

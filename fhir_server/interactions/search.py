@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -15,7 +15,9 @@ from fhir_server.interactions.contained import drawn_out, referring
 from fhir_server.interactions.counting import as_told, check_countable
 from fhir_server.interactions.including import NOTHING, follow
 from fhir_server.search.compartments import within
-from fhir_server.search.parsing import Query, parse_query
+from fhir_server.search.listing import Expected
+from fhir_server.search.parsing import parse_query
+from fhir_server.search.query import Query
 from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.parameters import Stamp
 
@@ -51,6 +53,8 @@ async def search(  # noqa: PLR0913 - options, each by keyword
     """
     call, query = understood(call, resource_type, pairs, now=now, owner=owner)
     issues = [_ignored(*each) for each in query.ignored]
+    if query.lists and after is None:
+        issues += [each async for each in _missing(call, query.lists)]
     if query.only_count:
         counted = await call.store.count(call.sight, query.plan)
         if call.rounded:
@@ -103,6 +107,9 @@ def understood(
         now=now,
         lenient=call.lenient,
         base_url=call.base_url,
+        zone=call.extractor.zone.key,
+        sizes=call.page_sizes,
+        subject=owner.id if owner is not None and owner.type == "Patient" else None,
     )
     types = sorted(query.plan.types or ())
     call = call.counting(*types) if query.only_count else call.to("s", *types)
@@ -119,6 +126,18 @@ async def _total(call: Call, query: Query, page: Page, after: Position | None) -
     if query.total == "none":
         return None
     return await call.store.count(call.sight, query.plan)
+
+
+async def _missing(call: Call, lists: Sequence[Expected]) -> AsyncIterator[Issue]:
+    """Yield a warning for each list that a search goes by, and that is not there: no list is no empty list."""
+    for each in lists:
+        page = await call.store.search(call.sight, each.plan, None, 1)
+        if not page.rows:
+            message = (
+                f"Patient/{each.patient} has no current List of the function {each.function}: "
+                "that nothing is found on it does not say that there is nothing"
+            )
+            yield Issue("warning", "not-found", message)
 
 
 def _ignored(name: str, reason: str) -> Issue:

@@ -128,8 +128,11 @@ async def operation_page(
     await _published(service, None, pairs)
     force = service.register.current
     logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
-    asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
-    call = service.call(request).to(operation.rights, request.type)
+    of_type = () if request.segments[0].startswith("$") else (request.type,)
+    access = None if request.caller is None else request.caller.access
+    asked = Invocation("".join(of_type), logical_id, page.asked, page.after, page.moment, access)
+    needed = [each for each in of_type if each in operation.types]
+    call = service.call(request).to(operation.rights, *needed)
     listed = await operation.run(call, asked)
     await service.register.check(force)
     if isinstance(listed, Told):
@@ -152,7 +155,7 @@ async def history_page(
     """Return one page of the history of a resource, a type or everything."""
     await _published(service, resource_type, ())
     page = _page(service, request, "/".join(request.segments), request.pairs)
-    scope, count = history_scope(resource_type, logical_id, page.asked)
+    scope, count = history_scope(resource_type, logical_id, page.asked, sizes=service.limits.pages)
     projection = service.projector.projection_in(resource_type, page.asked)
     found = await history(service.call(request), scope, count=count, after=page.after)
     body = bundle_bytes(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fhir_server.fhir.errors import FhirError, MethodNotAllowed
+from fhir_server.fhir.errors import FhirError, MethodNotAllowed, Unavailable
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue, operation_outcome
 from fhir_server.fhir.resource import Resource, Stored
@@ -46,6 +46,8 @@ def error_answer(error: FhirError) -> Answer:
         headers = ((b"allow", ", ".join(error.allowed).encode()),)
     elif (demand := challenge(error)) is not None:
         headers = ((b"www-authenticate", demand),)
+    elif isinstance(error, Unavailable):
+        headers = ((b"retry-after", b"2"),)
     return Answer(
         error.status, outcome_bytes(error.issues, details_of(type(error))), headers=headers
     )

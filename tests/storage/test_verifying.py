@@ -8,7 +8,7 @@ import apsw
 import msgspec
 import pytest
 
-from fhir_server.storage.sqlite.auditing import Link, linked, packed_entries
+from fhir_server.storage.logbook import Link, linked, packed_entries
 from fhir_server.storage.sqlite.verifying import Broken, Reached, verified
 from tests.storage.conftest import open_sqlite
 

@@ -10,13 +10,8 @@ from pathlib import Path
 import apsw
 
 from fhir_server.fhir.instants import instant
-from fhir_server.storage.sqlite.auditing import (
-    SEALING_KEY,
-    Link,
-    linked,
-    sealed,
-    unpacked_entries,
-)
+from fhir_server.storage.logbook import Link, linked, sealed, unpacked_entries
+from fhir_server.storage.sqlite.auditing import SEALING_KEY
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.snapshot import snapshot
 

@@ -1,0 +1,236 @@
+"""Which owner classes are denied to which audience: kept beside what causes it, in the same transaction.
+
+Every read leaves the denied classes out, so that a Consent or an opt-out takes effect with its commit. The decision
+itself is `fhir_server.policy.decision`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from fhir_server.fhir.resource import Key
+from fhir_server.policy.decision import Audience, Decision, Enforcement, LaidDown
+from fhir_server.policy.visibility import Visibility
+from fhir_server.storage.contract import Draft
+from fhir_server.storage.mongo.deciding import People, Rules
+from fhir_server.storage.mongo.documents import RESOURCE, Document
+from fhir_server.storage.mongo.persons import Marks, Persons, those_apart
+from fhir_server.storage.mongo.schema import REGISTER, RULES, STATE
+from fhir_server.storage.mongo.statements import Statements
+from fhir_server.storage.mongo.workspace import Workspace
+
+MOST_AUDIENCES = 1_000
+"""Audiences whose denials are kept; the oldest make room, and are worked out anew when they return."""
+
+_audience = msgspec.msgpack.Decoder(Audience).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Enforcing:
+    """What a store keeps denials by."""
+
+    def __init__(self, enforcement: Enforcement, *, key: bytes) -> None:
+        self.rules = Rules(enforcement)
+        self.marks = Marks(enforcement, key)
+        self.edition = enforcement.rules
+
+    async def opened(self, statements: Statements, sight: Visibility) -> Visibility:
+        """Return a sight with what its emergency opens at its moment: types of owner classes of those people."""
+        if not sight.emergency or sight.audience is None:
+            return sight
+        persons = Persons(statements)
+        patients = await persons.same(sight.emergency)
+        found: set[str] = set()
+        for owner in await persons.classes(patients):
+            own, others = those_apart(owner, patients)
+            facts = await persons.provisions(own), await persons.provisions(others)
+            kinds = self.rules.opened(owner["labels"], *facts, sight.audience, at=sight.at)
+            found |= {f"{owner['n']}.{kind}" for kind in kinds}
+        return replace(sight, opened=frozenset(found))
+
+    async def decided(
+        self, statements: Statements, key: Key, audience: Audience, *, at: int
+    ) -> Decision | None:
+        """Return what is decided on a current version, None where there is none."""
+        found = await statements.one(RESOURCE, {"_id": str(key), "x": False}, {"o": 1})
+        owner = await statements.one("owner", {"n": found["o"]}) if found else None
+        if owner is None:
+            return None
+        people = await Persons(statements).provisions(owner["mentions"])
+        return self.rules.decided(key.type, owner["labels"], people, audience, at=at)
+
+
+class Denials:
+    """The denials of one store, within a transaction."""
+
+    def __init__(self, workspace: Workspace, enforcing: Enforcing, epoch: int) -> None:
+        self._workspace = workspace
+        self._rules = enforcing.rules
+        self._marks = enforcing.marks
+        self._edition = enforcing.edition
+        self._audiences: list[Audience] | None = None
+        self.epoch = epoch
+
+    async def settle(self) -> None:
+        """Forget what was worked out by other rules than those of this process."""
+        kept = await self._workspace.get(STATE, RULES)
+        if kept is not None and kept["edition"] == self._edition:
+            return
+        for each in await self._known():
+            await self._dismiss(each)
+        await self._workspace.put(STATE, RULES, {"_id": RULES, "edition": self._edition})
+        self.forget()
+        self._changed()
+
+    async def prepare(self, keys: Iterable[Key]) -> None:
+        """Read together what is known of Patients and Consents that are written."""
+        keys = list(keys)
+        await self._known()
+        await self._workspace.load("person", [e.id for e in keys if e.type == "Patient"])
+        await self._workspace.load("fact", [str(e) for e in keys if e.type == "Consent"])
+
+    def forget(self) -> None:
+        """Know nothing of the audiences any more: what was done is undone."""
+        self._audiences = None
+
+    async def admit(self, audience: Audience) -> None:
+        """Work out what an audience is denied, unless that was done before."""
+        known = await self._known()
+        if audience in known:
+            return
+        for oldest in known[: max(0, len(known) - MOST_AUDIENCES + 1)]:
+            await self._dismiss(oldest)
+        number = 1 + await self._latest_number()
+        content = _encode(audience)
+        self._workspace.add("audience", {"_id": audience.key, "n": number, "content": content})
+        self.forget()
+        self._changed()
+        await self._decide(await self._concerned(), [audience])
+
+    async def made(self, owner: Document) -> None:
+        """Take a new owner class in."""
+        await self._decide([owner], await self._known())
+
+    async def written(self, draft: Draft) -> None:
+        """Take in what a new version changes about who people are, and about what they said."""
+        if draft.key.type == "Patient":
+            await self._identified(draft.key.id, self._marks.among(draft.record.terms))
+        elif draft.key.type == "Consent":
+            await self._laid_down(str(draft.key), draft.laid_down)
+
+    async def deleted(self, key: Key) -> None:
+        """Take in that a resource is gone: with a Consent what it laid down, with a Patient who that was."""
+        if key.type == "Patient":
+            await self._identified(key.id, [])
+        elif key.type == "Consent":
+            await self._laid_down(str(key), None)
+
+    async def register(self, number: int, edition: bytes, as_of: int) -> None:
+        """Put the register of an edition, whose marks are there, in place of the one before."""
+        register = {"_id": REGISTER, "as_of": as_of, "number": number, "edition": edition}
+        await self._workspace.put(STATE, REGISTER, register)
+        bound = [each for each in await self._known() if self._rules.is_bound(each)]
+        for each in bound:
+            await self._clear(each)
+        self._changed()
+        await self._decide(await self._concerned(), bound)
+
+    def _changed(self) -> None:
+        self.epoch += 1
+
+    async def _known(self) -> list[Audience]:
+        """Return the audiences whose denials are kept, the oldest first."""
+        if self._audiences is None:
+            await self._workspace.flush()
+            rows = self._workspace.statements.find("audience", {}, order=(("n", 1),))
+            self._audiences = [_audience(each["content"]) async for each in rows]
+        return self._audiences
+
+    async def _latest_number(self) -> int:
+        latest = await self._workspace.statements.all(
+            "audience", {}, {"n": 1}, order=(("n", -1),), limit=1
+        )
+        return int(latest[0]["n"]) if latest else 0
+
+    async def _dismiss(self, audience: Audience) -> None:
+        await self._workspace.put("audience", audience.key, None)
+        await self._clear(audience)
+
+    async def _clear(self, audience: Audience) -> None:
+        """Delete the denials of an audience."""
+        await self._workspace.flush()
+        denials = await self._workspace.statements.all("denial", {"a": audience.key}, {"_id": 1})
+        for each in denials:
+            await self._workspace.put("denial", each["_id"], None)
+
+    async def _identified(self, patient: str, after: list[bytes]) -> None:
+        known = await self._workspace.get("person", patient)
+        before = known["marks"] if known else []
+        if before == after:
+            return
+        person = {"_id": patient, "marks": after} if after else None
+        await self._workspace.put("person", patient, person)
+        if await self._known():
+            namesakes = await (await self._persons()).namesakes({*before, *after})
+            await self._decide_again({patient, *namesakes})
+
+    async def _laid_down(self, origin: str, laid_down: LaidDown | None) -> None:
+        """Put what a Consent lays down now in place of what it did before."""
+        known = await self._workspace.get("fact", origin)
+        touched = {known["patient"]} if known else set()
+        fact = None
+        if laid_down is not None:
+            content = _encode(laid_down.provisions)
+            fact = {"_id": origin, "patient": laid_down.patient, "content": content}
+            touched.add(laid_down.patient)
+        if known or fact:
+            await self._workspace.put("fact", origin, fact)
+            await self._decide_again(touched)
+
+    async def _concerned(self) -> list[Document]:
+        """Return the owner classes that something was laid down about, that bear labels, and those of nobody."""
+        persons = await self._persons()
+        statements = self._workspace.statements
+        classes = await persons.classes(await persons.spoken_for())
+        labelled = await statements.all("owner", {"labels.0": {"$exists": True}})
+        hidden = [each for each in labelled if self._rules.hides(each["labels"])]
+        nobodys = await statements.all("owner", {"mentions": []})
+        found = {each["n"]: each for each in (*classes, *hidden, *nobodys)}
+        return [found[number] for number in sorted(found)]
+
+    async def _persons(self) -> Persons:
+        """Return the people as they are now."""
+        await self._workspace.flush()
+        return Persons(self._workspace.statements)
+
+    async def _decide_again(self, patients: Iterable[str]) -> None:
+        if audiences := await self._known():
+            persons = await self._persons()
+            await self._decide(await persons.classes(await persons.same(patients)), audiences)
+
+    async def _decide(self, owners: Sequence[Document], audiences: Sequence[Audience]) -> None:
+        """Write the denials of owner classes anew."""
+        if not owners or not audiences:
+            return
+        persons = await self._persons()
+        ids = [f"{audience.key}.{owner['n']}" for owner in owners for audience in audiences]
+        await self._workspace.load("denial", ids)
+        for owner in owners:
+            people = await persons.provisions(owner["mentions"])
+            for audience in audiences:
+                await self._deny(owner, audience, people)
+
+    async def _deny(self, owner: Document, audience: Audience, people: People) -> None:
+        """Write what an audience is denied of an owner class, where that is not there yet."""
+        rows = sorted(self._rules.expected(owner["labels"], people, audience))
+        own = f"{audience.key}.{owner['n']}"
+        denial: Document | None = None
+        if rows:
+            told = [list(each) for each in rows]
+            denial = {"_id": own, "a": audience.key, "o": owner["n"], "rows": told}
+        if await self._workspace.get("denial", own) != denial:
+            await self._workspace.put("denial", own, denial)
+            self._changed()

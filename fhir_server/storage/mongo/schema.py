@@ -1,0 +1,148 @@
+"""The collections and their indexes: made once, checked at each start; and what kind of server this must be."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from secrets import token_hex
+from typing import TypeAlias
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import CollectionInvalid
+
+from fhir_server.fhir.errors import Unavailable
+from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document
+
+FORMAT = 1
+"""What documents mean: it changes when a release finds by them what an earlier one did not write."""
+
+STATE = "state"
+STORE = "store"
+CATALOGUE = "catalogue"
+REGISTER = "register"
+RULES = "rules"
+LOG = "log"
+TURNS = "turns"
+
+LEAST_WIRE_VERSION = 13
+"""That of MongoDB 5.0: the first whose majority reads are always on."""
+
+Fields: TypeAlias = Sequence[tuple[str, int]]
+
+BY_TERM = "by_term"
+BY_RANGE = "by_range"
+BY_TYPE = "by_type"
+BY_ID = "by_id"
+BY_MOMENT = "by_type_and_moment"
+
+_UP, _DOWN = ASCENDING, DESCENDING
+
+INDEXES: dict[str, dict[str, Fields]] = {
+    RESOURCE: {
+        BY_TERM: (("k", _UP), ("d", _DOWN), ("n", _DOWN)),
+        BY_RANGE: (("r.a", _UP), ("r.l", _UP), ("r.h", _UP)),
+        BY_TYPE: (("t", _UP), ("x", _UP), ("d", _DOWN), ("n", _DOWN)),
+        BY_ID: (("t", _UP), ("i", _UP)),
+        BY_MOMENT: (("t", _UP), ("m", _DOWN)),
+        "by_moment": (("m", _DOWN),),
+        "by_surrogate": (("n", _UP),),
+    },
+    HISTORY: {
+        "by_resource": (("n", _UP), ("m", _DOWN)),
+        BY_MOMENT: (("t", _UP), ("m", _DOWN)),
+        "by_moment": (("m", _DOWN),),
+    },
+    "axis": {},
+    "owner": {"by_number": (("n", _UP),), "by_patient": (("mentions", _UP),)},
+    "person": {"by_mark": (("marks", _UP),)},
+    "fact": {"by_patient": (("patient", _UP),)},
+    "opt_out": {},
+    "audience": {"by_number": (("n", _UP),)},
+    "denial": {"by_audience": (("a", _UP),)},
+    "keyvalue": {
+        "by_kind": (("kind", _UP), ("key", _UP)),
+        "by_expiry": (("expires", _UP),),
+    },
+    "audit": {},
+    "secret": {},
+    STATE: {},
+}
+"""The indexes of each collection besides that of `_id`."""
+
+NEW: Document = {
+    "_id": STORE,
+    "format": FORMAT,
+    "moment": 0,
+    "rid": 0,
+    "owner": 0,
+    "revision": 0,
+    "generation": 0,
+    "latest_parameter": 0,
+    "epoch": 0,
+}
+
+
+async def check_topology(database: AsyncDatabase[Document]) -> None:
+    """Raise Unavailable for a server that has no transactions."""
+    told = await database.client.admin.command("hello")
+    if told.get("maxWireVersion", 0) < LEAST_WIRE_VERSION:
+        raise Unavailable("this is MongoDB 5.0 or newer; the server is older")
+    if "setName" not in told and told.get("msg") != "isdbgrid":
+        raise Unavailable(
+            "the server is standalone and has no transactions: start it with --replSet rs0, "
+            "and run rs.initiate() in mongosh once"
+        )
+
+
+async def prepare(database: AsyncDatabase[Document]) -> None:
+    """Make what a new database lacks; raise Unavailable for one that is not as this release needs it."""
+    state = await database[STATE].find_one({"_id": STORE})
+    if state is None:
+        await _make(database)
+    elif state["format"] != FORMAT:
+        raise Unavailable(
+            f"the database was written by another release (format {state['format']}, here {FORMAT})"
+        )
+    problems = [each async for each in _problems(database)]
+    if problems:
+        raise Unavailable("; ".join(problems))
+
+
+async def _make(database: AsyncDatabase[Document]) -> None:
+    there = await database.list_collection_names()
+    for name, indexes in INDEXES.items():
+        if name not in there:
+            await _create(database, name)
+        if indexes:
+            models = [IndexModel(list(fields), name=each) for each, fields in indexes.items()]
+            await database[name].create_indexes(models)
+    new = {**NEW, "incarnation": token_hex(8)}
+    await database[STATE].update_one({"_id": STORE}, {"$setOnInsert": new}, upsert=True)
+
+
+async def _create(database: AsyncDatabase[Document], name: str) -> None:
+    """Make a collection, unless another process does so at the same time."""
+    try:
+        await database.create_collection(name)
+    except CollectionInvalid:
+        return
+
+
+async def _problems(database: AsyncDatabase[Document]) -> AsyncIterator[str]:
+    """Yield what is wrong with the indexes, each with the command that mends it."""
+    for name, indexes in INDEXES.items():
+        if not indexes:
+            continue
+        there = {each["name"]: each async for each in await database[name].list_indexes()}
+        for index, fields in indexes.items():
+            command = _command(name, index, fields)
+            if index not in there:
+                yield f"the index {index} of {name} is missing: run {command} in mongosh"
+            elif list(there[index]["key"].items()) != list(fields):
+                drop = f'db.{name}.dropIndex("{index}")'
+                yield f"the index {index} of {name} is another one: run {drop}; {command} in mongosh"
+
+
+def _command(collection: str, index: str, fields: Fields) -> str:
+    keys = ", ".join(f'"{field}": {direction}' for field, direction in fields)
+    return f'db.{collection}.createIndex({{{keys}}}, {{name: "{index}"}})'

@@ -1,0 +1,348 @@
+"""Searches: one type after the other, each by one statement where the server can check all and give the order.
+
+Otherwise the statement gives what may match, and the oracle decides here on each index record. All statements of a search
+are of one transaction, so that they are of one moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from heapq import nsmallest
+
+import msgspec
+
+from fhir_server.fhir.errors import TooCostly
+from fhir_server.search.bounds import primary_bounds
+from fhir_server.search.expression import (
+    AllOf,
+    AnyOf,
+    HasAnyTerm,
+    HasId,
+    HasRange,
+    HasTerm,
+    HasTermBetween,
+    HasTermContaining,
+    HasWords,
+    Plan,
+    Predicate,
+    SortKey,
+    Updated,
+    asks_for_words,
+)
+from fhir_server.search.matching import matches, sort_key
+from fhir_server.search.ordering import Order, completed
+from fhir_server.search.planning import Driver, choose, conjuncts
+from fhir_server.search.record import IndexRecord, is_posted, prefix_end, unpacked
+from fhir_server.search.words import has_words, texts_of
+from fhir_server.storage.contract import Count, Page, Position
+from fhir_server.storage.explanation import Lead
+from fhir_server.storage.mongo.asking import settled
+from fhir_server.storage.mongo.documents import (
+    PLACE,
+    RECORD,
+    RESOURCE,
+    ROW,
+    Document,
+    compartment_term,
+    row_of,
+)
+from fhir_server.storage.mongo.joining import MOST_JOINED, Joins
+from fhir_server.storage.mongo.orders import Run, is_served, runs, value_of
+from fhir_server.storage.mongo.schema import BY_ID, BY_MOMENT, BY_RANGE, BY_TERM, BY_TYPE
+from fhir_server.storage.mongo.sights import Sight, both
+from fhir_server.storage.mongo.statements import Statements
+from fhir_server.storage.mongo.translation import Translation, families
+
+GATHERED = 20_000
+"""Matches that are sorted here for one page."""
+
+MOST_CHECKED = 200_000
+"""Index records that one search looks at."""
+
+MOST_READ = 5_000
+"""Resources whose text one search looks at."""
+
+# Numbers are no words: one beyond all floats is no hindrance.
+_decode = msgspec.json.Decoder(float_hook=lambda _: None).decode
+
+Found = tuple[Order, Document]
+"""Where a match stands, and its document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The matches of one type: `condition` finds them by the index `hint`; `residual` is to be checked of each.
+
+    `lead` is what was chosen of `considered`, `checked` what the condition says besides.
+    """
+
+    kind: str
+    condition: Document
+    hint: str | None
+    residual: Predicate | None
+    lead: Predicate | None
+    considered: tuple[Lead, ...]
+    checked: tuple[Predicate, ...]
+
+    @property
+    def members(self) -> dict[str, int]:
+        """The members of a document that are needed to check it."""
+        if self.residual is None:
+            return PLACE
+        return {**RECORD, "b": 1} if asks_for_words(self.residual) else RECORD
+
+
+class Searcher:
+    """Searches of one request, as its caller sees things."""
+
+    def __init__(
+        self, statements: Statements, sight: Sight, *, most_joined: int = MOST_JOINED
+    ) -> None:
+        self._statements = statements
+        self._sight = sight
+        self._joins = Joins(statements, sight, self.records, most=most_joined)
+        self._counts: dict[tuple[str, Predicate, int], int] = {}
+        self._checked = self._read = 0
+
+    async def page(self, plan: Plan, after: Position | None, limit: int) -> Page:
+        """Return the next visible matches; raise TooCostly or OutOfTime."""
+        keys = completed(plan.sort)
+        start = None if after is None else Order(keys, after)
+        kinds = await self._kinds(plan)
+        whole = len(kinds) == 1 and is_served(keys)
+        found: list[Found] = []
+        for kind in kinds:
+            wanted = await self.wanted(kind, plan.predicate_of(kind))
+            members = {**wanted.members, **ROW} if whole else wanted.members
+            found += await self._first(wanted, keys, start, limit + 1, members)
+        found = nsmallest(limit + 1, found, key=_place)
+        shown = [document for _, document in found[:limit]]
+        rows = tuple(map(row_of, shown if whole else await self._rows(shown)))
+        return Page(rows, found[limit - 1][0].values if len(found) > limit else None)
+
+    async def count(self, plan: Plan) -> Count:
+        """Return the number of visible matches; raise TooCostly or OutOfTime."""
+        number = 0
+        for kind in await self._kinds(plan):
+            number += await self._count(await self.wanted(kind, plan.predicate_of(kind)))
+        return Count(number, exact=True)
+
+    async def records(self, kind: str, predicate: Predicate, most: int) -> list[IndexRecord]:
+        """Return the index records of visible matches, of many the first ones."""
+        if not self._sight.visibility.permits_type(kind):
+            return []
+        wanted = await self.wanted(kind, predicate)
+        found: list[IndexRecord] = []
+        async for document in self._passing(wanted, {**wanted.members, **RECORD}, limit=most):
+            found.append(unpacked(document["z"]))
+            if len(found) == most:
+                break
+        return found
+
+    async def _kinds(self, plan: Plan) -> list[str]:
+        kinds = plan.types
+        if kinds is None:
+            kinds = frozenset(await self._statements.distinct(RESOURCE, "t", {}))
+        return sorted(each for each in kinds if self._sight.visibility.permits_type(each))
+
+    async def wanted(self, kind: str, predicate: Predicate) -> Wanted:
+        """Return how the matches of a type are found: joins written out, the cheapest index chosen."""
+        written = await self._joins.written(kind, predicate)
+        translation = Translation(kind, await self._axes(kind, written))
+        patient = self._sight.visibility.patient_of(kind)
+        bound = () if patient is None else (HasTerm(compartment_term(patient)),)
+        whole = AllOf((*bound, written))
+        driver = await settled(
+            lambda look: choose(kind, whole, lambda lead, most: look((kind, lead, most))),
+            partial(self._counted, translation),
+            self._counts,
+        )
+        parts = [each for each in (driver.lead, *driver.rest) if each is not None]
+        rest = tuple(each for each in conjuncts(written) if not translation.is_exact(each))
+        return Wanted(
+            kind,
+            both(
+                {"t": kind, "x": False},
+                self._sight.of(kind),
+                *map(translation.condition, parts),
+                _dated(written),
+            ),
+            _index(driver.lead),
+            AllOf(rest) if rest else None,
+            driver.lead,
+            self._leads(kind, driver),
+            driver.rest,
+        )
+
+    def _leads(self, kind: str, driver: Driver) -> tuple[Lead, ...]:
+        counted: dict[Predicate, tuple[int, int]] = {}
+        for (name, lead, most), number in self._counts.items():
+            if name == kind:
+                counted[lead] = max(counted.get(lead, (0, 0)), (most, number))
+        return tuple(
+            Lead(each, counted[each][1], exact=counted[each][1] < counted[each][0])
+            for each in dict.fromkeys(driver.considered)
+            if each in counted
+        )
+
+    async def _counted(self, translation: Translation, asked: tuple[str, Predicate, int]) -> int:
+        """Count the candidates of a lead, up to a limit; what the caller may not see is counted too."""
+        kind, lead, most = asked
+        if isinstance(lead, HasId):
+            return min(len(lead.ids), most)
+        condition = both({"t": kind, "x": False}, translation.condition(lead))
+        return await self._statements.count(RESOURCE, condition, limit=most, hint=_index(lead))
+
+    async def _axes(self, kind: str, predicate: Predicate) -> dict[str, list[str]]:
+        """Return the axes that there are of the families that are asked in a unit."""
+        found: dict[str, list[str]] = {}
+        for family in families(predicate):
+            key = f"{kind}.{family}"
+            axes = self._statements.find("axis", {"_id": {"$gte": key, "$lt": prefix_end(key)}})
+            found[family] = [each["_id"] async for each in axes]
+        return found
+
+    async def _first(
+        self,
+        wanted: Wanted,
+        keys: tuple[SortKey, ...],
+        after: Order | None,
+        limit: int,
+        members: dict[str, int],
+    ) -> list[Found]:
+        """Return the first matches of a type that follow a position."""
+        if not is_served(keys):
+            return await self._sorted(wanted, keys, after, limit)
+        found: list[Found] = []
+        for run in runs(keys, after):
+            left = limit - len(found)
+            async for document in self._passing(wanted, members, run=run, limit=left):
+                values = [value_of(each, document) for each in keys]
+                found.append((Order(keys, (*values, document["n"])), document))
+                if len(found) == limit:
+                    return found
+        return found
+
+    async def _sorted(
+        self, wanted: Wanted, keys: tuple[SortKey, ...], after: Order | None, limit: int
+    ) -> list[Found]:
+        found: list[Found] = []
+        async for document in self._passing(wanted, {**wanted.members, **RECORD}):
+            record = unpacked(document["z"])
+            values = [sort_key(record, each, updated=document["m"]) for each in keys]
+            order = Order(keys, (*values, document["n"]))
+            if after is None or after < order:
+                found.append((order, {name: document[name] for name in ("_id", "n")}))
+            if len(found) > GATHERED:
+                raise _too_many(keys)
+        return nsmallest(limit, found, key=_place)
+
+    async def _passing(
+        self,
+        wanted: Wanted,
+        members: dict[str, int],
+        *,
+        run: Run | None = None,
+        limit: int = 0,
+    ) -> AsyncIterator[Document]:
+        """Yield the matches of a type, each with these members."""
+        exact = wanted.residual is None
+        cursor = self._statements.find(
+            RESOURCE,
+            wanted.condition if run is None else both(wanted.condition, run.condition),
+            members,
+            order=() if run is None else run.members,
+            limit=limit if exact else 0,
+            hint=wanted.hint,
+        )
+        async with cursor:
+            async for document in cursor:
+                if exact or await self._matches(wanted, document):
+                    yield document
+
+    async def _matches(self, wanted: Wanted, document: Document) -> bool:
+        residual = wanted.residual
+        assert residual is not None
+        self._note(document)
+        record, body = unpacked(document["z"]), document.get("b")
+
+        def says(asked: HasWords) -> bool:
+            return body is not None and has_words(texts_of(_decode(body)), asked)
+
+        return await self._joins.settled(
+            lambda resolve: matches(
+                residual, record, updated=document["m"], resolve=resolve, says=says
+            )
+        )
+
+    def _note(self, document: Document) -> None:
+        """Count what is looked at here; raise TooCostly where that is too much."""
+        self._checked += 1
+        self._read += "b" in document
+        if self._read > MOST_READ:
+            raise TooCostly(
+                f"The text of more than {MOST_READ} resources would have to be read, as this store "
+                "keeps no index of words: narrow the search"
+            )
+        if self._checked > MOST_CHECKED:
+            raise TooCostly(
+                f"More than {MOST_CHECKED} resources would have to be looked at: narrow the search"
+            )
+
+    async def _count(self, wanted: Wanted) -> int:
+        if wanted.residual is None:
+            return await self._statements.count(RESOURCE, wanted.condition, hint=wanted.hint)
+        number = 0
+        async for _ in self._passing(wanted, wanted.members):
+            number += 1
+        return number
+
+    async def _rows(self, shown: Sequence[Document]) -> list[Document]:
+        """Return the whole documents of what is shown, in its order: of the same moment."""
+        ids = [each["_id"] for each in shown]
+        if not ids:
+            return []
+        found = await self._statements.all(RESOURCE, {"_id": {"$in": ids}}, {**ROW, "_id": 1})
+        by_id = {each["_id"]: each for each in found}
+        return [by_id[each] for each in ids]
+
+
+def _place(found: Found) -> Order:
+    return found[0]
+
+
+def _dated(predicate: Predicate) -> Document:
+    """Return bounds of the primary date, in whose order the lists are."""
+    first, last = primary_bounds(predicate)
+    bounds = {"$gte": first, "$lte": last}
+    kept = {operator: each for operator, each in bounds.items() if each is not None}
+    return {"d": kept} if kept else {}
+
+
+def _index(lead: Predicate | None) -> str | None:
+    """Return the index that finds the candidates of a lead; None: the server chooses."""
+    match lead:
+        case HasId():
+            return BY_ID
+        case Updated():
+            return BY_MOMENT
+        case HasRange():
+            return BY_RANGE
+        case HasTerm() | HasAnyTerm() | HasTermBetween():
+            return BY_TERM
+        case HasTermContaining(prefix) if is_posted(prefix):
+            return BY_TERM
+        case AnyOf():
+            return None
+        case _:
+            return BY_TYPE
+
+
+def _too_many(keys: Sequence[SortKey]) -> TooCostly:
+    names = ",".join(each.parameter for each in keys if each.parameter)
+    return TooCostly(
+        f"More than {GATHERED} resources would have to be sorted by {names} at once: "
+        "narrow the search, or leave out _sort"
+    )

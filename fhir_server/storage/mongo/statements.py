@@ -1,0 +1,128 @@
+"""What is asked of the server: each statement within the time of its request, and of one moment where there are several."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any, TypeVar
+
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.cursor import AsyncCursor
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from fhir_server.storage.mongo.documents import Document
+from fhir_server.storage.mongo.failures import OutOfTime
+from fhir_server.storage.mongo.schema import Fields
+
+AT_ONCE = 1_000
+"""Values that a statement names at once."""
+
+T = TypeVar("T")
+
+MAJORITY = WriteConcern("majority", j=True)
+SNAPSHOT = ReadConcern("snapshot")
+
+
+class Statements:
+    """Reads of one request. With a session they are of its transaction; `seconds` are for all of them."""
+
+    def __init__(
+        self,
+        database: AsyncDatabase[Document],
+        *,
+        seconds: float,
+        session: AsyncClientSession | None = None,
+    ) -> None:
+        self.database = database
+        self.session = session
+        self._deadline = monotonic() + seconds
+
+    def __getitem__(self, collection: str) -> AsyncCollection[Document]:
+        return self.database[collection]
+
+    @property
+    def left(self) -> int:
+        """Milliseconds that are left; raise OutOfTime where there are none."""
+        left = int((self._deadline - monotonic()) * 1000)
+        if left <= 0:
+            raise OutOfTime
+        return left
+
+    async def one(
+        self, collection: str, wanted: Document, members: Mapping[str, int] | None = None
+    ) -> Document | None:
+        """Return the document that is wanted, None if there is none."""
+        found: Document | None = await self[collection].find_one(
+            wanted, members, session=self.session, max_time_ms=self.left
+        )
+        return found
+
+    def find(  # noqa: PLR0913 - the parts of a statement, each by keyword
+        self,
+        collection: str,
+        wanted: Document,
+        members: Mapping[str, int] | None = None,
+        *,
+        order: Fields = (),
+        limit: int = 0,
+        hint: str | None = None,
+    ) -> AsyncCursor[Document]:
+        """Return the documents that are wanted; `limit` 0: all of them."""
+        cursor = self[collection].find(
+            wanted, members, limit=limit, hint=hint, session=self.session, max_time_ms=self.left
+        )
+        return cursor.sort(list(order)) if order else cursor
+
+    async def all(  # noqa: PLR0913 - as find has it
+        self,
+        collection: str,
+        wanted: Document,
+        members: Mapping[str, int] | None = None,
+        *,
+        order: Fields = (),
+        limit: int = 0,
+        hint: str | None = None,
+    ) -> list[Document]:
+        """Return the documents that are wanted as a list."""
+        cursor = self.find(collection, wanted, members, order=order, limit=limit, hint=hint)
+        return await cursor.to_list()
+
+    async def count(
+        self, collection: str, wanted: Document, *, limit: int = 0, hint: str | None = None
+    ) -> int:
+        """Count the documents that are wanted, up to a limit if there is one."""
+        options: dict[str, Any] = {"limit": limit} if limit else {}
+        if hint:
+            options["hint"] = hint
+        return await self[collection].count_documents(
+            wanted, session=self.session, maxTimeMS=self.left, **options
+        )
+
+    async def distinct(self, collection: str, member: str, wanted: Document) -> Sequence[Any]:
+        """Return the values that a member has."""
+        return await self[collection].distinct(
+            member, wanted, session=self.session, maxTimeMS=self.left
+        )
+
+
+def together(values: Sequence[T]) -> Iterator[list[T]]:
+    """Yield values in such numbers as a statement names at once."""
+    return (list(values[start : start + AT_ONCE]) for start in range(0, len(values), AT_ONCE))
+
+
+@asynccontextmanager
+async def of_one_moment(
+    database: AsyncDatabase[Document], *, seconds: float
+) -> AsyncIterator[Statements]:
+    """Yield what reads within a transaction: all of it is of one moment."""
+    async with database.client.start_session() as session:
+        # Committed with a majority: else what was read might be rolled back.
+        # https://www.mongodb.com/docs/manual/core/transactions/
+        transaction = await session.start_transaction(SNAPSHOT, MAJORITY, ReadPreference.PRIMARY)
+        async with transaction:
+            yield Statements(database, seconds=seconds, session=session)

@@ -1,0 +1,388 @@
+"""The MongoDB store: what reads several documents together does so in a transaction, and so of one moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from secrets import token_bytes
+from typing import TypeVar
+
+from bson import Binary
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+
+from fhir_server.fhir.errors import TooCostly, Unavailable
+from fhir_server.fhir.resource import Key, Stored
+from fhir_server.policy.decision import Audience, Decision, Enforcement
+from fhir_server.policy.visibility import Visibility
+from fhir_server.search.advice import advice
+from fhir_server.search.expression import Plan
+from fhir_server.search.ordering import completed
+from fhir_server.storage.contract import (
+    Change,
+    Count,
+    HistoryPage,
+    HistoryScope,
+    OptOuts,
+    Page,
+    Part,
+    Position,
+    Row,
+    ToldOf,
+    WriteOp,
+    WriteResult,
+)
+from fhir_server.storage.explanation import Explanation
+from fhir_server.storage.mongo import reading
+from fhir_server.storage.mongo.auditing import MongoAuditLog
+from fhir_server.storage.mongo.denials import Denials, Enforcing
+from fhir_server.storage.mongo.documents import CODEC, Document
+from fhir_server.storage.mongo.explaining import explained
+from fhir_server.storage.mongo.failures import OutOfTime
+from fhir_server.storage.mongo.failures import reading as problems
+from fhir_server.storage.mongo.orders import is_served
+from fhir_server.storage.mongo.reading import Reader
+from fhir_server.storage.mongo.remembering import MongoKeyValues
+from fhir_server.storage.mongo.schema import (
+    CATALOGUE,
+    REGISTER,
+    RULES,
+    STATE,
+    STORE,
+    check_topology,
+    prepare,
+)
+from fhir_server.storage.mongo.searching import Searcher
+from fhir_server.storage.mongo.sights import KnownDenials, Sight
+from fhir_server.storage.mongo.statements import MAJORITY, Statements, of_one_moment, together
+from fhir_server.storage.mongo.writer import Writer
+from fhir_server.storage.parameters import Catalogue, Extent, Stamp
+
+PATIENT_SECONDS = 10.0
+"""How long one search may take."""
+
+SELECTION_MILLISECONDS = 5_000
+"""How long a request waits for a primary: an election takes a few seconds."""
+
+DATABASE = "fhir"
+"""The database, where the address names none."""
+
+CHUNK = 500
+"""Documents that a scan or the change feed reads at a time."""
+
+T = TypeVar("T")
+
+
+class MongoStore:
+    """A Store on MongoDB: see `fhir_server.storage.contract.Store`."""
+
+    def __init__(
+        self,
+        database: AsyncDatabase[Document],
+        writer: Writer,
+        *,
+        seconds: float,
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._seconds = seconds
+        self._denials = KnownDenials()
+        self._key_values = MongoKeyValues(database)
+        self._audit_log = MongoAuditLog(database, writer.log)
+
+    @property
+    def key_values(self) -> MongoKeyValues:
+        """See Store.key_values."""
+        return self._key_values
+
+    @property
+    def audit_log(self) -> MongoAuditLog:
+        """See Store.audit_log."""
+        return self._audit_log
+
+    async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
+        """See Store.read."""
+        if not sight.permits_type(key.type):
+            return None
+        if version is None:
+            return await self._reading(sight, lambda each: each.current(key))
+        return await self._reading(sight, lambda each: each.version(key, version))
+
+    async def read_many(self, sight: Visibility, keys: Sequence[Key]) -> Sequence[Row]:
+        """See Store.read_many."""
+        return await self._reading(sight, lambda each: each.many(keys))
+
+    async def search(
+        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+    ) -> Page:
+        """See Store.search."""
+        return await self._searching(
+            sight, plan, lambda each: each.page(plan, after, limit), lambda: advice(plan)
+        )
+
+    async def count(self, sight: Visibility, plan: Plan) -> Count:
+        """See Store.count."""
+        return await self._searching(
+            sight, plan, lambda each: each.count(plan), lambda: advice(plan, counted=True)
+        )
+
+    async def explain(
+        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+    ) -> Explanation:
+        """See Store.explain."""
+        with problems():
+            return await explained(self._statements(), Sight(sight), plan, after, limit)
+
+    async def history(
+        self, sight: Visibility, scope: HistoryScope, after: Position | None, limit: int
+    ) -> HistoryPage:
+        """See Store.history."""
+        return await self._reading(sight, lambda each: each.history(scope, after, limit))
+
+    async def write(
+        self, ops: Sequence[WriteOp], *, atomic: bool, told: ToldOf | None = None
+    ) -> Sequence[WriteResult]:
+        """See Store.write."""
+        return await self._writer.write(ops, atomic=atomic, told=told)
+
+    async def now(self) -> int:
+        """See Store.now."""
+        with problems():
+            return await reading.latest_moment(self._statements())
+
+    async def scan(self, sight: Visibility, part: Part, as_of: int) -> AsyncIterator[Stored]:
+        """See Store.scan."""
+        start: int | None = part.low
+        while start is not None:
+            rest = Part(part.type, start, part.high)
+            rows, start = await self._reading(
+                sight,
+                lambda each, rest=rest: each.as_of(rest, as_of, CHUNK),  # type: ignore[misc]
+            )
+            for row in rows:
+                yield row
+
+    async def changes(self, after: int) -> AsyncIterator[Change]:
+        """See Store.changes."""
+        while True:
+            with problems():
+                found = await reading.changes(self._statements(), after, CHUNK)
+            for change in found:
+                yield change
+            if len(found) < CHUNK:
+                return
+            after = found[-1].token
+
+    async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
+        """See Store.replace_opt_outs."""
+        marks = sorted({self._enforcing.marks.of(each) for each in numbers})
+        edition = token_bytes(8)
+        with problems():
+            await self._note(edition, marks)
+
+        async def register(denials: Denials) -> None:
+            await denials.register(len(marks), edition, as_of)
+
+        await self._writer.do(register)
+        with problems():
+            await self._database["opt_out"].delete_many({"edition": {"$ne": edition}})
+        return OptOuts(as_of, len(marks))
+
+    async def opt_outs(self) -> OptOuts | None:
+        """See Store.opt_outs."""
+        with problems():
+            found = await self._statements().one(STATE, {"_id": REGISTER})
+        return None if found is None else OptOuts(found["as_of"], found["number"])
+
+    async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
+        """See Store.decision."""
+        with problems():
+            async with of_one_moment(self._database, seconds=self._seconds) as statements:
+                return await self._enforcing.decided(statements, key, audience, at=at)
+
+    async def stamp(self) -> Stamp:
+        """See Store.stamp."""
+        with problems():
+            state = await self._statements().one(STATE, {"_id": STORE})
+        assert state is not None, "the state is made with the collections"
+        return Stamp(state["revision"], state["generation"], state["latest_parameter"])
+
+    async def catalogue(self) -> Catalogue:
+        """See Store.catalogue."""
+        with problems():
+            async with of_one_moment(self._database, seconds=self._seconds) as statements:
+                state = await statements.one(STATE, {"_id": STORE})
+                kept = await statements.one(STATE, {"_id": CATALOGUE})
+        assert state is not None, "the state is made with the collections"
+        content = kept["content"] if kept else b""
+        return Catalogue(state["revision"], state["generation"], content)
+
+    async def extent(self, resource_type: str) -> Extent:
+        """See Store.extent."""
+        with problems():
+            return await reading.extent_of(self._statements(), resource_type)
+
+    async def walk(
+        self, sight: Visibility, resource_type: str, *, after: str, highest: int, limit: int
+    ) -> Sequence[Stored]:
+        """See Store.walk."""
+        return await self._reading(
+            sight, lambda each: each.following(resource_type, after, highest, limit)
+        )
+
+    async def secret(self, name: str) -> bytes:
+        """See Store.secret."""
+        with problems():
+            return await secret_of(self._database, name)
+
+    @property
+    def _enforcing(self) -> Enforcing:
+        assert self._writer.enforcing is not None, "a store without enforcement decides nothing"
+        return self._writer.enforcing
+
+    async def _note(self, edition: bytes, marks: Sequence[bytes]) -> None:
+        """Write the marks of a register that is not in force yet."""
+        for some in together(marks):
+            rows = [{"_id": Binary(edition + each), "edition": Binary(edition)} for each in some]
+            await self._database["opt_out"].insert_many(rows, ordered=False)
+
+    def _statements(self) -> Statements:
+        return Statements(self._database, seconds=self._seconds)
+
+    async def _reading(self, sight: Visibility, work: Callable[[Reader], Awaitable[T]]) -> T:
+        """Read by a few statements: of one moment where an audience's denials are among them."""
+        try:
+            with problems():
+                if sight.audience is None:
+                    return await work(Reader(self._statements(), Sight(sight)))
+                return await self._of_one_moment(
+                    sight, lambda statements, seen: work(Reader(statements, seen))
+                )
+        except OutOfTime:
+            raise TooCostly(
+                f"It took longer than {self._seconds:g} seconds: "
+                "ask for the history of a type or of one resource, or for a later _since"
+            ) from None
+
+    async def _searching(
+        self,
+        sight: Visibility,
+        plan: Plan,
+        work: Callable[[Searcher], Awaitable[T]],
+        told: Callable[[], str],
+    ) -> T:
+        try:
+            with problems():
+                if sight.audience is None and _is_simple(plan):
+                    return await work(Searcher(self._statements(), Sight(sight)))
+                return await self._of_one_moment(
+                    sight, lambda statements, seen: work(Searcher(statements, seen))
+                )
+        except OutOfTime:
+            raise TooCostly(
+                f"The search took longer than {self._seconds:g} seconds: {told()}"
+            ) from None
+
+    async def _of_one_moment(
+        self, sight: Visibility, work: Callable[[Statements, Sight], Awaitable[T]]
+    ) -> T:
+        """Read within a transaction; an audience that is new here is first made known."""
+        async with of_one_moment(self._database, seconds=self._seconds) as statements:
+            seen = await self._seen(statements, sight)
+            if not seen.is_blind:
+                return await work(statements, seen)
+        audience = sight.audience
+        if audience is not None and self._writer.enforcing is not None:
+            await self._writer.do(lambda denials: denials.admit(audience))
+        async with of_one_moment(self._database, seconds=self._seconds) as statements:
+            return await work(statements, await self._seen(statements, sight))
+
+    async def _seen(self, statements: Statements, sight: Visibility) -> Sight:
+        """Return what is seen at the moment of a transaction, an emergency's records among it."""
+        if sight.emergency and self._writer.enforcing is not None:
+            sight = await self._writer.enforcing.opened(statements, sight)
+        return await self._denials.sight(statements, sight)
+
+
+def _is_simple(plan: Plan) -> bool:
+    """Tell whether one statement answers a plan: what it shows is of one moment then."""
+    one = plan.types is not None and len(plan.types) == 1
+    return one and is_served(completed(plan.sort)) and not plan.is_of_several
+
+
+async def secret_of(database: AsyncDatabase[Document], name: str) -> bytes:
+    """Return 32 random bytes that belong to this store, made when first asked for."""
+    made = {"$setOnInsert": {"value": Binary(token_bytes(32))}}
+    await database["secret"].update_one({"_id": name}, made, upsert=True)
+    found = await database["secret"].find_one({"_id": name})
+    assert found is not None, "it was just made"
+    return bytes(found["value"])
+
+
+@asynccontextmanager
+async def open_store(
+    url: str,
+    *,
+    clock: Callable[[], int],
+    seconds: float = PATIENT_SECONDS,
+    enforcement: Enforcement | None = None,
+) -> AsyncIterator[MongoStore]:
+    """Open the store in a database, `mongodb://HOST/DATABASE`; `clock` gives microseconds since 1970.
+
+    A search may take so many seconds. Without `enforcement` no denials are kept, and no sight may have an audience.
+
+    Leaving it commits what waits, and closes. Raises Unavailable for a server that does not answer, or has no
+    transactions, and for a database of another release.
+    """
+    with problems():
+        client = _client(url)
+    async with client:
+        database = client.get_default_database(
+            DATABASE,
+            codec_options=CODEC,
+            write_concern=MAJORITY,
+            read_concern=ReadConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        with problems():
+            await check_topology(database)
+            await prepare(database)
+            enforcing = None
+            if enforcement is not None:
+                enforcing = Enforcing(enforcement, key=await secret_of(database, "people"))
+            sealing_key = await secret_of(database, "audit")
+        writer = Writer(database, clock, enforcing, sealing_key=sealing_key)
+        writing = asyncio.create_task(writer.run())
+        try:
+            if enforcing is not None:
+                await _settle(database, writer, enforcing)
+            yield MongoStore(database, writer, seconds=seconds)
+        finally:
+            writer.close()
+            await writing
+
+
+async def _settle(database: AsyncDatabase[Document], writer: Writer, enforcing: Enforcing) -> None:
+    """Have forgotten what was worked out by other rules than those of this process."""
+    with problems():
+        kept = await database[STATE].find_one({"_id": RULES})
+    if kept is None or kept["edition"] != enforcing.edition:
+        await writer.do(Denials.settle)
+
+
+def _client(url: str) -> AsyncMongoClient[Document]:
+    """Return a client; raise Unavailable for an address that is none."""
+    try:
+        return AsyncMongoClient(
+            url,
+            appname="fhir-server",
+            serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
+            retryReads=True,
+            retryWrites=True,
+        )
+    except (PyMongoError, ValueError) as problem:
+        raise Unavailable(f"this is no address of a MongoDB: {type(problem).__name__}") from None

@@ -1,0 +1,150 @@
+"""A node on MongoDB, from the command line to the answer: what it serves, and how it fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.support import mongo
+
+ROOT = Path(__file__).parents[2]
+SERVE = (
+    sys.executable,
+    "-m",
+    "fhir_server",
+    "serve",
+    "--port",
+    "0",
+    "--log-level",
+    "error",
+    "--store",
+)
+
+
+@contextmanager
+def serving(url: str) -> Iterator[str]:
+    """Serve a node on a database; yield its FHIR base."""
+    process = subprocess.Popen(
+        [*SERVE, url], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().split()[-1]
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    process, address = mongo.started()
+    yield address
+    mongo.ended(process)
+
+
+def observation(number: int) -> dict[str, object]:
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "8480-6"}]},
+        "subject": {"reference": "Patient/ada"},
+        "effectiveDateTime": f"2026-01-0{number}",
+        "valueQuantity": {
+            "value": 120 + number,
+            "system": "http://unitsofmeasure.org",
+            "code": "mm[Hg]",
+        },
+    }
+
+
+ADA = {"resourceType": "Patient", "id": "ada", "name": [{"family": "Lovelace"}]}
+SEARCHES = {
+    "Observation?patient=ada&code=8480-6": 4,
+    "Observation?subject.name=lovelace&_sort=-date": 4,
+    "Observation?value-quantity=gt122": 2,
+    "Observation?value-quantity=gt16.2|http://unitsofmeasure.org|kPa": 3,
+    "Observation?date=ge2026-01-03": 2,
+    "Patient?_has:Observation:patient:code=8480-6": 1,
+    "Patient?_content=lovelace": 1,
+    "Patient?name:missing=true": 0,
+}
+
+
+def test_what_a_node_on_mongodb_is_given_it_finds_pages_keeps_and_versions(server: str) -> None:
+    with serving(f"{server}/one") as base, httpx2.Client(base_url=base, timeout=30) as client:
+        created = client.put("/Patient/ada", json=ADA)
+        for number in range(1, 5):
+            assert client.post("/Observation", json=observation(number)).status_code == 201
+        found = {each: client.get(f"/{each}&_total=accurate").json()["total"] for each in SEARCHES}
+        first = client.get("/Observation?patient=ada&code=8480-6&_count=3").json()
+        following = next(each["url"] for each in first["link"] if each["relation"] == "next")
+        second = client.get(following).json()
+        lost = client.put("/Patient/ada", json=ADA, headers={"If-Match": 'W/"7"'})
+        client.put("/Patient/ada", json={**ADA, "active": True})
+        deleted = client.delete("/Patient/ada")
+        history = client.get("/Patient/ada/_history").json()
+        gone = client.get("/Patient/ada")
+
+    assert created.status_code == 201
+    assert found == SEARCHES
+    assert [len(each["entry"]) for each in (first, second)] == [3, 1]
+    assert lost.status_code == 412
+    assert deleted.status_code in {200, 204}
+    assert len(history["entry"]) == 3
+    assert gone.status_code == 410
+
+
+def test_what_one_process_wrote_another_serves(server: str) -> None:
+    with serving(f"{server}/two") as one, serving(f"{server}/two") as other:
+        httpx2.put(f"{one}/Patient/ada", json=ADA)
+
+        assert httpx2.get(f"{other}/Patient/ada").json()["name"] == ADA["name"]
+
+
+def test_a_transaction_is_written_whole_or_not_at_all(server: str) -> None:
+    def entry(name: str, match: str) -> dict[str, object]:
+        request = {"method": "PUT", "url": f"Patient/{name}", "ifMatch": match}
+        return {"resource": {"resourceType": "Patient", "id": name}, "request": request}
+
+    bundle = {"resourceType": "Bundle", "type": "transaction"}
+    with serving(f"{server}/three") as base:
+        httpx2.put(f"{base}/Patient/a", json={**ADA, "id": "a"})
+        wrong = httpx2.post(
+            base, json={**bundle, "entry": [entry("a", 'W/"1"'), entry("b", 'W/"9"')]}
+        )
+        after = httpx2.get(f"{base}/Patient/a").headers["etag"]
+
+    assert wrong.status_code == 412
+    assert after == 'W/"1"'
+
+
+def test_a_node_whose_server_is_lost_says_so_and_when_to_try_again() -> None:
+    process, address = mongo.started()
+    with serving(f"{address}/four") as base:
+        httpx2.put(f"{base}/Patient/ada", json=ADA)
+        mongo.ended(process)
+
+        answer = httpx2.get(f"{base}/Patient/ada", timeout=30)
+        ready = httpx2.get(base.replace("/fhir", "/health/ready"), timeout=30)
+
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "2"
+    assert answer.json()["issue"][0]["code"] == "transient"
+    assert ready.status_code == 503
+
+
+def test_a_node_that_finds_no_server_ends_with_one_line_and_no_password() -> None:
+    url = f"mongodb://user:secret@127.0.0.1:{mongo.free_port()}/x"
+
+    ended = subprocess.run([*SERVE, url], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert "MongoDB has no primary that answers" in ended.stderr
+    assert "secret" not in ended.stderr

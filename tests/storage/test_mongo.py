@@ -1,0 +1,328 @@
+"""What is MongoDB's own: the server it must be, its indexes, lost connections, several processes, bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from random import Random
+from urllib.parse import urlsplit
+
+import pytest
+from pymongo import MongoClient
+
+from fhir_server.fhir.errors import FhirError, TooCostly, TooLarge, Unavailable
+from fhir_server.fhir.resource import Key
+from fhir_server.search.expression import HasTerm, HasWords, InHierarchy, Phrase, Plan, SortKey
+from fhir_server.search.record import NO_DATE, IndexRecord
+from fhir_server.storage.contract import (
+    Draft,
+    Expectation,
+    HistoryScope,
+    Put,
+    Refused,
+    Store,
+    WriteResult,
+    Written,
+)
+from fhir_server.storage.mongo import joining, searching
+from fhir_server.storage.mongo import store as mongo_store
+from fhir_server.storage.mongo.schema import INDEXES
+from tests.storage.conftest import ENFORCEMENT, open_mongo, ticking
+from tests.storage.test_contract import EVERYTHING, a_draft
+from tests.storage.test_paging import LASTING_KEYS, PAGE, PLANS, disturbance, put
+from tests.support import mongo
+from tests.support.proxy import Proxy, proxied
+
+
+@pytest.fixture(autouse=True)
+def _collect() -> Iterator[None]:
+    """Collect what a lost connection left: PyMongo does not close a socket that was refused."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def opened(url: str) -> AbstractAsyncContextManager[Store]:
+    return mongo_store.open_store(url, clock=ticking(), enforcement=ENFORCEMENT)
+
+
+async def test_a_server_without_transactions_is_refused_with_the_way_out() -> None:
+    process, address = mongo.started("--standalone")
+    try:
+        with pytest.raises(Unavailable, match=r"--replSet rs0, and run rs.initiate\(\)"):
+            async with opened(f"{address}/x"):
+                pytest.fail("it opened")
+    finally:
+        mongo.ended(process)
+
+
+@pytest.mark.parametrize("url", ["mongodb://", "mongodb://host:port/x", "mongodb://a:b:c@host/x"])
+async def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(Unavailable, match="no address of a MongoDB"):
+        async with opened(url):
+            pytest.fail("it opened")
+
+
+async def test_where_nobody_answers_it_is_said_without_the_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mongo_store, "SELECTION_MILLISECONDS", 300)
+
+    with pytest.raises(Unavailable, match="no primary that answers") as refusal:
+        async with opened(f"mongodb://user:secret@127.0.0.1:{mongo.free_port()}/x"):
+            pytest.fail("it opened")
+
+    assert "secret" not in str(refusal.value)
+
+
+async def test_an_index_that_is_missing_or_another_is_named_with_what_mends_it(
+    tmp_path: Path,
+) -> None:
+    with mongo.database(tmp_path) as url:
+        async with opened(url):
+            pass
+        with MongoClient[dict[str, object]](url) as client:
+            there = client.get_default_database()
+            there["resource"].drop_index("by_term")
+            there["history"].drop_index("by_moment")
+            there["history"].create_index("v", name="by_moment")
+
+        with pytest.raises(Unavailable) as refusal:
+            async with opened(url):
+                pytest.fail("it opened")
+
+    said = str(refusal.value)
+    assert 'db.resource.createIndex({"k": 1, "d": -1, "n": -1}, {name: "by_term"})' in said
+    assert 'run db.history.dropIndex("by_moment"); db.history.createIndex' in said
+
+
+async def test_a_database_of_another_release_is_refused(tmp_path: Path) -> None:
+    with mongo.database(tmp_path) as url:
+        async with opened(url):
+            pass
+        with MongoClient[dict[str, object]](url) as client:
+            client.get_default_database()["state"].update_one(
+                {"_id": "store"}, {"$set": {"format": 99}}
+            )
+
+        with pytest.raises(Unavailable, match="format 99"):
+            async with opened(url):
+                pytest.fail("it opened")
+
+
+async def test_what_two_processes_make_at_once_is_made_once(tmp_path: Path) -> None:
+    async with open_mongo(tmp_path) as one, open_mongo(tmp_path) as other:
+        assert await one.secret("cursor") == await other.secret("cursor")
+    with mongo.database(tmp_path) as url, MongoClient[dict[str, object]](url) as client:
+        names = client.get_default_database().list_collection_names()
+
+    assert set(INDEXES) <= set(names)
+
+
+async def test_processes_that_write_at_once_take_turns_and_lose_nothing(tmp_path: Path) -> None:
+    async with open_mongo(tmp_path) as one, open_mongo(tmp_path) as other:
+
+        async def write(store: Store, who: str) -> None:
+            for number in range(10):
+                await store.write([Put(a_draft(Key("Patient", f"{who}{number}")))], atomic=True)
+
+        await asyncio.gather(write(one, "a"), write(one, "b"), write(other, "c"))
+        changes = [each async for each in other.changes(0)]
+
+    assert len({each.key for each in changes}) == 30
+    assert [each.token for each in changes] == sorted({each.token for each in changes})
+
+
+async def test_of_many_creators_in_two_processes_with_one_condition_one_wins(
+    tmp_path: Path,
+) -> None:
+    term = "identifier=9990000018\x1f"
+    expectation = Expectation(EVERYTHING, Plan(frozenset({"Patient"}), HasTerm(term)), frozenset())
+    async with open_mongo(tmp_path) as one, open_mongo(tmp_path) as other:
+
+        async def create(store: Store, name: str) -> WriteResult:
+            draft = a_draft(Key("Patient", name), terms=(term,))
+            return (await store.write([Put(draft, expectation=expectation)], atomic=True))[0]
+
+        asked = [
+            create(store, f"p{n}{who}")
+            for n in range(8)
+            for store, who in ((one, "a"), (other, "b"))
+        ]
+        results = await asyncio.gather(*asked)
+
+    assert sum(isinstance(each, Written) for each in results) == 1
+    assert sum(isinstance(each, Refused) for each in results) == 15
+
+
+@pytest.mark.parametrize("name", ["natural", "-code", "_lastUpdated", "of two types", "two keys"])
+async def test_between_pages_others_write_and_what_lasts_is_shown_once(
+    tmp_path: Path, name: str
+) -> None:
+    async with open_mongo(tmp_path) as store, open_mongo(tmp_path) as other:
+        await store.write(
+            [put(key, number) for number, key in enumerate(LASTING_KEYS)], atomic=True
+        )
+        random, seen, after, plan = Random(name), [], None, PLANS[name]
+        while True:
+            page = await store.search(EVERYTHING, plan, after, PAGE)
+            seen += [row.stored.key for row in page.rows]
+            after = page.next
+            if after is None:
+                break
+            await other.write(
+                disturbance(random, "other", updating=name != "_lastUpdated"), atomic=True
+            )
+
+    expected = [each for each in LASTING_KEYS if plan.types is None or each.type in plan.types]
+    assert [seen.count(each) for each in expected] == [1] * len(expected)
+
+
+async def test_a_resource_that_is_too_large_fails_alone(tmp_path: Path) -> None:
+    huge = a_draft(Key("Binary", "huge"), rest=b'"data":"%b"' % (b"a" * 16_000_000))
+    async with open_mongo(tmp_path) as store:
+        small, large = await asyncio.gather(
+            store.write([Put(a_draft())], atomic=True),
+            store.write([Put(huge)], atomic=True),
+            return_exceptions=True,
+        )
+
+    assert isinstance(large, TooLarge)
+    assert not isinstance(small, BaseException)
+
+
+def of_places(side: str) -> Plan:
+    start = {"below": "p0", "above": "p5"}[side]
+    asked = InHierarchy("partof", "Location", (start,), "below" if side == "below" else "above")
+    return Plan(frozenset({"Location"}), asked)
+
+
+async def fill(store: Store, number: int) -> None:
+    """Write places, each part of the one before."""
+    puts = []
+    for each in range(number):
+        terms = (f"partof>Location/p{each - 1}",) if each else ()
+        record = IndexRecord(f"p{each}", terms, (), (), NO_DATE, (), ())
+        puts.append(Put(Draft(Key("Location", f"p{each}"), b"", b'"n":1', record)))
+    await store.write(puts, atomic=True)
+
+
+@pytest.mark.parametrize("side", ["below", "above"])
+@pytest.mark.parametrize(
+    ("bound", "said"), [("MOST_LEVELS", "more than 4 levels"), ("MOST_REACHED", "more than the 4")]
+)
+async def test_a_hierarchy_of_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: str, bound: str, said: str
+) -> None:
+    monkeypatch.setattr(joining, bound, 4)
+    async with open_mongo(tmp_path) as store:
+        await fill(store, 6)
+
+        with pytest.raises(TooCostly, match=said):
+            await store.count(EVERYTHING, of_places(side))
+
+
+async def test_more_than_may_be_sorted_looked_at_or_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "GATHERED", 3)
+    monkeypatch.setattr(searching, "MOST_READ", 3)
+    by_name = Plan(frozenset({"Location"}), sort=(SortKey("name", "string", descending=False),))
+    of_words = Plan(frozenset({"Location"}), HasWords("content", Phrase(("bone",))))
+    async with open_mongo(tmp_path) as store:
+        await fill(store, 4)
+
+        with pytest.raises(TooCostly, match="More than 3 resources would have to be sorted"):
+            await store.search(EVERYTHING, by_name, None, 2)
+        with pytest.raises(TooCostly, match="keeps no index of words"):
+            await store.search(EVERYTHING, of_words, None, 2)
+
+
+async def test_a_search_that_takes_too_long_is_refused(tmp_path: Path) -> None:
+    with mongo.database(tmp_path) as url:
+        async with mongo_store.open_store(url, clock=ticking(), seconds=0.000_1) as store:
+            with pytest.raises(TooCostly, match="longer than"):
+                await store.search(EVERYTHING, Plan(frozenset({"Patient"})), None, 2)
+
+
+@asynccontextmanager
+async def behind_a_proxy(tmp_path: Path) -> AsyncIterator[tuple[Store, Proxy]]:
+    with mongo.database(tmp_path) as url:
+        parts = urlsplit(url)
+        assert parts.hostname
+        async with proxied(parts.hostname, parts.port or 27_017) as proxy:
+            address = f"mongodb://127.0.0.1:{proxy.port}{parts.path}?directConnection=true"
+            async with opened(address) as store:
+                yield store, proxy
+
+
+async def test_while_nobody_answers_reads_and_writes_are_refused_and_then_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mongo_store, "SELECTION_MILLISECONDS", 300)
+    monkeypatch.setattr("fhir_server.storage.mongo.writer.PATIENT_SECONDS", 0.5)
+    async with behind_a_proxy(tmp_path) as (store, proxy):
+        await store.write([Put(a_draft())], atomic=True)
+        proxy.closed = True
+        proxy.cut()
+        with pytest.raises(Unavailable):
+            await store.read(EVERYTHING, Key("Patient", "ada"))
+        with pytest.raises(Unavailable, match="Nothing was written"):
+            await store.write([Put(a_draft(rest=b'"n":2'))], atomic=True)
+        proxy.closed = False
+
+        (result,) = await store.write([Put(a_draft(rest=b'"n":3'))], atomic=True)
+
+    assert isinstance(result, Written)
+    assert result.stored.version == 2
+
+
+async def test_a_slow_server_ends_a_search_at_its_time(tmp_path: Path) -> None:
+    async with behind_a_proxy(tmp_path) as (store, proxy):
+        await store.write([Put(a_draft())], atomic=True)
+        proxy.seconds = 0.05
+
+        assert await store.read(EVERYTHING, Key("Patient", "ada")) is not None
+
+
+async def test_of_writes_that_are_cut_none_that_was_answered_is_lost_and_none_comes_twice(
+    tmp_path: Path,
+) -> None:
+    kept: dict[str, Written] = {}
+    refused: set[str] = set()
+
+    async def write(store: Store, who: int) -> None:
+        for number in range(25):
+            name = f"w{who}-{number}"
+            draft = a_draft(Key("Patient", name), terms=("all=1\x1f",))
+            try:
+                (result,) = await store.write([Put(draft, expected=0)], atomic=True)
+            except FhirError:
+                refused.add(name)
+            else:
+                # Refused would mean that an attempt of it was committed before: it came twice.
+                assert isinstance(result, Written)
+                kept[name] = result
+
+    async with behind_a_proxy(tmp_path) as (store, proxy):
+        proxy.cut_after = 23
+        await asyncio.gather(*(write(store, who) for who in range(40)))
+        proxy.cut_after = None
+        history: list[str] = []
+        after = None
+        while True:
+            page = await store.history(EVERYTHING, HistoryScope("Patient"), after, 500)
+            history += [each.key.id for each in page.versions]
+            after = page.next
+            if after is None:
+                break
+
+    assert len(kept) + len(refused) == 1_000
+    assert len(history) == len(set(history))
+    assert kept.keys() <= set(history) <= kept.keys() | refused
+    assert len(kept) > 500

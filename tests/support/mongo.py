@@ -1,0 +1,120 @@
+"""A MongoDB for tests: the one that FHIR_TEST_MONGO names, else a wire-compatible server in a process of its own.
+
+SecantusDB speaks MongoDB's protocol on WiredTiger: it is right about results and transactions, not about plans or speed.
+Where it is missing, the tests fail.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from time import monotonic
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+SECONDS_TO_START = 60
+_processes: list[subprocess.Popen[bytes]] = []
+
+
+def program() -> str:
+    """Return the server's program: it is installed beside Python."""
+    return str(Path(sys.executable).with_name("secantusd-py"))
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def started(
+    *options: str, port: int | None = None, storage: str = ":memory:"
+) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a server; return its process and its address once it answers."""
+    port = port or free_port()
+    place = ["--host", "127.0.0.1", "--port", str(port), "--storage-path", storage]
+    process = subprocess.Popen(
+        [program(), *place, "--log-level", "ERROR", *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"mongodb://127.0.0.1:{port}"
+    try:
+        _await_answer(process, address)
+    except BaseException:
+        ended(process)
+        raise
+    return process, address
+
+
+def _await_answer(process: subprocess.Popen[bytes], address: str) -> None:
+    until = monotonic() + SECONDS_TO_START
+    with MongoClient[dict[str, object]](
+        address, serverSelectionTimeoutMS=250, directConnection=True
+    ) as client:
+        while True:
+            try:
+                client.admin.command("hello")
+            except PyMongoError:
+                assert process.poll() is None, "the server ended at once"
+                assert monotonic() < until, "the server does not answer"
+            else:
+                return
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """End a server."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@cache
+def shared() -> str:
+    """Return the address of the server of this test process, started when first asked for."""
+    if named := os.environ.get("FHIR_TEST_MONGO"):
+        return named.rstrip("/")
+    process, address = started()
+    _processes.append(process)
+    return address
+
+
+def end_shared() -> None:
+    """End the server of this test process."""
+    while _processes:
+        ended(_processes.pop())
+
+
+_open: dict[str, int] = {}
+
+
+@contextmanager
+def database(folder: Path) -> Iterator[str]:
+    """Yield the address of the database that belongs to a folder."""
+    name = "test_" + blake2b(str(folder).encode(), digest_size=8).hexdigest()
+    _open[name] = _open.get(name, 0) + 1
+    try:
+        yield f"{shared()}/{name}"
+    finally:
+        _open[name] -= 1
+
+
+def drop_closed() -> None:
+    """Drop the databases that nobody has open."""
+    closed = [name for name, number in _open.items() if not number]
+    if closed:
+        with MongoClient[dict[str, object]](shared()) as client:
+            for name in closed:
+                client.drop_database(name)
+                del _open[name]
