@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import core, growth, http
+from bench import core, enforcement, growth, http
 from bench.figures import Figure, as_markdown, save
 from bench.servers import ROOT
 
@@ -17,6 +17,7 @@ NAMES = (
     "read",
     "audit",
     "search",
+    "enforcement",
     "create",
     "bundle",
     "count",
@@ -24,7 +25,7 @@ NAMES = (
     "validation",
     "start",
 )
-OF_LARGE = {"read", "audit", "search", "count"}
+OF_LARGE = {"read", "audit", "search", "enforcement", "count"}
 """What is measured on the large store."""
 
 
@@ -74,6 +75,7 @@ def measure(names: set[str], given: argparse.Namespace, folder: Path) -> list[Fi
         "read": lambda: http.read_by_id(large, folder, given.seconds),
         "audit": lambda: http.audited_reads(large, folder, given.seconds),
         "search": lambda: http.search_page(large, folder, given.seconds),
+        "enforcement": lambda: enforcement.of_the_store(large),
         "count": lambda: core.count_of_a_term(large),
         "growth": lambda: growth.growth(given.sizes),
         "validation": core.validation,

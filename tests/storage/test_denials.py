@@ -85,11 +85,13 @@ def an_observation(
     bears: Sequence[str] = (),
 ) -> Put:
     terms = (*((LABEL,) if label else ()), *bears)
+    # In the content too: what is equal in that makes no new version.
+    told = "".join(patients) + "".join("r" if each == RESTRICTED else "v" for each in bears)
     return Put(
         Draft(
             Key(kind, logical_id),
             b"",
-            b'"of":"%b%d%b"' % ("".join(patients).encode(), label, b"r" * len(bears)),
+            b'"of":"%b%d"' % (told.encode(), label),
             record(logical_id, *patients, terms=terms),
         )
     )

@@ -33,6 +33,7 @@ SCANNED = {
     "SCAN (subquery-1)",
     "SCAN (subquery-2)",
     "SCAN CONSTANT ROW",
+    "SCAN catalogue",
     "SCAN sqlite_schema",
     "SCAN words_until",
 }

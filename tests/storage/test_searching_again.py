@@ -29,7 +29,7 @@ from fhir_server.storage.parameters import ReplaceCatalogue
 from fhir_server.storage.sqlite import candidates
 from fhir_server.storage.sqlite.pages import MOST_VALUES, REMEMBERED, PageStatement, PageStatements
 from fhir_server.storage.sqlite.schema import connect
-from tests.storage.conftest import START
+from tests.storage.conftest import START, open_sqlite
 from tests.storage.test_denials import (
     CARE,
     NO_RESEARCH,
@@ -188,19 +188,20 @@ async def test_a_page_tells_of_the_search_parameters_there_were_once_it_was_read
 
 @pytest.mark.parametrize("way", ["by a term", "by two, of which one leads"])
 async def test_it_is_planned_once_and_anew_where_counts_had_a_part_in_it(
-    store: Store, monkeypatch: pytest.MonkeyPatch, way: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     planned = Mock(wraps=choose)
     monkeypatch.setattr(candidates, "choose", planned)
-    await store.write([matching("first", "smith")], atomic=True)
     plan = Plan(OBSERVATIONS, ASKED[way])
+    async with open_sqlite(tmp_path) as store:
+        await store.write([matching("first", "smith")], atomic=True)
 
-    for _ in range(3):
-        await store.search(ALL, plan, None, 10)
-    at_first = planned.call_count
-    await store.write([matching("second", "smith")], atomic=True)
-    for _ in range(3):
-        await store.search(ALL, plan, None, 10)
+        for _ in range(3):
+            await store.search(ALL, plan, None, 10)
+        at_first = planned.call_count
+        await store.write([matching("second", "smith")], atomic=True)
+        for _ in range(3):
+            await store.search(ALL, plan, None, 10)
 
     assert at_first == 1
     assert planned.call_count == (1 if way == "by a term" else 2)

@@ -10,9 +10,11 @@ no number stands in these tables.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import apsw
 import msgspec
@@ -31,6 +33,7 @@ from fhir_server.policy.decision import (
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.record import SEPARATOR, system_key
 from fhir_server.storage.contract import Draft
+from fhir_server.storage.sqlite.opt_outs import SECONDS_TOGETHER, OptOutRegister
 from fhir_server.storage.sqlite.owners import OwnerClass, unpacked_patients
 from fhir_server.storage.sqlite.persons import NUMBERS, Persons
 
@@ -51,6 +54,8 @@ SELECT patient FROM fact UNION SELECT p.patient FROM opt_out x JOIN person p ON 
 """
 
 RULES = "SELECT as_of FROM register WHERE name='rules'"
+KNOWN = "SELECT 1 FROM audience WHERE audience=?"
+OLDEST = "SELECT audience FROM audience ORDER BY number DESC LIMIT -1 OFFSET ?"
 KEPT = "SELECT kind, since, until FROM denial WHERE audience=? AND owner=?"
 
 
@@ -70,6 +75,7 @@ class Denials:
             f"identifier=(.*){SEPARATOR}{system_key(enforcement.number_system)}"
         )
         self._audiences: list[Audience] = []
+        self.opt_outs = OptOutRegister(connection, self._persons, self._decide_bound)
 
     def settle(self) -> None:
         """Forget what was worked out by other rules than those of this process."""
@@ -88,26 +94,42 @@ class Denials:
         self._audiences = [_audience(content) for (content,) in rows]
 
     def admit(self, audience: Audience) -> None:
-        """Work out what an audience is denied, unless that was done before."""
-        if audience in self._audiences:
-            return
+        """Work out what an audience is denied, unless that was done before, within the open transaction."""
+        if self._connection.execute(KNOWN, (audience.key,)).get is None:
+            self.begin(audience)
+            self._decide(self.concerned(), [audience])
+            self.complete(audience)
+
+    def begin(self, audience: Audience) -> None:
+        """Let all writers know an audience: until it is complete under its negated key, which no reader looks for."""
         if self._connection.execute("SELECT 1 FROM register WHERE name='people'").get is None:
             raise Unavailable(
                 "The store was written before Consents were kept apart: run fhir-server reindex"
             )
+        oldest: list[Any] = self._connection.execute(OLDEST, (MOST_AUDIENCES - 1,)).fetchall()
+        for (key,) in oldest:
+            self._connection.execute("DELETE FROM audience WHERE audience=?", (key,))
+            self._connection.execute("DELETE FROM denial WHERE audience=?", (abs(key),))
+        row = (-audience.key, _encode(audience))
         self._connection.execute(
-            "DELETE FROM audience WHERE audience IN"
-            " (SELECT audience FROM audience ORDER BY number DESC LIMIT -1 OFFSET ?)",
-            (MOST_AUDIENCES - 1,),
-        )
-        self._connection.execute(
-            "DELETE FROM denial WHERE audience NOT IN (SELECT audience FROM audience)"
-        )
-        self._connection.execute(
-            "INSERT INTO audience(audience, content) VALUES(?,?)", (audience.key, _encode(audience))
+            "INSERT OR IGNORE INTO audience(audience, content) VALUES(?,?)", row
         )
         self.start()
-        self._decide(self._concerned(), [audience])
+
+    def decide_some(self, owners: Sequence[int], first: int, audience: Audience) -> int:
+        """Decide on owner classes from a place on, as long as a piece may take; return where to go on."""
+        deadline, place = time.perf_counter() + SECONDS_TOGETHER, first
+        while place < len(owners) and (place == first or time.perf_counter() < deadline):
+            self._decide([owners[place]], [audience])
+            place += 1
+        return place
+
+    def complete(self, audience: Audience) -> None:
+        """Let readers know an audience that was worked out."""
+        key = audience.key
+        self._connection.execute(
+            "UPDATE OR REPLACE audience SET audience=? WHERE audience=?", (key, -key)
+        )
 
     def made(self, owner: int) -> None:
         """Take a new owner class in."""
@@ -153,28 +175,13 @@ class Denials:
         if touched:
             self._decide_again(self._persons.same(touched))
 
-    def register(self, numbers: Iterable[str], as_of: int) -> None:
-        """Put the register of opt-outs in place of the one before."""
-        self._connection.execute("DELETE FROM opt_out")
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO opt_out VALUES(?)",
-            ((self._persons.mark(each),) for each in numbers),
-        )
-        number: int = self._connection.execute("SELECT count(*) FROM opt_out").get
-        self._connection.execute(
-            "INSERT OR REPLACE INTO register VALUES('opt-out', ?, ?)", (as_of, number)
-        )
-        bound = [each for each in self._audiences if self._is_bound(each)]
-        for each in bound:
-            self._connection.execute("DELETE FROM denial WHERE audience=?", (each.key,))
-        self._decide(self._concerned(), bound)
-
     def wrong(self) -> Iterator[str]:
         """Yield where the denials are not those that follow from what was laid down."""
-        self.start()
+        rows = self._connection.execute("SELECT content FROM audience WHERE audience>0")
+        audiences = [_audience(content) for (content,) in rows]
         kept = {each for (each,) in self._connection.execute("SELECT DISTINCT owner FROM denial")}
-        for audience in self._audiences:
-            for owner in sorted(kept.union(self._concerned())):
+        for audience in audiences:
+            for owner in sorted(kept.union(self.concerned())):
                 rows = self._connection.execute(KEPT, (audience.key, owner))
                 if set(rows) != self.expected(owner, audience):
                     yield f"what {audience.purpose} may not see of owner class {owner} is not what was laid down"
@@ -236,7 +243,7 @@ class Denials:
         rule = self._policy.purposes.rule(audience.purpose)
         return rule is not None and rule.opt_out and not audience.exempt
 
-    def _concerned(self) -> list[int]:
+    def concerned(self) -> list[int]:
         """Return the owner classes that something was laid down about, that bear labels, and those of nobody."""
         patients = [each for (each,) in self._connection.execute(CAUSES)]
         nobodys = {each for (each,) in self._connection.execute(NOBODYS)}
@@ -252,6 +259,12 @@ class Denials:
     def _decide_again(self, patients: Iterable[str]) -> None:
         if self._audiences:
             self._decide(sorted(self._persons.classes(patients)), self._audiences)
+
+    def _decide_bound(self, patients: Iterable[str]) -> None:
+        """Decide anew about people for those whom opt-outs bind."""
+        bound = [each for each in self._audiences if self._is_bound(each)]
+        if bound:
+            self._decide(sorted(self._persons.classes(patients)), bound)
 
     def _decide(self, owners: Iterable[int], audiences: Collection[Audience]) -> None:
         """Write the denials of owner classes anew."""

@@ -21,8 +21,8 @@ from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.decision import Audience, Decision, Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
+from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.search.expression import Plan
-from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
 from fhir_server.storage.contract import (
     Change,
     Count,
@@ -45,6 +45,7 @@ from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudg
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.explaining import Explainer
 from fhir_server.storage.sqlite.marking import check_index
+from fhir_server.storage.sqlite.piecemeal import Piecemeal
 from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.remembering import SQLiteKeyValues
 from fhir_server.storage.sqlite.schema import connect
@@ -91,7 +92,9 @@ class SQLiteStore:
         self._writer = writer
         self._threads = threads
         self._inline = _Session(path, seconds)
+        self._decides = deciding
         self._deciding = None if deciding is None else deciding(self._inline.connection)
+        self._piecemeal = Piecemeal(writer, self._decided)
         self._of_thread = local()
         self._key_values = SQLiteKeyValues(self._inline.connection, writer)
         self._audit_log = SQLiteAuditLog(self._inline.connection, writer.log)
@@ -196,7 +199,7 @@ class SQLiteStore:
 
     async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
         """See Store.replace_opt_outs."""
-        await self._writer.do(lambda denials: denials.register(numbers, as_of))
+        await self._piecemeal.replace_opt_outs(numbers, as_of)
         found = await self.opt_outs()
         assert found is not None
         return found
@@ -216,10 +219,15 @@ class SQLiteStore:
     async def _admitted(self, sight: Visibility, audience: Audience) -> Visibility:
         """Have the denials of an audience worked out before it first reads; return the sight with what is opened."""
         if not self._inline.reader.knows(audience):
-            await self._writer.do(lambda denials: denials.admit(audience))
+            await self._piecemeal.admit(audience, lambda: self._inline.reader.knows(audience))
         if sight.emergency and self._deciding is not None:
             return self._deciding.opened(sight)
         return sight
+
+    async def _decided(self, work: Callable[[Denials], T]) -> T:
+        decides = self._decides
+        assert decides is not None, "a store without enforcement decides nothing"
+        return await self._on_thread(lambda each: work(decides(each.connection)))
 
     async def stamp(self) -> Stamp:
         """See Store.stamp."""

@@ -9,6 +9,7 @@ thread: waiting for another process's write lock, and the commit with its fsync
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ from fhir_server.storage.sqlite.words import advance
 
 GROUP_OPERATIONS = 500
 """Operations after which a group is committed, however many wait."""
+
+BETWEEN_LOOKS = 0.002
+MOST_LOOKS = 15_000
+"""Seconds between two looks for another process's write lock, and how many there are: half a minute."""
 
 PAUSE_OPERATIONS = 20
 """Operations after which the event loop gets its turn."""
@@ -185,7 +190,7 @@ class Writer:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except apsw.BusyError:
-            self._connection.set_busy_timeout(30_000)
+            self._connection.set_busy_handler(_looks_again)
             await asyncio.to_thread(self._connection.execute, "BEGIN IMMEDIATE")
 
     async def _apply(self, request: _Request) -> None:
@@ -241,6 +246,15 @@ class Writer:
         for each in at_fault:
             if not each.answer.done():
                 each.answer.set_exception(answer)
+
+
+def _looks_again(looks: int) -> bool:
+    """Wait for another process's write lock; tell whether to look for it again.
+
+    SQLite's own waits grow to a tenth of a second, and miss the gaps that a busy writer leaves.
+    """
+    time.sleep(BETWEEN_LOOKS)
+    return looks < MOST_LOOKS
 
 
 def _holds(request: _Request) -> bool:
