@@ -15,8 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from fhir_server.auth.addresses import is_loopback, is_safe
 from fhir_server.auth.identity.registrations import Registration, read_registrations
 from fhir_server.conformance.definitions import definitions_in
-from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
-from fhir_server.search.query import PAGE_SIZES
+from fhir_server.search.defaults import DEFAULT_ZONE, PAGE_SIZES
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas."""

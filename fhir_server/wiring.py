@@ -40,8 +40,8 @@ from fhir_server.rest.service import Limits, Service
 from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.rules import disclosure, enforcement
+from fhir_server.search.defaults import PageSizes
 from fhir_server.search.indexing import Extractor
-from fhir_server.search.query import PageSizes
 from fhir_server.settings import (
     FEDERATED,
     PREFIX,
@@ -167,7 +167,7 @@ class Node:
             from fhir_server.web.authorization.pages import pages  # noqa: PLC0415
             from fhir_server.web.oauth import add_oauth  # noqa: PLC0415
 
-            add_oauth(web, trust.server, clock)
+            add_oauth(web, trust.server, clock, service.trail)
             web.include_router(pages(await desk_of(trust.server, service, trust.providers)))
         self._web = web
         return backfill, service.publisher
@@ -208,7 +208,11 @@ def opened_store(
     except ImportError:
         raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
     return mongo.open_store(
-        settings.store, clock=clock, seconds=settings.search_seconds, enforcement=rules
+        settings.store,
+        clock=clock,
+        seconds=settings.search_seconds,
+        enforcement=rules,
+        zone=settings.time_zone,
     )
 
 

@@ -18,8 +18,8 @@ from fhir_server.fhir.xml import parse_xml
 from fhir_server.interactions.drafting import prepare
 from fhir_server.policy.decision import packed_rules, unpacked_rules
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.search.indexing import Extractor
-from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
 from fhir_server.search.record import packed, unpacked
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.drafts import rendered

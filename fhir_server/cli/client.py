@@ -53,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--purpose", help="purpose of use of its tokens, a code of v3-ActReason")
     add.add_argument("--organisation", help="ODS code in a backend service's tokens")
     add.add_argument("--role", help="role in a backend service's tokens")
+    add.add_argument("--programme", help="programme of the register of flows in its tokens")
     add.add_argument(
         "--introspects", action="store_true", help="a resource server: it may ask about any token"
     )
@@ -107,6 +108,7 @@ def _client(arguments: argparse.Namespace, secret: str | None) -> Client:
         jwks_uri=at,
         organisation=arguments.organisation,
         role=arguments.role,
+        programme=arguments.programme,
         purpose=arguments.purpose,
         introspects=arguments.introspects,
     )

@@ -11,6 +11,7 @@ from fhir_server.cli.authority import ADDRESS, administer, now
 from fhir_server.cli.frame import CommandFailed
 from fhir_server.cli.options import add_settings
 from fhir_server.fhir.resource import LOGICAL_ID
+from fhir_server.policy.disclosure import OWN_REQUEST
 
 MOST_MINUTES = 720
 
@@ -31,9 +32,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--scopes", help="SMART scopes [system/*.cruds; of a patient patient/*.rs]")
     parser.add_argument("--patient", metavar="ID", help="the patient in context")
-    parser.add_argument("--purpose", default="TREAT", help="purpose of use [TREAT]")
+    parser.add_argument("--purpose", help="purpose of use [TREAT; of a patient PATRQT]")
     parser.add_argument("--role", help="role of the caller, such as R8000")
     parser.add_argument("--organisation", help="ODS code of the caller's organisation")
+    parser.add_argument("--programme", help="programme of the register of flows")
     parser.add_argument("--subject", default="developer", help="who it is [developer]")
     parser.add_argument(
         "--minutes", type=int, default=60, help=f"how long it is good, up to {MOST_MINUTES} [60]"
@@ -57,9 +59,10 @@ def run(arguments: argparse.Namespace) -> None:
         "client_id": "development",
         "scope": " ".join(scopes),
         "patient": arguments.patient,
-        "purpose": arguments.purpose,
+        "purpose": arguments.purpose or _purpose(arguments.patient, arguments.role),
         "role": arguments.role,
         "organisation": arguments.organisation,
+        "programme": arguments.programme,
     }
 
     async def issue(server: AuthorizationServer) -> Sequence[str]:
@@ -67,3 +70,8 @@ def run(arguments: argparse.Namespace) -> None:
         return [await server.issuing.development(claims, seconds=seconds, now=now())]
 
     administer(arguments, issue)
+
+
+def _purpose(patient: str | None, role: str | None) -> str:
+    """Return what a token is usually for: a patient without a role asks for the own record."""
+    return "TREAT" if patient is None or role is not None else OWN_REQUEST

@@ -16,8 +16,8 @@ from fhir_server.policy.disclosure import Disclosure
 from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
+from fhir_server.search.defaults import PAGE_SIZES, PageSizes
 from fhir_server.search.indexing import Extractor
-from fhir_server.search.query import PAGE_SIZES, PageSizes
 from fhir_server.storage.contract import Store, WriteOp, WriteResult
 
 _WRITING = frozenset("cud")

@@ -7,7 +7,7 @@ from itertools import islice
 import msgspec
 from msgspec.structs import replace
 
-from fhir_server.fhir.resource import Key
+from fhir_server.fhir.resource import Key, Stored
 from fhir_server.search.record import packed
 from fhir_server.storage.contract import Row
 
@@ -34,6 +34,14 @@ def drawn_out(row: Row) -> Row:
     key, (_, record) = row.stored.key, row.record.contained[row.inside]
     address = Key(key.type, key.id + record.id)
     return replace(row, stored=replace(row.stored, key=address, body=_bytes(row, row.inside)))
+
+
+def container_of(row: Row) -> Stored:
+    """Return what is stored of a row that is shown: of a contained resource its container."""
+    if row.inside is None:
+        return row.stored
+    key = row.stored.key
+    return replace(row.stored, key=Key(key.type, key.id.partition("#")[0]))
 
 
 def _bytes(row: Row, place: int) -> bytes:

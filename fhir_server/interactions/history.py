@@ -10,8 +10,8 @@ from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import absent, check_type
 from fhir_server.interactions.call import Call
+from fhir_server.search.defaults import PAGE_SIZES, PageSizes
 from fhir_server.search.parameter_types.date import interval
-from fhir_server.search.query import PAGE_SIZES, PageSizes
 from fhir_server.storage.contract import HistoryPage, HistoryScope, Position
 
 _UTC = ZoneInfo("UTC")

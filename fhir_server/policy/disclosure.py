@@ -116,7 +116,7 @@ class Disclosure:
 
     def _unsaid_role(self, access: Access, rule: PurposeRule, roles: Roles) -> str | None:
         """Return the role of a token that names none: of a patient, of a system, or what users have by default."""
-        contexts = {each.context for each in access.scopes.given}
+        contexts = {each.context for each in access.scopes.all}
         if rule.id == OWN_RECORD:
             return roles.without_role.get("patient")
         if contexts <= {"system"}:
@@ -139,8 +139,8 @@ class Disclosure:
         return found
 
     def _unsaid(self, access: Access) -> str | None:
-        given = access.scopes.given
-        if access.patient is not None and all(each.context == "patient" for each in given):
+        scopes = access.scopes.all
+        if access.patient is not None and all(each.context == "patient" for each in scopes):
             return OWN_REQUEST
         return self.default
 

@@ -37,6 +37,11 @@ class Scopes:
     given: frozenset[Scope] = frozenset()
     narrowed: frozenset[Scope] = frozenset()
 
+    @property
+    def all(self) -> frozenset[Scope]:
+        """Both."""
+        return self.given | self.narrowed
+
 
 def parse_scopes(text: str) -> Scopes:
     """Return what a scope claim gives; what is no scope on resources gives nothing, as OAuth has it."""

@@ -18,7 +18,7 @@ from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bearer import caller_of
 from fhir_server.rest.content import Disconnected, Receive, Streamed
-from fhir_server.rest.disclosing import admit, rule_of
+from fhir_server.rest.disclosing import EMERGENCY, admit, rule_of
 from fhir_server.rest.negotiation import Format, negotiate
 from fhir_server.rest.recording import recorded, recording_of
 from fhir_server.rest.rendering import error_answer, failure_answer
@@ -130,7 +130,9 @@ class FhirApplication:
                 recording.rule = ""
             await admit(self._service, request, caller, now=now)
             if recording is not None:
-                recording.rule = rule_of(self._service, request.audience)
+                recording.rule = (
+                    EMERGENCY if request.emergency else rule_of(self._service, request.audience)
+                )
                 recording.audience = request.audience
                 recording.emergency = tuple(sorted(request.emergency))
         return await answer_by(route, self._service, request)

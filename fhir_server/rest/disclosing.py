@@ -13,6 +13,9 @@ from fhir_server.policy.roles import BREAK_GLASS
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Service
 
+EMERGENCY = "break-glass"
+"""The rule by which records are opened in an emergency, as the decision names it."""
+
 _ORGANISATION = b"nhsd-end-user-organisation-ods"
 
 

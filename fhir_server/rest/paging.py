@@ -17,6 +17,7 @@ from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.interactions.call import AUDIT_EVENT
+from fhir_server.interactions.contained import container_of
 from fhir_server.interactions.history import history, history_scope
 from fhir_server.interactions.search import search
 from fhir_server.operations.operation import Invocation, Operation, Told
@@ -208,7 +209,7 @@ def _shown(request: Request, matches: Sequence[Row], included: Sequence[Row]) ->
     """Return what is shown, for the record of it, where there is one."""
     if request.recording is None:
         return ()
-    return tuple([row.stored for rows in (matches, included) for row in rows])
+    return tuple([container_of(row) for rows in (matches, included) for row in rows])
 
 
 def _modes(matches: Sequence[Row], included: Sequence[Row]) -> _Modes:

@@ -23,7 +23,7 @@ from fhir_server.rest.cursors import Cursors
 from fhir_server.rest.projection import Projector
 from fhir_server.rest.provenance import provenance_of
 from fhir_server.rest.request import Request
-from fhir_server.search.query import PAGE_SIZES, PageSizes
+from fhir_server.search.defaults import PAGE_SIZES, PageSizes
 from fhir_server.storage.contract import Store
 
 _READING = frozenset({"GET", "HEAD"})

@@ -226,8 +226,8 @@ class Compiler:
             corrected += ".value"
         return within_meta(path, compile_path(corrected, self.definitions.origin))
 
-    def _implied(self, expression: str) -> str:
-        return paths.implied_system(self.definitions, expression)
+    def _implied(self, expression: str) -> paths.Systems:
+        return paths.implied_systems(self.definitions, expression)
 
 
 def steps_for(compiled: tuple[Compiled, ...], keys: Mapping[str, object]) -> tuple[Step, ...]:

@@ -13,8 +13,8 @@ from fhir_server.fhir.errors import TooLarge
 from fhir_server.fhir.fhirpath import root
 from fhir_server.fhir.resource import Resource
 from fhir_server.search.compiling import Compiled, Compiler, steps_for
+from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.search.operands import Step
-from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
 from fhir_server.search.parameter_types.entries import Entries
 from fhir_server.search.parameter_types.reference import local
 from fhir_server.search.primary import primary_date

@@ -17,10 +17,11 @@ from zoneinfo import ZoneInfo
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.search.defaults import DEFAULT_ZONE, PAGE_SIZES, PageSizes
 from fhir_server.search.expression import Plan
 from fhir_server.search.filtering import EmptyValue, UnknownParameter, known_parameters
-from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE, OfTheMoment, Surroundings
-from fhir_server.search.query import PAGE_SIZES, PageSizes, Query
+from fhir_server.search.parameter_types.criterion import OfTheMoment, Surroundings
+from fhir_server.search.query import Query
 from fhir_server.search.reading import IN_METADATA, READERS, Reading
 from fhir_server.search.terminology import ListedValueSets
 

@@ -7,7 +7,10 @@ its bare codes belong to; and which parameters ask for no more than others toget
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TypeAlias
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.structure import Element
@@ -19,6 +22,16 @@ _CANONICAL = frozenset(("canonical", "uri"))
 _CONDITION = re.compile(r"\.where\([^()]*\)")
 _TRUE_OF_NOTHING = re.compile(r"exists\(|empty\(|count\(|not\(|iif\(|!=| and | or ")
 """What may yield something where the element is absent."""
+
+
+_WHOLE_SYSTEMS = {
+    "http://hl7.org/fhir/ValueSet/mimetypes": "urn:ietf:bcp:13",
+    "http://hl7.org/fhir/ValueSet/languages": "urn:ietf:bcp:47",
+}
+"""Value sets that are all of a code system, or are bound to no more than that: R4 lists no codes of these."""
+
+Systems: TypeAlias = "str | Mapping[str, str]"
+"""The one system of all codes, or that of each code."""
 
 
 def alternatives(expression: str) -> list[str]:
@@ -63,10 +76,10 @@ def _child(definitions: Definitions, type_name: str, path: str, name: str) -> El
     return next((each for each in children if each.name.removesuffix("[x]") == name), None)
 
 
-def implied_system(definitions: Definitions, expression: str) -> str:
-    """Return the code system of the codes that an expression yields, "" unless there is exactly one."""
-    systems = {_system_of(definitions, each) for each in alternatives(expression)}
-    return systems.pop() if len(systems) == 1 else ""
+def implied_systems(definitions: Definitions, expression: str) -> Systems:
+    """Return the code system of the codes that an expression yields: one of all, or those of the codes; else ""."""
+    found = [_systems_of(definitions, each) for each in alternatives(expression)]
+    return found[0] if all(each == found[0] for each in found) else ""
 
 
 def is_canonical(definitions: Definitions, expression: str) -> bool:
@@ -81,13 +94,20 @@ def _yields_canonical(definitions: Definitions, path: str) -> bool:
     return element is not None and {each.code for each in element.types} <= _CANONICAL
 
 
-def _system_of(definitions: Definitions, path: str) -> str:
+def _systems_of(definitions: Definitions, path: str) -> Systems:
     element = _element(definitions, path)
-    if element is None or element.binding is None:
+    if element is None or element.binding is None or element.types[0].code != "code":
         return ""
-    strength, value_set = element.binding
-    systems = definitions.value_sets.get(value_set.partition("|")[0], {})
-    return next(iter(systems)) if strength == "required" and len(systems) == 1 else ""
+    strength, bound = element.binding
+    value_set = bound.partition("|")[0]
+    if value_set in _WHOLE_SYSTEMS:
+        return _WHOLE_SYSTEMS[value_set]
+    systems = definitions.value_sets.get(value_set, {}) if strength == "required" else {}
+    if len(systems) <= 1:
+        return next(iter(systems), "")
+    every = Counter(chain.from_iterable(systems.values()))
+    # A code of two systems says of neither that it is meant.
+    return {code: system for system, codes in systems.items() for code in codes if every[code] == 1}
 
 
 def _element(definitions: Definitions, path: str) -> Element | None:

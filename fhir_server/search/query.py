@@ -14,17 +14,6 @@ Summary: TypeAlias = Literal["true", "text", "data", "count", "false"]
 
 
 @dataclass(frozen=True, slots=True)
-class PageSizes:
-    """How many matches a page has where `_count` says nothing, and how many at most."""
-
-    default: int = 20
-    most: int = 1_000
-
-
-PAGE_SIZES = PageSizes()
-
-
-@dataclass(frozen=True, slots=True)
 class Query:
     """A search, understood. `only_count` asks for the total alone.
 

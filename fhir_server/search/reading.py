@@ -9,6 +9,7 @@ from typing import TypeVar
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest, NotSupported, shown
 from fhir_server.search import conditions, contained, listing
+from fhir_server.search.defaults import PageSizes
 from fhir_server.search.expression import (
     NOTHING,
     AllOf,
@@ -31,7 +32,7 @@ from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.parameter_types.criterion import Surroundings
 from fhir_server.search.planning import conjuncts
 from fhir_server.search.primary import primary_parameter
-from fhir_server.search.query import PageSizes, Query, Summary, Total
+from fhir_server.search.query import Query, Summary, Total
 from fhir_server.search.record import LISTED
 
 MOST_SORT_KEYS = 5

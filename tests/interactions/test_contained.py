@@ -9,6 +9,7 @@ import pytest
 
 from fhir_server.fhir.resource import Key, Resource
 from fhir_server.interactions.call import Call
+from fhir_server.interactions.contained import container_of
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.search import Found, search
 from tests.interactions.builders import (
@@ -18,7 +19,7 @@ from tests.interactions.builders import (
     seeing_only,
     seeing_types,
 )
-from tests.interactions.test_search import ids, searched
+from tests.interactions.test_search import assert_found, ids, searched
 
 
 def coded(text: str) -> Resource:
@@ -72,8 +73,7 @@ FOUND = [
 async def test_a_chain_is_evaluated_inside_contained_resources(
     pharmacy: Call, kind: str, query: str, expected: set[str]
 ) -> None:
-    assert ids(await searched(pharmacy, kind, query)) == expected
-    assert (await searched(pharmacy, kind, f"{query}&_summary=count")).total == len(expected)
+    await assert_found(pharmacy, kind, query, expected)
 
 
 async def test_what_is_contained_is_seen_with_what_contains_it(pharmacy: Call) -> None:
@@ -173,6 +173,7 @@ async def test_a_contained_resource_is_answered_as_it_stands_in_its_container(ca
 
     (row,) = found.rows
     assert str(row.stored.key) == "MedicationRequest/it#m"
+    assert str(container_of(row).key) == "MedicationRequest/it"
     assert row.stored.body is not None
     assert row.stored.body.startswith(b'{"resourceType":"Medication","id":"m","code":')
     assert b'"value":1.50' in row.stored.body

@@ -13,7 +13,7 @@ from fhir_server.interactions.create import create
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.search import search
 from tests.interactions.builders import ADA, a_patient, put, seeing_only, seeing_types
-from tests.interactions.test_search import NOW, ids, searched
+from tests.interactions.test_search import NOW, assert_found, ids, searched
 
 
 def to(reference: str) -> Resource:
@@ -87,8 +87,7 @@ FOUND = [
 async def test_what_is_part_of_a_place_is_found_with_it(
     hospital: Call, kind: str, query: str, expected: set[str]
 ) -> None:
-    assert ids(await searched(hospital, kind, query)) == expected
-    assert (await searched(hospital, kind, f"{query}&_summary=count")).total == len(expected)
+    await assert_found(hospital, kind, query, expected)
 
 
 async def test_what_is_hidden_leads_no_further(hospital: Call) -> None:

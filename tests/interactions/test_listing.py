@@ -19,7 +19,7 @@ from tests.interactions.builders import (
     seeing_only,
     seeing_types,
 )
-from tests.interactions.test_search import NOW, ids, searched
+from tests.interactions.test_search import NOW, assert_found, ids, searched
 
 
 def a_list(resource_id: str, *references: str, **more: Any) -> Resource:
@@ -71,8 +71,7 @@ async def test_a_list_says_nothing_of_the_parameter_of_an_include(register: Call
 async def test_a_list_finds_what_it_has(
     register: Call, kind: str | None, query: str, expected: set[str]
 ) -> None:
-    assert ids(await searched(register, kind, query)) == expected
-    assert (await searched(register, kind, f"{query}&_summary=count")).total == len(expected)
+    await assert_found(register, kind, query, expected)
 
 
 async def test_a_list_finds_what_it_has_in_a_compartment(register: Call) -> None:
@@ -160,10 +159,7 @@ BY_FUNCTION = [
 async def test_a_list_by_its_function_is_what_the_patient_has_now(
     problems: Call, query: str, expected: set[str]
 ) -> None:
-    assert ids(await searched(problems, "Observation", query)) == expected
-    assert (await searched(problems, "Observation", f"{query}&_summary=count")).total == len(
-        expected
-    )
+    await assert_found(problems, "Observation", query, expected)
 
 
 @pytest.mark.parametrize("kind", ["Observation", None])

@@ -34,6 +34,12 @@ def ids(found: Found) -> set[str]:
     return {row.stored.key.id for row in found.rows}
 
 
+async def assert_found(call: Call, kind: str | None, query: str, expected: set[str]) -> None:
+    """See that a search finds these ids, and counts as many."""
+    assert ids(await searched(call, kind, query)) == expected
+    assert (await searched(call, kind, f"{query}&_summary=count")).total == len(expected)
+
+
 async def test_an_unknown_type_is_not_found(call: Call) -> None:
     with pytest.raises(NotFound, match="did you mean Patient"):
         await searched(call, "Patients")

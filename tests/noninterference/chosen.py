@@ -9,10 +9,9 @@ from fhir_server.catalogue.backfill import Backfill
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.access import Access
 from fhir_server.policy.scopes import parse_scopes
-from fhir_server.settings import Settings
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.wiring import service_of
-from tests.noninterference.asking import BASE, LATER, Clock
+from tests.noninterference.asking import LATER, SETTINGS, Clock
 from tests.noninterference.scripts import Ask
 from tests.noninterference.sides import rules, write
 from tests.noninterference.worlds import ACT_REASON, LABELS, Resource, Step, to
@@ -86,6 +85,14 @@ RESOURCES: Sequence[Resource] = (
         "class": {"system": LABELS, "code": "AMB"},
         "location": [{"location": to("Location", "hall")}],
     },
+    {
+        "resourceType": "List",
+        "id": "problems",
+        "status": "current",
+        "mode": "working",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "11450-4"}]},
+        "subject": to("Patient", "bob"),
+    },
     DENIAL,
     PARAMETER,
 )
@@ -93,20 +100,26 @@ RESOURCES: Sequence[Resource] = (
 ASKS = (
     Ask("GET", "/Location?partof:below=site"),
     Ask("GET", "/Encounter?location:below=site"),
+    Ask("GET", "/Condition?patient=bob&_list=$current-problems"),
     Ask("GET", "/SearchParameter/$status"),
 )
 
 
-def _caller(scopes: str, purpose: str) -> Access:
+def _caller(scopes: str, purpose: str, role: str) -> Access:
     return Access(
-        "https://issuer.example", "someone", parse_scopes(scopes), patient="ada", purpose=purpose
+        "https://issuer.example",
+        "someone",
+        parse_scopes(scopes),
+        patient="ada",
+        role=role,
+        purpose=purpose,
     )
 
 
 CALLERS = (
-    _caller("system/*.cruds", "PATADMIN"),
-    _caller("user/Encounter.rs", "PATADMIN"),
-    _caller("patient/*.rs", "PATRQT"),
+    _caller("system/*.cruds", "PATADMIN", "integration"),
+    _caller("user/Encounter.rs", "PATADMIN", "R8000"),
+    _caller("patient/*.rs", "PATRQT", "patient"),
 )
 
 
@@ -114,7 +127,7 @@ async def build_chosen(path: Path) -> None:
     """Write what was chosen into a new store."""
     clock = Clock()
     async with open_store(path, clock=clock, enforcement=rules()) as store:
-        service = await service_of(Settings(base_url=BASE), store)
+        service = await service_of(SETTINGS, store)
         steps: list[Step] = [(Key(each["resourceType"], each["id"]), each) for each in RESOURCES]
         for step in (*steps, (Key("Observation", "o1"), None)):
             clock.tick()

@@ -11,7 +11,6 @@ from tests.rest.access import Guarded
 from tests.rest.trust import (
     CONSULTANT,
     EMERGENCY,
-    INTEGRATION,
     MENTAL_HEALTH,
     NURSE,
     OFFICER,
@@ -239,15 +238,24 @@ def test_it_is_on_record_with_its_reason_and_the_patient_sees_that(trust: Guarde
     assert {each["id"] for each in alerts} <= ids(own)
 
 
+def test_what_is_read_meanwhile_is_on_record_as_an_emergency(trust: Guarded) -> None:
+    who = a_clinician("reader")
+    broken(trust, who)
+    assert get(trust, who, "Observation/r1").status_code == 200
+    events = get(trust, OFFICER, "AuditEvent?entity=Observation/r1&_count=200").json()["entry"]
+
+    own = [each["resource"] for each in events if "reader" in str(each["resource"])]
+    assert own
+    assert all("break-glass" in str(each) for each in own)
+
+
 def test_what_is_said_meanwhile_is_obeyed_by_all_others(trust: Guarded) -> None:
     who = a_clinician("open")
     broken(trust, who, "p4")
-    with trust.client("system/*.cruds", **INTEGRATION) as client:
-        client.put("Consent/c4", json=a_denial("c4", "p4")).raise_for_status()
-    seen = get(trust, who, "Patient/p4"), get(trust, CONSULTANT, "Patient/p4")
     with trust.client("system/*.cruds", role="integration", purpose="PATADMIN") as client:
-        # It denies all care, and so its own deletion by it: the person ends it.
-        refused = client.delete("Consent/c4")
+        client.put("Consent/c4", json=a_denial("c4", "p4", "TREAT")).raise_for_status()
+        seen = get(trust, who, "Patient/p4"), get(trust, CONSULTANT, "Patient/p4")
+        client.delete("Consent/c4").raise_for_status()
 
     assert [each.status_code for each in seen] == [200, 404]
-    assert refused.status_code == 204
+    assert get(trust, CONSULTANT, "Patient/p4").status_code == 200

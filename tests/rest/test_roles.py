@@ -15,10 +15,12 @@ from tests.rest.trust import (
     MARKETER,
     MENTAL_HEALTH,
     NURSE,
+    OFFICER,
     PATIENT,
     PEOPLE,
     RECEPTIONIST,
     RESTRICTED,
+    a_denial,
     an_observation,
     get,
     ids,
@@ -27,9 +29,18 @@ from tests.rest.trust import (
     told,
 )
 
+CATEGORY = "https://example.org/fdp/CodeSystem/consent-category"
+
+
+def an_opt_out(whose: str) -> dict[str, Any]:
+    """Return a national opt-out that is kept as a Consent, unlabelled."""
+    named = {"category": [{"coding": [{"system": CATEGORY, "code": "NDOP"}]}]}
+    return a_denial("ndop", whose, "HRESCH") | named
+
 
 def records() -> Iterator[dict[str, Any]]:
     """Yield the people, and what is sensitive of the first."""
+    yield an_opt_out("p1")
     yield {"resourceType": "Location", "id": "w1", "name": "Ward 1", "status": "active"}
     yield from people()
     yield an_observation("psy", "p1", "mood", **MENTAL_HEALTH)
@@ -193,6 +204,14 @@ def test_what_concerns_nobody_is_shown_to_an_analyst_and_tells_of_nobody(trust: 
     assert ids(all_of_it) == {"w1"}
 
 
+def test_a_national_opt_out_is_for_the_person_and_for_who_reviews(trust: Guarded) -> None:
+    url = "Consent?patient=p1"
+
+    assert ids(get(trust, CONSULTANT, url)) == set()
+    assert "ndop" not in ids(get(trust, CONSULTANT, "Patient/p1/$everything"))
+    assert ids(get(trust, PATIENT, url)) == ids(get(trust, OFFICER, url)) == {"ndop"}
+
+
 def test_a_batch_is_no_way_round(trust: Guarded) -> None:
     urls = ["Patient/p1", "Patient?gender=male", "Patient?gender=male&_summary=count"]
     entries = [{"request": {"method": "GET", "url": each}} for each in urls]
@@ -211,7 +230,8 @@ def test_an_exemption_lifts_the_opt_out_and_nothing_else(trust: Guarded) -> None
     foreign = get(trust, exempt | {"organisation": "X11"}, url, "system/*.rs")
     unknown = get(trust, exempt | {"programme": "mine"}, url, "system/*.rs")
 
-    everyone = {f"o{each}" for each in range(1, PEOPLE + 1)}
+    everyone = {f"o{each}" for each in range(2, PEOPLE + 1)}
+    # The first denies research by a Consent, which an exemption does not lift.
     assert ids(get(trust, exempt, url, "system/*.rs")) == everyone
     assert ids(get(trust, bound, url, "system/*.rs")) == everyone - {"o13"}
     assert ids(get(trust, exempt, "Observation?code=mood", "system/*.rs")) == set()

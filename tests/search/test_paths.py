@@ -60,7 +60,7 @@ def test_the_keys_without_which_nothing_is_found(
     ],
 )
 def test_a_bare_code_has_the_system_of_its_required_binding(expression: str, system: str) -> None:
-    assert paths.implied_system(DEFINITIONS, expression) == system
+    assert paths.implied_systems(DEFINITIONS, expression) == system
 
 
 def test_what_others_cover_together() -> None:

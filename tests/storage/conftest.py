@@ -85,6 +85,7 @@ NOT_ON_MONGO = {
     "test_a_store_finds_what_the_oracle_finds_whatever_is_asked": SLOW,
     "test_what_stands_in_a_hierarchy_is_what_the_oracle_finds": SLOW,
     "test_a_chain_into_a_contained_resource_is_answered_as_by_the_oracle": SLOW,
+    "test_what_is_contained_is_found_as_by_the_oracle": SLOW,
     "test_denials_kept_up_to_date_are_those_worked_out_at_the_end": SLOW,
     "test_what_is_shown_is_what_the_decision_permits": SLOW,
     "test_each_query_of_the_table_finds_among_all_its_resources_what_the_oracle_finds": (

@@ -153,7 +153,9 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_it_does_what_a_dictionary_would(
     steps: list[tuple[str, str, bytes, int | None]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -17,6 +17,7 @@ from tests.storage import (
     test_contained,
     test_denials,
     test_hierarchies,
+    test_inside,
     test_joins,
     test_oracle,
     test_queries,
@@ -71,6 +72,9 @@ SUITES = {
         some(test_oracle.asked_of_codes, 6),
         test_oracle.compare,
         5,
+    ),
+    "contained by themselves": Suite(
+        test_inside.worlds, some(test_inside.asked, 6), test_inside.compare, 6
     ),
     "joins": Suite(test_joins.worlds, some(test_joins.asked, 4), test_joins.compare, 6),
     "queries": Suite(test_queries.worlds, some(test_queries.cases, 8), test_queries.compare, 8),

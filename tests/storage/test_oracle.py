@@ -89,6 +89,12 @@ WAYS: dict[str, dict[str, int]] = {
         "walking.LARGE": 0,
     },
     "the index walked, equals sorted": {"sorting.FEW": 0},
+    "crowds met in page order": {
+        "sorting.FEW": 0,
+        "walking.LARGE": 0,
+        "walking.CROWD": 0,
+    },
+    "pairs are crowds": {"sorting.FEW": 0, "walking.LARGE": 0, "walking.CROWD": 1},
     "the index walked until it is too far": {"sorting.FEW": 1, "walking.LARGE": 1},
     "lists gathered": {
         "leads.MERGED": 0,

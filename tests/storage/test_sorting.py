@@ -110,6 +110,48 @@ def test_too_many_equals_that_other_keys_would_sort_are_refused_by_name(
         page(searcher, MADE, ISSUED)
 
 
+@pytest.mark.parametrize("limit", [2_999, 100_000])
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ((MADE,), "r2999 r2998 r2997"),
+        ((MADE, ISSUED), "r2999 r2998 r2997"),
+        ((MADE, STATUS, ISSUED), "r2999 r2998 r2997"),
+        ((MADE, OLDEST), "r0 r1 r2"),
+    ],
+    ids=str,
+)
+def test_a_crowd_of_one_date_is_sorted_by_the_next_key(
+    searcher: Searcher,
+    monkeypatch: pytest.MonkeyPatch,
+    sort: tuple[SortKey, ...],
+    expected: str,
+    limit: int,
+) -> None:
+    monkeypatch.setattr(walking, "CROWD", 2_000)
+    monkeypatch.setattr(walking, "GATHERED", limit)
+    monkeypatch.setattr(sorting, "GATHERED", limit)
+
+    first = page(searcher, *sort)
+    second = page(searcher, *sort, after=first.next)
+
+    assert ids(first) == expected.split()
+    step = -3 if sort[-1] != OLDEST else 3
+    assert ids(second) == [f"r{int(each[1:]) + step}" for each in ids(first)]
+
+
+def test_a_deep_page_within_a_crowd_reads_little(
+    connection: apsw.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, "CROWD", 2_000)
+    reads = Reads(connection)
+
+    found = page(Searcher(connection), MADE, ISSUED, after=(DAY, 100 * DAY, 100, 101))
+
+    assert ids(found) == ["r99", "r98", "r97"]
+    assert reads.number < 200
+
+
 def test_too_many_of_one_date_are_refused(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

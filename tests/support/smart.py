@@ -34,7 +34,8 @@ CLINICIAN = User("ada", "Dr Ada Jones", "Practitioner/ada", "R8000", "RXX", ("TR
 PATIENT = User("mary", "Mary Smith", "Patient/mary", patients=("mary",))
 PARENT = User("peter", "Peter Smith", "RelatedPerson/peter", patients=("mary", "paul"))
 STRANGER = User("nobody", "Nobody Known", patients=("nowhere",))
-ACCOUNTS = {each.subject: each for each in (CLINICIAN, PATIENT, PARENT, STRANGER)}
+OFFICER = User("olga", "Olga Reed", role="R0001", organisation="RXX", purposes=("HCOMPL",))
+ACCOUNTS = {each.subject: each for each in (CLINICIAN, PATIENT, PARENT, STRANGER, OFFICER)}
 
 APP = Client("chart", "Growth Chart", "none", tuple(SCOPES.split()), (CALLBACK,))
 
@@ -97,7 +98,12 @@ def fill(store: Path) -> None:
         for each in RECORDS:
             url = f"{base}/{each['resourceType']}/{each['id']}"
             client.put(url, json=each).raise_for_status()
-    asyncio.run(_register(store, ACCOUNTS.values(), ()))
+    enrol(store, *ACCOUNTS.values())
+
+
+def enrol(store: Path, *users: User) -> None:
+    """Give people accounts."""
+    asyncio.run(_register(store, users, ()))
 
 
 def register(store: Path, *clients: Client) -> None:

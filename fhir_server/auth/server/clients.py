@@ -29,8 +29,8 @@ class Client(msgspec.Struct, frozen=True):
     """A registered client.
 
     `scopes` bound what it may be given. `redirect_uris` are compared character by character. `secret` is the hash of
-    its secret; its public keys are in `jwks`, or at `jwks_uri`. `organisation` (an ODS code), `role` and `purpose` are
-    what its own tokens say; an app that people use has only a `purpose`, to which theirs are bound.
+    its secret; its public keys are in `jwks`, or at `jwks_uri`. `organisation` (an ODS code), `role`, `purpose` and
+    `programme` are what its own tokens say; an app that people use has only a `purpose`, to which theirs are bound.
     `introspects`: it may ask about the tokens of all clients, as a resource server does.
     """
 
@@ -47,6 +47,7 @@ class Client(msgspec.Struct, frozen=True):
     role: str | None = None
     purpose: str | None = None
     introspects: bool = False
+    programme: str | None = None
 
     @property
     def is_backend(self) -> bool:
@@ -161,8 +162,11 @@ def _check_grants(client: Client) -> None:
         {"launch"} & set(client.scopes) and client.redirect_uris
     ):
         raise BadClient("a launch URL is for apps with a redirect URI and the scope launch")
-    if (client.organisation or client.role) and contexts & {"patient", "user"}:
-        raise BadClient("organisation and role are a backend service's; people bring their own")
+    own = client.organisation or client.role or client.programme
+    if own and contexts & {"patient", "user"}:
+        raise BadClient(
+            "organisation, role and programme are a backend service's; people bring their own"
+        )
 
 
 def assertion_keys(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -61,6 +61,7 @@ class Issuing:
             "organisation": client.organisation,
             "role": client.role,
             "purpose": client.purpose,
+            "programme": client.programme,
         }
         token = await self._access(claims, BACKEND_SECONDS, now=now)
         return _answer(token, BACKEND_SECONDS, scopes)

@@ -29,6 +29,7 @@ from fhir_server.search.parameter_types.criterion import (
     unescape,
 )
 from fhir_server.search.parameter_types.entries import Entries, Extent
+from fhir_server.search.paths import Systems
 from fhir_server.search.record import LONGEST_VALUE, SEPARATOR, fold, shortened, system_key
 
 PartsIndexer: TypeAlias = Callable[[Sequence[Sequence[Node]], Entries], None]
@@ -93,7 +94,7 @@ def _count_discrete(types: Sequence[str]) -> int:
 def indexer(
     code: str,
     parts: Sequence[Component],
-    implied: Sequence[str],
+    implied: Sequence[Systems],
     zone: ZoneInfo,
     base_url: str,
 ) -> PartsIndexer:
@@ -120,7 +121,7 @@ def indexer(
     return index
 
 
-def _texts(kind: str, implied: str, base_url: str) -> Callable[[Node], list[str]]:
+def _texts(kind: str, implied: Systems, base_url: str) -> Callable[[Node], list[str]]:
     """Return what writes a value as it stands in the term: a marker, what it is, a separator."""
     match kind:
         case "token":

@@ -19,6 +19,7 @@ from fhir_server.search.parameter_types.criterion import (
 )
 from fhir_server.search.parameter_types.entries import Entries, Indexer
 from fhir_server.search.parameter_types.modifiers import modifiers_of
+from fhir_server.search.paths import Systems
 from fhir_server.search.record import (
     SEPARATOR,
     of_type_term,
@@ -39,8 +40,8 @@ Coded = tuple[str, str]
 """A system, or "" for none, and a code."""
 
 
-def indexer(code: str, implied: str = "") -> Indexer:
-    """Return what indexes the values of a token parameter; `implied` is the system of a bare code."""
+def indexer(code: str, implied: Systems = "") -> Indexer:
+    """Return what indexes the values of a token parameter; `implied` is the system of bare codes."""
 
     def index(node: Node, entries: Entries) -> None:
         terms = entries.terms
@@ -70,7 +71,7 @@ def _texts(node: Node) -> list[str]:
     return said
 
 
-def codings(node: Node, implied: str = "") -> list[Coded]:
+def codings(node: Node, implied: Systems = "") -> list[Coded]:
     """Return the codes, each with its system, by which a value can be found."""
     value = node.value
     match node.type:
@@ -88,7 +89,7 @@ def codings(node: Node, implied: str = "") -> list[Coded]:
         case "boolean" | "System.Boolean":
             return [(_BOOLEANS, "true" if value else "false")]
         case "code":
-            return [(implied, value)]
+            return [(implied if isinstance(implied, str) else implied.get(value, ""), value)]
         case _:
             return [("", value)] if isinstance(value, str) else []
 

@@ -7,7 +7,7 @@ Names are short, as each document repeats them:
     e    method: POST, PUT, PATCH or DELETE               x  deleted
     d    primary date                 n  surrogate id: given once, in the order of creation
     o    owner class                  c  ids of the patients whose compartment it is in
-    k    terms that searches lead with, each after its type: "Patient.gender=female"
+    k    terms that searches lead with, each after its type: "Patient.gender=female"; of contained ones "#Patient."
     u    terms that are looked at, and lead nowhere
     r    ranges: a axis with type and span class, l low, h high, g tags
     p    search parameters whose element it has
@@ -28,8 +28,10 @@ from fhir_server.fhir.errors import TooLarge
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.search.planning import span_class
 from fhir_server.search.record import (
+    ANY_CONTAINED,
     NO_DATE,
     IndexRecord,
+    inside,
     is_posted,
     packed,
     posted_terms,
@@ -86,7 +88,7 @@ def indexed(kind: str, record: IndexRecord) -> Document:
     return {
         "d": record.primary,
         "c": list(record.compartments),
-        "k": [f"{kind}.{each}" for each in posted],
+        "k": [*(f"{kind}.{each}" for each in posted), *_posted_inside(record)],
         "u": [each for each in record.terms if not is_posted(each)],
         "r": [
             {
@@ -100,6 +102,17 @@ def indexed(kind: str, record: IndexRecord) -> Document:
         "p": list(record.present),
         "z": packed(record),
     }
+
+
+def _posted_inside(record: IndexRecord) -> list[str]:
+    """Return the terms of what is contained: each by its type, apart from what stands by itself."""
+    return sorted(
+        {
+            f"{inside(kind)}.{term}"
+            for kind, each in record.contained
+            for term in (ANY_CONTAINED, *posted_terms(each))
+        }
+    )
 
 
 def versioned(stored: Stored, rid: int, owner: int) -> Document:

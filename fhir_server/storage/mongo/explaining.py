@@ -15,6 +15,7 @@ from fhir_server.search.ordering import completed
 from fhir_server.search.planning import conjuncts
 from fhir_server.storage.contract import Position
 from fhir_server.storage.explanation import Access, Explanation, Statement
+from fhir_server.storage.mongo import containing
 from fhir_server.storage.mongo.documents import RESOURCE, Document
 from fhir_server.storage.mongo.failures import OutOfTime
 from fhir_server.storage.mongo.orders import is_served, runs
@@ -38,7 +39,7 @@ async def explained(
             wanted = await searcher.wanted(kind, plan.predicate_of(kind))
             accesses.append(_access(wanted))
             told.append(await _statement(statements, wanted, plan, limit))
-        shown = len((await searcher.page(plan, after, limit)).rows)
+        shown = len((await containing.page(searcher, plan, after, limit)).rows)
     except TooCostly as problem:
         refusal = str(problem)
     except OutOfTime:

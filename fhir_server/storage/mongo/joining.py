@@ -7,6 +7,7 @@ hierarchy is followed level by level.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.search.canonicals import named, naming
@@ -30,6 +31,8 @@ from fhir_server.storage.mongo.statements import Statements
 
 WRITTEN_OUT = 20_000
 """How many resources of the other type are written out."""
+
+T = TypeVar("T")
 
 MOST_JOINED = 5_000
 """How often one search may ask whether another resource is there."""
@@ -71,7 +74,7 @@ class Joins:
             case _:
                 return predicate
 
-    async def settled(self, work: Callable[[Resolver], bool]) -> bool:
+    async def settled(self, work: Callable[[Resolver], T]) -> T:
         """Return what work comes to that asks whether other resources are there; raise TooCostly."""
         return await settled(
             lambda look: work(lambda kind, predicate: look((kind, predicate))),

@@ -13,7 +13,7 @@ from pymongo.errors import CollectionInvalid
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document
 
-FORMAT = 1
+FORMAT = 2
 """What documents mean: it changes when a release finds by them what an earlier one did not write."""
 
 STATE = "state"
@@ -94,21 +94,26 @@ async def check_topology(database: AsyncDatabase[Document]) -> None:
         )
 
 
-async def prepare(database: AsyncDatabase[Document]) -> None:
-    """Make what a new database lacks; raise Unavailable for one that is not as this release needs it."""
+async def prepare(database: AsyncDatabase[Document], zone: str) -> None:
+    """Make what a new database lacks; raise Unavailable for one that is not as this release, or zone, needs it."""
     state = await database[STATE].find_one({"_id": STORE})
     if state is None:
-        await _make(database)
+        await _make(database, zone)
     elif state["format"] != FORMAT:
         raise Unavailable(
             f"the database was written by another release (format {state['format']}, here {FORMAT})"
+        )
+    elif state["zone"] != zone:
+        raise Unavailable(
+            f"the database was indexed in the time zone {state['zone']}, and dates without one would be missed "
+            f"in {zone}: set FHIR_TIME_ZONE={state['zone']}, or load it anew into another database"
         )
     problems = [each async for each in _problems(database)]
     if problems:
         raise Unavailable("; ".join(problems))
 
 
-async def _make(database: AsyncDatabase[Document]) -> None:
+async def _make(database: AsyncDatabase[Document], zone: str) -> None:
     there = await database.list_collection_names()
     for name, indexes in INDEXES.items():
         if name not in there:
@@ -116,7 +121,7 @@ async def _make(database: AsyncDatabase[Document]) -> None:
         if indexes:
             models = [IndexModel(list(fields), name=each) for each, fields in indexes.items()]
             await database[name].create_indexes(models)
-    new = {**NEW, "incarnation": token_hex(8)}
+    new = {**NEW, "zone": zone, "incarnation": token_hex(8)}
     await database[STATE].update_one({"_id": STORE}, {"$setOnInsert": new}, upsert=True)
 
 

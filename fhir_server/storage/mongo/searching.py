@@ -6,10 +6,11 @@ are of one transaction, so that they are of one moment.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from heapq import nsmallest
+from typing import TypeVar
 
 import msgspec
 
@@ -31,7 +32,7 @@ from fhir_server.search.expression import (
     Updated,
     asks_for_words,
 )
-from fhir_server.search.matching import matches, sort_key
+from fhir_server.search.matching import Resolver, matches, sort_key
 from fhir_server.search.ordering import Order, completed
 from fhir_server.search.planning import Driver, choose, conjuncts
 from fhir_server.search.record import IndexRecord, is_posted, prefix_end, unpacked
@@ -67,6 +68,8 @@ MOST_READ = 5_000
 # Numbers are no words: one beyond all floats is no hindrance.
 _decode = msgspec.json.Decoder(float_hook=lambda _: None).decode
 
+T = TypeVar("T")
+
 Found = tuple[Order, Document]
 """Where a match stands, and its document."""
 
@@ -100,8 +103,8 @@ class Searcher:
     def __init__(
         self, statements: Statements, sight: Sight, *, most_joined: int = MOST_JOINED
     ) -> None:
-        self._statements = statements
-        self._sight = sight
+        self.statements = statements
+        self.sight = sight
         self._joins = Joins(statements, sight, self.records, most=most_joined)
         self._counts: dict[tuple[str, Predicate, int], int] = {}
         self._checked = self._read = 0
@@ -110,28 +113,32 @@ class Searcher:
         """Return the next visible matches; raise TooCostly or OutOfTime."""
         keys = completed(plan.sort)
         start = None if after is None else Order(keys, after)
-        kinds = await self._kinds(plan)
+        kinds = await self.kinds(plan)
         whole = len(kinds) == 1 and is_served(keys)
         found: list[Found] = []
         for kind in kinds:
             wanted = await self.wanted(kind, plan.predicate_of(kind))
             members = {**wanted.members, **ROW} if whole else wanted.members
-            found += await self._first(wanted, keys, start, limit + 1, members)
+            found += await self.first(wanted, keys, start, limit + 1, members)
         found = nsmallest(limit + 1, found, key=_place)
         shown = [document for _, document in found[:limit]]
-        rows = tuple(map(row_of, shown if whole else await self._rows(shown)))
+        rows = tuple(map(row_of, shown if whole else await self.rows(shown)))
         return Page(rows, found[limit - 1][0].values if len(found) > limit else None)
 
     async def count(self, plan: Plan) -> Count:
         """Return the number of visible matches; raise TooCostly or OutOfTime."""
         number = 0
-        for kind in await self._kinds(plan):
-            number += await self._count(await self.wanted(kind, plan.predicate_of(kind)))
+        for kind in await self.kinds(plan):
+            number += await self.counted(await self.wanted(kind, plan.predicate_of(kind)))
         return Count(number, exact=True)
+
+    async def settled(self, work: Callable[[Resolver], T]) -> T:
+        """Return what work comes to that asks whether other resources are there; raise TooCostly."""
+        return await self._joins.settled(work)
 
     async def records(self, kind: str, predicate: Predicate, most: int) -> list[IndexRecord]:
         """Return the index records of visible matches, of many the first ones."""
-        if not self._sight.visibility.permits_type(kind):
+        if not self.sight.visibility.permits_type(kind):
             return []
         wanted = await self.wanted(kind, predicate)
         found: list[IndexRecord] = []
@@ -141,17 +148,18 @@ class Searcher:
                 break
         return found
 
-    async def _kinds(self, plan: Plan) -> list[str]:
+    async def kinds(self, plan: Plan) -> list[str]:
+        """Return the types of a plan that may be seen."""
         kinds = plan.types
         if kinds is None:
-            kinds = frozenset(await self._statements.distinct(RESOURCE, "t", {}))
-        return sorted(each for each in kinds if self._sight.visibility.permits_type(each))
+            kinds = frozenset(await self.statements.distinct(RESOURCE, "t", {}))
+        return sorted(each for each in kinds if self.sight.visibility.permits_type(each))
 
     async def wanted(self, kind: str, predicate: Predicate) -> Wanted:
         """Return how the matches of a type are found: joins written out, the cheapest index chosen."""
         written = await self._joins.written(kind, predicate)
         translation = Translation(kind, await self._axes(kind, written))
-        patient = self._sight.visibility.patient_of(kind)
+        patient = self.sight.visibility.patient_of(kind)
         bound = () if patient is None else (HasTerm(compartment_term(patient)),)
         whole = AllOf((*bound, written))
         driver = await settled(
@@ -165,7 +173,7 @@ class Searcher:
             kind,
             both(
                 {"t": kind, "x": False},
-                self._sight.of(kind),
+                self.sight.of(kind),
                 *map(translation.condition, parts),
                 _dated(written),
             ),
@@ -193,18 +201,18 @@ class Searcher:
         if isinstance(lead, HasId):
             return min(len(lead.ids), most)
         condition = both({"t": kind, "x": False}, translation.condition(lead))
-        return await self._statements.count(RESOURCE, condition, limit=most, hint=_index(lead))
+        return await self.statements.count(RESOURCE, condition, limit=most, hint=_index(lead))
 
     async def _axes(self, kind: str, predicate: Predicate) -> dict[str, list[str]]:
         """Return the axes that there are of the families that are asked in a unit."""
         found: dict[str, list[str]] = {}
         for family in families(predicate):
             key = f"{kind}.{family}"
-            axes = self._statements.find("axis", {"_id": {"$gte": key, "$lt": prefix_end(key)}})
+            axes = self.statements.find("axis", {"_id": {"$gte": key, "$lt": prefix_end(key)}})
             found[family] = [each["_id"] async for each in axes]
         return found
 
-    async def _first(
+    async def first(
         self,
         wanted: Wanted,
         keys: tuple[SortKey, ...],
@@ -249,7 +257,7 @@ class Searcher:
     ) -> AsyncIterator[Document]:
         """Yield the matches of a type, each with these members."""
         exact = wanted.residual is None
-        cursor = self._statements.find(
+        cursor = self.statements.find(
             RESOURCE,
             wanted.condition if run is None else both(wanted.condition, run.condition),
             members,
@@ -291,20 +299,21 @@ class Searcher:
                 f"More than {MOST_CHECKED} resources would have to be looked at: narrow the search"
             )
 
-    async def _count(self, wanted: Wanted) -> int:
+    async def counted(self, wanted: Wanted) -> int:
+        """Return the number of matches of a type."""
         if wanted.residual is None:
-            return await self._statements.count(RESOURCE, wanted.condition, hint=wanted.hint)
+            return await self.statements.count(RESOURCE, wanted.condition, hint=wanted.hint)
         number = 0
         async for _ in self._passing(wanted, wanted.members):
             number += 1
         return number
 
-    async def _rows(self, shown: Sequence[Document]) -> list[Document]:
+    async def rows(self, shown: Sequence[Document]) -> list[Document]:
         """Return the whole documents of what is shown, in its order: of the same moment."""
         ids = [each["_id"] for each in shown]
         if not ids:
             return []
-        found = await self._statements.all(RESOURCE, {"_id": {"$in": ids}}, {**ROW, "_id": 1})
+        found = await self.statements.all(RESOURCE, {"_id": {"$in": ids}}, {**ROW, "_id": 1})
         by_id = {each["_id"]: each for each in found}
         return [by_id[each] for each in ids]
 

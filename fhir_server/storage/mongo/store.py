@@ -20,6 +20,7 @@ from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.decision import Audience, Decision, Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
+from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.search.expression import Plan
 from fhir_server.search.ordering import completed
 from fhir_server.storage.contract import (
@@ -37,7 +38,7 @@ from fhir_server.storage.contract import (
     WriteResult,
 )
 from fhir_server.storage.explanation import Explanation
-from fhir_server.storage.mongo import reading
+from fhir_server.storage.mongo import containing, reading
 from fhir_server.storage.mongo.auditing import MongoAuditLog
 from fhir_server.storage.mongo.denials import Denials, Enforcing
 from fhir_server.storage.mongo.documents import CODEC, Document
@@ -121,13 +122,19 @@ class MongoStore:
     ) -> Page:
         """See Store.search."""
         return await self._searching(
-            sight, plan, lambda each: each.page(plan, after, limit), lambda: advice(plan)
+            sight,
+            plan,
+            lambda each: containing.page(each, plan, after, limit),
+            lambda: advice(plan),
         )
 
     async def count(self, sight: Visibility, plan: Plan) -> Count:
         """See Store.count."""
         return await self._searching(
-            sight, plan, lambda each: each.count(plan), lambda: advice(plan, counted=True)
+            sight,
+            plan,
+            lambda each: containing.count(each, plan),
+            lambda: advice(plan, counted=True),
         )
 
     async def explain(
@@ -311,7 +318,8 @@ class MongoStore:
 def _is_simple(plan: Plan) -> bool:
     """Tell whether one statement answers a plan: what it shows is of one moment then."""
     one = plan.types is not None and len(plan.types) == 1
-    return one and is_served(completed(plan.sort)) and not plan.is_of_several
+    alone = not plan.is_of_several and plan.contained is None
+    return one and alone and is_served(completed(plan.sort))
 
 
 async def secret_of(database: AsyncDatabase[Document], name: str) -> bytes:
@@ -330,10 +338,12 @@ async def open_store(
     clock: Callable[[], int],
     seconds: float = PATIENT_SECONDS,
     enforcement: Enforcement | None = None,
+    zone: str = DEFAULT_ZONE,
 ) -> AsyncIterator[MongoStore]:
     """Open the store in a database, `mongodb://HOST/DATABASE`; `clock` gives microseconds since 1970.
 
     A search may take so many seconds. Without `enforcement` no denials are kept, and no sight may have an audience.
+    `zone` is that of the dates which name none.
 
     Leaving it commits what waits, and closes. Raises Unavailable for a server that does not answer, or has no
     transactions, and for a database of another release.
@@ -350,7 +360,7 @@ async def open_store(
         )
         with problems():
             await check_topology(database)
-            await prepare(database)
+            await prepare(database, zone)
             enforcing = None
             if enforcement is not None:
                 enforcing = Enforcing(enforcement, key=await secret_of(database, "people"))

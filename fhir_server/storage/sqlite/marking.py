@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 
 from fhir_server.fhir.errors import Unavailable
-from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
+from fhir_server.search.defaults import DEFAULT_ZONE
 
 INDEX_FORMAT = 3
 """What index records and rows mean: it changes when a release finds by them what an earlier one did not write."""

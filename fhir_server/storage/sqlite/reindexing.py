@@ -12,7 +12,7 @@ import apsw
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.decision import Enforcement, LaidDown
-from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
+from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.search.record import IndexRecord, packed, unpacked
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.sqlite import cataloguing

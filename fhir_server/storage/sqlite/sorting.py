@@ -20,10 +20,12 @@ from fhir_server.storage.sqlite.filtering import chunks
 from fhir_server.storage.sqlite.walking import (
     COLUMNS,
     GATHERED,
+    SpanWalk,
     Start,
     Step,
     TermWalk,
     TooFar,
+    is_crowded_day,
     walk_of,
 )
 from fhir_server.storage.sqlite.windows import Place, Window
@@ -96,31 +98,51 @@ class Sorting:
 
     def _sorted_groups(self, steps: Iterator[Step], start: Order | None) -> Iterator[Order]:
         for value, group in groupby(self._met(steps, start), key=self._value_of):
-            most = FEW if self._narrows(value) else GATHERED
-            orders = list(islice(group, most + 1))
-            if len(orders) <= most:
-                yield from sorted(orders)
-            elif self._narrows(value):
+            members = iter(group)
+            orders = list(islice(members, FEW + 1))
+            if len(orders) > FEW and self._narrows(value):
                 yield from self._by_next_key(value, start)
                 return
-            else:
+            orders += islice(members, GATHERED)
+            if len(orders) > GATHERED:
                 raise TooFar
+            yield from sorted(orders)
 
     def _narrows(self, value: SortValue) -> bool:
         """Tell whether those of one value can be walked by the next key: a walk of all meets few others."""
-        has_terms = self._key.kind in MARKERS and self._key.parameter not in COLUMNS
         has_next = self._number + 1 < len(self._keys)
-        return has_next and (value is None or has_terms)
+        return has_next and (value is None or self._has_terms or self._is_crowded(value))
+
+    @property
+    def _has_terms(self) -> bool:
+        return self._key.kind in MARKERS and self._key.parameter not in COLUMNS
+
+    def _is_crowded(self, value: SortValue) -> bool:
+        """Tell whether so many have a date or number that a walk of all by the next key soon meets one of them."""
+        if self._key.parameter in COLUMNS:
+            return False
+        if self._key.kind == PRIMARY:
+            return is_crowded_day(self._candidates.view, _date(value))
+        candidates = self._candidates
+        return SpanWalk(candidates.view, self._key, candidates.in_order).is_crowded(value)
 
     def _by_next_key(self, value: SortValue, start: Order | None) -> Iterator[Order]:
         """Yield those of one value, however many, in the order of the next key; then what follows."""
         candidates = self._candidates
-        if value is not None:
+        if value is not None and self._has_terms:
             terms = TermWalk(candidates.view, self._key).terms(str(value))
             candidates = candidates.narrowed(any_of(map(HasTerm, terms)))
         yield from Sorting(candidates, self._keys, (*self._fixed, value)).orders(start)
         if value is not None:
-            yield from self._sorted_groups(self._along(Start(value, _LAST_PLACE)), start)
+            yield from self._sorted_groups(self._past(value), start)
+
+    def _past(self, value: int | str) -> Iterator[Step]:
+        """Yield the steps past a value."""
+        if self._key.kind == PRIMARY:
+            descending = self._key.descending
+            last = int(value), 0 if descending else _PAST_ALL
+            return self._dated(Window(last, descending=descending))
+        return self._along(Start(value, _LAST_PLACE))
 
     def _met(self, steps: Iterator[Step], start: Order | None) -> Iterator[Order]:
         """Yield the matches as a walk meets them, each at the value that it is sorted by."""
@@ -148,7 +170,8 @@ class Sorting:
         return self._without_value(behind) if value is None else self._along(Start(value, behind))
 
     def _along(self, start: Start | None) -> Iterator[Step]:
-        walk = walk_of(self._candidates.view, self._key, self._candidates.required)
+        candidates = self._candidates
+        walk = walk_of(candidates.view, self._key, candidates.required, candidates.in_order)
         yield from walk.steps(start)
         yield from self._without_value(None)
 
@@ -161,7 +184,10 @@ class Sorting:
         descending, after = self._key.descending, None
         if start is not None:
             after = _date(self._value_of(start)), _PAST_ALL if descending else 0
-        places = self._candidates.in_order(Window(after, descending=descending))
+        return self._dated(Window(after, descending=descending))
+
+    def _dated(self, window: Window) -> Iterator[Step]:
+        places = self._candidates.in_order(window)
         return ((None if date == NO_DATE else date, rid) for date, rid in places)
 
     def _patiently(self, steps: Iterator[Step]) -> Iterator[Step]:

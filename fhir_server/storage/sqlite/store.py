@@ -21,8 +21,8 @@ from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.decision import Audience, Decision, Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
+from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.search.expression import Plan
-from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
 from fhir_server.storage.contract import (
     Change,
     Count,

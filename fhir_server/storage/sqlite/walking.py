@@ -7,7 +7,8 @@ values, visible or not: where a resource stands, and whether, is for its record 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import itemgetter
@@ -30,6 +31,9 @@ LARGE = 1_000
 GATHERED = 100_000
 """How many index rows a walk holds at most, to bring them into order."""
 
+CROWD = 20_000
+"""Above so many resources with one date or number all candidates are read in page order, and those that have it met."""
+
 Step: TypeAlias = tuple[SortValue, int]
 """A value, and the surrogate id of a resource that has it."""
 
@@ -40,10 +44,11 @@ _value = itemgetter(0)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a walk begins: at this value, after a place in page order (None: with the first)."""
+    """Where a walk begins: at this value, after a place in page order (None: with the first); or `past` the value."""
 
     value: int | str
     behind: Place | None
+    past: bool = False
 
 
 class TooFar(Exception):
@@ -58,15 +63,28 @@ class Walk(Protocol):
         ...
 
 
+InOrder: TypeAlias = Callable[[Window], Iterator[Place]]
+"""The candidates of a search within a window, in page order."""
+
+COUNT_DATE = """
+SELECT count(*) FROM (SELECT 1 FROM resource WHERE type=? AND deleted=0 AND primary_date=? LIMIT ?)
+"""
+
 COLUMNS = {"_id": "id", "_lastUpdated": "moment"}
 """Keys of which each resource has a value, in a column of its own."""
 
 
-def walk_of(view: View, key: SortKey, predicates: Sequence[Predicate]) -> Walk:
+def walk_of(view: View, key: SortKey, predicates: Sequence[Predicate], in_order: InOrder) -> Walk:
     """Return the walk for a key that is not the primary date, past what the predicates rule out at a glance."""
     if key.parameter in COLUMNS:
         return ColumnWalk(view, key, predicates)
-    return TermWalk(view, key) if key.kind in MARKERS else SpanWalk(view, key)
+    return TermWalk(view, key) if key.kind in MARKERS else SpanWalk(view, key, in_order)
+
+
+def is_crowded_day(view: View, date: int) -> bool:
+    """Tell whether a crowd of resources has one primary date."""
+    number: int = view.connection.execute(COUNT_DATE, (view.kind, date, CROWD + 1)).get
+    return number > CROWD
 
 
 class ColumnWalk:
@@ -170,9 +188,10 @@ class TermWalk:
 class SpanWalk:
     """By a date, number or quantity: by where it begins, or, the greatest first, by where it ends."""
 
-    def __init__(self, view: View, key: SortKey) -> None:
+    def __init__(self, view: View, key: SortKey, in_order: InOrder) -> None:
         self._view = view
         self._key = key
+        self._in_order = in_order
         self._axes = [
             (axis_key(view.kind, axis, span), span)
             for code in key.codes
@@ -191,11 +210,36 @@ class SpanWalk:
 
     def steps(self, start: Start | None) -> Iterator[Step]:
         """See Walk.steps."""
-        for value, rows in groupby(self._rows(start), key=_value):
-            places = {place for _, place in _bounded(rows)}
-            if start is not None and start.behind is not None and value == start.value:
-                places = {each for each in places if each < start.behind}
-            yield from _steps(value, sorted(places, reverse=True))
+        while True:
+            for value, rows in groupby(self._rows(start), key=_value):
+                behind = start.behind if start is not None and value == start.value else None
+                found = list(islice(rows, LARGE + 1))
+                if len(found) > LARGE and self.is_crowded(value):
+                    yield from _steps(value, self._in_order(Window(behind)))
+                    # The others that have it are not to be read.
+                    start = Start(value, None, past=True)
+                    break
+                places = {place for _, place in (*found, *_bounded(rows))}
+                if behind is not None:
+                    places = {each for each in places if each < behind}
+                yield from _steps(value, sorted(places, reverse=True))
+            else:
+                return
+
+    def is_crowded(self, value: Any) -> bool:
+        """Tell whether a crowd of resources has a value."""
+        number = 0
+        for axis, span in self._axes:
+            condition = Condition()
+            condition.add("axis=?", axis)
+            if self._key.descending and self._key.kind == "date" and span != OPEN:
+                condition.add("low BETWEEN ? AND ?", value - SPANS[span], value)
+            condition.add("high=?" if self._key.descending else "low=?", value)
+            number += self._view.connection.execute(
+                f"SELECT count(*) FROM (SELECT 1 FROM span WHERE {condition.text} LIMIT ?)",  # noqa: S608 - constants
+                (*condition.values, CROWD + 1 - number),
+            ).get
+        return number > CROWD
 
     def _rows(self, start: Start | None) -> Iterator[_Row]:
         """Yield value and place in the order of values alone."""
@@ -204,25 +248,25 @@ class SpanWalk:
         return heapq.merge(*streams, key=_value, reverse=self._key.descending)
 
     def _by_low(self, axis: str, _: int, start: Start | None) -> Iterator[_Row]:
-        rows = self._select(axis, "low >= ?", start, " ORDER BY low ASC")
+        rows = self._select(axis, "low >", start, " ORDER BY low ASC")
         return ((low, place) for low, _, place in rows)
 
     def _by_high(self, axis: str, span: int, start: Start | None) -> Iterator[_Row]:
         if span == OPEN:
-            rows = self._select(axis, "high <= ?", start, "")
+            rows = self._select(axis, "high <", start, "")
             found = _bounded((high, place) for _, high, place in rows)
             return iter(sorted(found, key=_value, reverse=True))
-        rows = self._select(axis, "low <= ?", start, " ORDER BY low DESC")
+        rows = self._select(axis, "low <", start, " ORDER BY low DESC")
         if self._key.kind != "date":
             return ((high, place) for _, high, place in rows)
-        last = None if start is None else int(start.value)
+        last = None if start is None else int(start.value) - start.past
         return _by_end(rows, SPANS[span], last)
 
     def _select(self, axis: str, bound: str, start: Start | None, order: str) -> Iterator[_Span]:
         condition = Condition()
         condition.add("axis=?", axis)
         if start is not None:
-            condition.add(bound, start.value)
+            condition.add(f"{bound}{'' if start.past else '='} ?", start.value)
         rows = self._view.connection.execute(
             f"SELECT low, high, primary_date, rid FROM span WHERE {condition.text}{order}",  # noqa: S608 - constants
             condition.values,
@@ -233,18 +277,28 @@ class SpanWalk:
 def _by_end(rows: Iterator[_Span], longest: int, last: int | None) -> Iterator[_Row]:
     """Yield intervals, which come by falling low, by falling high: those that end at `last` at the latest.
 
-    None that is still to come ends later than one of the greatest length would.
+    None that is still to come ends later than one of the greatest length would. Of a crowd that ends together no more
+    are held than tell that it is one.
     """
-    waiting: list[tuple[int, Place]] = []
+    ends: list[int] = []
+    waiting: dict[int, list[Place]] = defaultdict(list)
+    number = 0
     for low, high, place in rows:
-        while waiting and -waiting[0][0] > low + longest:
-            end, first = heapq.heappop(waiting)
-            yield -end, first
-        if last is None or high <= last:
-            heapq.heappush(waiting, (-high, place))
-        if len(waiting) > GATHERED:
+        while ends and -ends[0] > low + longest:
+            end = -heapq.heappop(ends)
+            places = waiting.pop(end)
+            number -= len(places)
+            yield from ((end, each) for each in places)
+        if last is not None and high > last:
+            continue
+        if high not in waiting:
+            heapq.heappush(ends, -high)
+        if len(waiting[high]) <= CROWD:
+            waiting[high].append(place)
+            number += 1
+        if number > GATHERED:
             raise TooFar
-    yield from ((-end, place) for end, place in sorted(waiting))
+    yield from ((-end, each) for end in sorted(ends) for each in waiting[-end])
 
 
 def _bounded(rows: Iterable[_Row]) -> list[_Row]:

@@ -16,6 +16,7 @@ from fhir_server.web.authorization.elsewhere import come_back, go_elsewhere
 from fhir_server.web.authorization.journey import authorize, proceed
 from fhir_server.web.authorization.launching import launch, show_launch
 from fhir_server.web.authorization.rendering import STYLE
+from fhir_server.web.authorization.reviewing import review, show_review
 from fhir_server.web.authorization.signing import show_sign_in, sign_in, sign_out
 from fhir_server.web.authorization.visit import Visit, visit_of
 
@@ -32,6 +33,8 @@ PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/auth/consent", decide),
     ("GET", "/auth/launch", show_launch),
     ("POST", "/auth/launch", launch),
+    ("GET", "/auth/access", show_review),
+    ("POST", "/auth/access", review),
     ("GET", "/auth/elsewhere/{provider}", go_elsewhere),
     ("GET", "/auth/callback/{provider}", come_back),
 )

@@ -39,7 +39,7 @@ CASES: list[tuple[str, list[dict[str, Any]], bool]] = [
         False,
     ),
     ("two that differ", [a_consent("c0", "ada"), a_consent("c1", "ada", type="permit")], False),
-    ("one for another purpose", [a_consent("c0", "ada", "TREAT")], True),
+    ("one for another purpose", [a_consent("c0", "ada", "PUBHLTH")], True),
     (
         "one on what bears a label",
         [a_consent("c0", "ada", securityLabel=[{"system": LABELS, "code": "PSY"}])],
@@ -61,7 +61,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 def test_what_is_shown_is_what_consents_leave(
     there: Guarded, consents: list[dict[str, Any]], *, shown: bool
 ) -> None:
-    with there.client(purpose="PATRQT") as owner, there.client(purpose=ADMINISTRATION) as clerk:
+    with there.client(purpose="TREAT") as owner, there.client(purpose=ADMINISTRATION) as clerk:
         owner.put("Observation/adas", json=an_observation("adas", "ada")).raise_for_status()
         for name in ("c0", "c1"):
             owner.delete(f"Consent/{name}").raise_for_status()
@@ -78,7 +78,7 @@ def test_a_label_that_is_added_hides_from_then_on(own_ward: Guarded) -> None:
     label = {"system": LABELS, "code": "PSY"}
     denial = a_consent("labelled", "ada", securityLabel=[label])
     labelled = an_observation("adas", "ada", meta={"security": [label]})
-    with own_ward.client(purpose="PATRQT") as owner:
+    with own_ward.client(purpose="TREAT") as owner:
         owner.put("Consent/labelled", json=denial).raise_for_status()
     with own_ward.client(purpose=ADMINISTRATION) as clerk:
         before = clerk.get("Observation/adas").status_code
@@ -94,7 +94,7 @@ def test_a_label_that_is_added_hides_from_then_on(own_ward: Guarded) -> None:
 
 def test_a_consent_takes_an_open_cursor_along(own_ward: Guarded) -> None:
     with (
-        own_ward.client(purpose="PATRQT") as owner,
+        own_ward.client(purpose="TREAT") as owner,
         own_ward.client(purpose=ADMINISTRATION) as clerk,
     ):
         page = clerk.get("Observation?_count=1&_sort=_id").json()

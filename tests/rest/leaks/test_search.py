@@ -123,7 +123,10 @@ def test_nobody_is_told_how_a_search_was_answered(clerk: httpx.Client, parameter
 def test_a_page_link_is_good_for_one_caller_one_purpose_and_one_patient(
     ward: Guarded, other: dict[str, str]
 ) -> None:
-    with ward.client(purpose="PATRQT") as owner, ward.client(purpose=ADMINISTRATION) as clerk:
+    with (
+        ward.client(purpose="TREAT", sub="owner") as owner,
+        ward.client(purpose=ADMINISTRATION) as clerk,
+    ):
         links = [
             next(each["url"] for each in page["link"] if each["relation"] == "next")
             for page in (each.get("Observation?_count=1").json() for each in (owner, clerk))

@@ -56,7 +56,7 @@ def test_nothing_hidden_is_written_over_however_it_is_addressed(
     mine = an_observation(name, "ada")
     entry = {"resource": mine, "request": {"method": "PUT", "url": f"Observation/{name}"}}
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
-    with ward.client(purpose="PATRQT") as sighted:
+    with ward.client(purpose="TREAT") as sighted:
         before = sighted.get(f"Observation/{name}/_history").json()["entry"]
         answers = [
             clerk.put(f"Observation/{name}", json=mine),

@@ -99,6 +99,34 @@ RULES = [
         (f"identifier={MRN}|2345",),
     ),
     Rule(
+        "… by the one of its systems that has the code",
+        a("Task", status="requested", intent="order"),
+        (
+            "intent=order",
+            "intent=http://hl7.org/fhir/request-intent|order",
+            "intent=http://hl7.org/fhir/request-intent|",
+        ),
+        (
+            "intent=http://hl7.org/fhir/task-intent|order",
+            "intent=http://hl7.org/fhir/task-intent|",
+            "intent=|order",
+        ),
+    ),
+    Rule(
+        "… or by that which has all codes there are",
+        a(
+            "DocumentReference",
+            status="current",
+            content=[{"attachment": {"contentType": "application/pdf", "language": "cy"}}],
+        ),
+        (
+            "contenttype=application/pdf",
+            "contenttype=urn:ietf:bcp:13|application/pdf",
+            "language=urn:ietf:bcp:47|cy",
+        ),
+        ("contenttype=urn:ietf:bcp:47|application/pdf", "contenttype=|application/pdf"),
+    ),
+    Rule(
         "Identifiers are matched as they are written: two that differ in case are two",
         identified(system=MRN, value="Ab-1"),
         ("identifier=Ab-1",),
