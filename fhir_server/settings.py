@@ -255,9 +255,14 @@ class Settings(BaseSettings):
         return self.audit or ("off" if self.auth == "none" else "on")
 
     @property
+    def fhir_base(self) -> str:
+        """The FHIR base, as far as it is known before anybody asks: what is below it is local."""
+        return self.base_url or self.origin + PREFIX
+
+    @property
     def meant_for(self) -> str:
         """The audience of tokens that are good here."""
-        return self.audience or self.base_url or f"{self.origin}{PREFIX}"
+        return self.audience or self.fhir_base
 
     @property
     def has_authorization_server(self) -> bool:

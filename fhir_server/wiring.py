@@ -269,14 +269,14 @@ async def trust_of(settings: Settings, store: Store) -> AsyncIterator[Trust | No
 
 def site_of(settings: Settings) -> Site:
     """Return where the built-in authorization server is."""
-    fhir_base = settings.base_url or settings.origin + PREFIX
+    fhir_base = settings.fhir_base
     return Site(settings.issuer, fhir_base, settings.meant_for)
 
 
 async def service_of(settings: Settings, store: Store, callers: Callers | None = None) -> Service:
     """Return what the FHIR API works with; with `callers` nothing is seen without a token."""
     known = definitions_in(definitions_folder())
-    base_url = settings.base_url or settings.origin + PREFIX
+    base_url = settings.fhir_base
     register = await opened_register(
         store, Extractor(known, zone=settings.time_zone, base_url=base_url), parameters_folder()
     )

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _verify(settings: Settings, expected: str | None) -> None:
     # Here, so that `audit --help` does not load a store.
     from fhir_server.cli.showing import bar  # noqa: PLC0415
-    from fhir_server.offline import Broken, verifying  # noqa: PLC0415
+    from fhir_server.offline.checking import Broken, verifying  # noqa: PLC0415
 
     number = total = 0
     digest, found = "", expected is None
@@ -63,7 +63,7 @@ def _verify(settings: Settings, expected: str | None) -> None:
 
 async def _export(settings: Settings, after: int) -> None:
     from fhir_server.audit.event import as_json  # noqa: PLC0415
-    from fhir_server.offline import recorded_events  # noqa: PLC0415
+    from fhir_server.offline.checking import recorded_events  # noqa: PLC0415
 
     async for number, event in recorded_events(settings, after=after):
         sys.stdout.write(as_json(event, number) + "\n")

@@ -42,7 +42,7 @@ def administer(
     """Do work on the authorization server of the store, and print the lines it gives; raise CommandFailed."""
     settings = settings_of(arguments)
     # Here, so that `--help` does not load a store.
-    from fhir_server.offline import authorization  # noqa: PLC0415
+    from fhir_server.offline.authorizing import authorization  # noqa: PLC0415
 
     async def run() -> Sequence[str]:
         async with authorization(settings) as server:

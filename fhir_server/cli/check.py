@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
     # Here, so that `check --help` does not load a store.
     from fhir_server.cli.showing import bar  # noqa: PLC0415
-    from fhir_server.offline import Finding, scrubbing  # noqa: PLC0415
+    from fhir_server.offline.checking import Finding, scrubbing  # noqa: PLC0415
 
     check_file(settings)
     findings = done = total = 0

@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
     # Here, so that `demo --help` does not load a server.
     from fhir_server.cli.processes import serve_alone  # noqa: PLC0415
     from fhir_server.cli.serve import listen  # noqa: PLC0415
-    from fhir_server.offline import demonstration_passwords, load_demonstration  # noqa: PLC0415
+    from fhir_server.offline.authorizing import demonstration_passwords  # noqa: PLC0415
+    from fhir_server.offline.loading import load_demonstration  # noqa: PLC0415
 
     with listen(settings) as listener:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     from fhir_server.bulk.reporting import reporter  # noqa: PLC0415
     from fhir_server.bulk.sources import find_sources  # noqa: PLC0415
     from fhir_server.cli.showing import Stopwatch, bar  # noqa: PLC0415
-    from fhir_server.offline import load_into_store, send_to_server  # noqa: PLC0415
+    from fhir_server.offline.loading import load_into_store, send_to_server  # noqa: PLC0415
 
     tally, watch = Tally(), Stopwatch()
     errors: Path = arguments.errors

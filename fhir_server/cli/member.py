@@ -53,7 +53,7 @@ def _add(settings: Settings, arguments: argparse.Namespace) -> None:
     # Here, so that `member --help` does not load a store.
     from fhir_server.federation.members import Member  # noqa: PLC0415
     from fhir_server.federation.transport import Failed  # noqa: PLC0415
-    from fhir_server.offline import add_member  # noqa: PLC0415
+    from fhir_server.offline.enrolling import add_member  # noqa: PLC0415
 
     if arguments.base is None:
         raise CommandFailed("a member is added with its FHIR base: --base URL", status=2)
@@ -75,7 +75,7 @@ def _add(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> None:
-    from fhir_server.offline import members_of  # noqa: PLC0415
+    from fhir_server.offline.enrolling import members_of  # noqa: PLC0415
 
     for each in asyncio.run(members_of(settings)):
         marks = [
@@ -90,7 +90,7 @@ def _list(settings: Settings, _: argparse.Namespace) -> None:
 def _check(settings: Settings, _: argparse.Namespace) -> None:
     from fhir_server.federation.members import Capabilities, Member  # noqa: PLC0415
     from fhir_server.federation.transport import Failed  # noqa: PLC0415
-    from fhir_server.offline import check_members  # noqa: PLC0415
+    from fhir_server.offline.enrolling import check_members  # noqa: PLC0415
 
     failed: list[str] = []
 
@@ -108,7 +108,7 @@ def _check(settings: Settings, _: argparse.Namespace) -> None:
 
 
 def _remove(settings: Settings, arguments: argparse.Namespace) -> None:
-    from fhir_server.offline import remove_member  # noqa: PLC0415
+    from fhir_server.offline.enrolling import remove_member  # noqa: PLC0415
 
     if not asyncio.run(remove_member(settings, arguments.id)):
         raise CommandFailed(f"there is no member {arguments.id}")

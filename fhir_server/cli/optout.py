@@ -51,7 +51,7 @@ def _load(settings: Settings, file: Path | None, day: date | None) -> None:
             "a register is loaded with its day: optout load FILE --as-of YYYY-MM-DD"
         )
     # Here, so that `optout --help` does not load a store.
-    from fhir_server.offline import load_opt_outs  # noqa: PLC0415
+    from fhir_server.offline.opting_out import load_opt_outs  # noqa: PLC0415
     from fhir_server.policy.register import read_register  # noqa: PLC0415
     from fhir_server.wiring import clock  # noqa: PLC0415
 
@@ -70,7 +70,7 @@ def _load(settings: Settings, file: Path | None, day: date | None) -> None:
 
 
 def _tell(settings: Settings) -> None:
-    from fhir_server.offline import opt_outs  # noqa: PLC0415
+    from fhir_server.offline.opting_out import opt_outs  # noqa: PLC0415
     from fhir_server.wiring import clock  # noqa: PLC0415
 
     known = asyncio.run(opt_outs(settings))

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
     # Here, so that `reindex --help` does not load a store.
     from fhir_server.cli.showing import bar  # noqa: PLC0415
-    from fhir_server.offline import reindexing  # noqa: PLC0415
+    from fhir_server.offline.checking import reindexing  # noqa: PLC0415
 
     check_file(settings)
     done = total = 0

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.yes:
         raise CommandFailed(f"this deletes everything in {settings.store}; add --yes to do it")
     # Here, so that `reset --help` does not load a store.
-    from fhir_server.offline import empty  # noqa: PLC0415
+    from fhir_server.offline.checking import empty  # noqa: PLC0415
 
     try:
         number = empty(settings)

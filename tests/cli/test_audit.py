@@ -11,7 +11,8 @@ import pytest
 
 from fhir_server.audit.event import Agent, Event, encoded
 from fhir_server.cli.frame import main
-from fhir_server.offline import Finding, load_opt_outs, scrubbing
+from fhir_server.offline.checking import Finding, scrubbing
+from fhir_server.offline.opting_out import load_opt_outs
 from tests.cli.test_offline import BED, load, settings_at
 from tests.storage.conftest import open_sqlite
 

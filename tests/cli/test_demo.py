@@ -9,7 +9,7 @@ from fhir_server.auth.server.accounts import Accounts
 from fhir_server.cli.demo import _sign_ins
 from fhir_server.demonstration.accounts import accounts
 from fhir_server.demonstration.generation import platform
-from fhir_server.offline import authorization, demonstration_passwords
+from fhir_server.offline.authorizing import authorization, demonstration_passwords
 from fhir_server.settings import Settings
 from fhir_server.wiring import clock
 

@@ -11,7 +11,8 @@ import pytest
 from fhir_server.bulk.loading import Tally
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Resource
-from fhir_server.offline import Finding, load_into_store, reindexing, scrubbing
+from fhir_server.offline.checking import Finding, reindexing, scrubbing
+from fhir_server.offline.loading import load_into_store
 from fhir_server.settings import Settings
 from tests.catalogue.nodes import LANGUAGE, SHIPPED, TITLE, a_node, a_parameter, a_patient
 

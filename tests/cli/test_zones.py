@@ -11,7 +11,9 @@ import pytest
 
 from fhir_server.bulk.loading import Tally
 from fhir_server.fhir.errors import Unavailable
-from fhir_server.offline import Finding, load_into_store, opt_outs, reindexing, scrubbing
+from fhir_server.offline.checking import Finding, reindexing, scrubbing
+from fhir_server.offline.loading import load_into_store
+from fhir_server.offline.opting_out import opt_outs
 from fhir_server.settings import Settings
 from tests.support.server import running_server
 

@@ -11,7 +11,7 @@ import httpx2 as httpx
 import pytest
 
 from fhir_server.federation.members import Member
-from fhir_server.offline import add_member, remove_member
+from fhir_server.offline.enrolling import add_member, remove_member
 from fhir_server.settings import Settings
 from tests.rest.access import a_client, guarded
 from tests.support.server import running_server

@@ -14,7 +14,7 @@ import pytest
 
 from fhir_server.auth.server.clients import Client, hashed
 from fhir_server.cli import main
-from fhir_server.offline import authorization
+from fhir_server.offline.authorizing import authorization
 from fhir_server.settings import Settings
 from fhir_server.wiring import clock
 from tests.auth.server.material import (
