@@ -61,8 +61,9 @@ async def _statement(statements: Statements, wanted: Wanted, plan: Plan, limit: 
     command: Document = {"find": RESOURCE, "filter": condition, "limit": limit + 1}
     if run is not None:
         command["sort"] = dict(run.members)
-    if wanted.hint is not None:
-        command["hint"] = wanted.hint
+    hint = run.index if run is not None and wanted.lead is None else wanted.hint
+    if hint is not None:
+        command["hint"] = hint
     asked = {"explain": command, "verbosity": "executionStats"}
     answer = await statements.database.command(asked)
     way = tuple(_stages(answer.get("queryPlanner", {}).get("winningPlan", {})))

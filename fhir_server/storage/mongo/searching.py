@@ -255,7 +255,7 @@ class Searcher:
             members,
             order=() if run is None else run.members,
             limit=limit if exact else 0,
-            hint=wanted.hint,
+            hint=run.index if run is not None and wanted.lead is None else wanted.hint,
         )
         async with cursor:
             async for document in cursor:
