@@ -143,6 +143,8 @@ def start(folder: Path) -> Figure:
             "-m",
             "fhir_server",
             "serve",
+            "--auth",
+            "none",
             "--port",
             str(port),
             "--store",

@@ -56,7 +56,8 @@ def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 30) -> N
 def node(store: Path, *, workers: int = 1, audit: str = "off") -> Iterator[int]:
     """Run our server on a store; give its port."""
     port = free_port()
-    arguments = ["-m", "fhir_server", "serve", "--port", str(port), "--store", f"sqlite:{store}"]
+    arguments = ["-m", "fhir_server", "serve", "--auth", "none", "--port", str(port)]
+    arguments += ["--store", f"sqlite:{store}"]
     arguments += ["--workers", str(workers), "--audit", audit]
     with process(arguments, port, "/health/live"):
         yield port

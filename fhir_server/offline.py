@@ -20,7 +20,11 @@ from pathlib import Path
 import httpx2
 
 from fhir_server.audit.event import Agent, Event, decoded, encoded
-from fhir_server.auth.server.server import AuthorizationServer, authorization_server
+from fhir_server.auth.server.server import (
+    AuthorizationServer,
+    authorization_server,
+    new_secret,
+)
 from fhir_server.auth.server.signing import SECRET
 from fhir_server.bulk.loading import Batch, Loader, Tally, batches, prepared, worker_count, workers
 from fhir_server.bulk.preparing import Rejected, indexing_by, preparation
@@ -32,6 +36,7 @@ from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import InForce, Register, opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
+from fhir_server.demonstration.accounts import accounts
 from fhir_server.demonstration.generation import platform
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Key, Resource
@@ -60,6 +65,7 @@ __all__ = [
     "Progress",
     "Reached",
     "authorization",
+    "demonstration_passwords",
     "empty",
     "load_demonstration",
     "load_into_store",
@@ -99,10 +105,12 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
         state.reached(batch.source, batch.items[-1].line, len(batch.items))
 
     async with opened_store(settings, enforcement()) as store:
-        register = await _opened(store, base_url)
+        register = await _opened(store, settings)
         loader = Loader(store, register, _transact(store, register, base_url), done, tally)
         await _tell(store, f"{len(sources)} files are being loaded")
-        with workers(number, folder, base_url, keep_invalid=keep_invalid) as pool:
+        with workers(
+            number, folder, base_url, settings.time_zone, keep_invalid=keep_invalid
+        ) as pool:
             found = batches(sources, state)
             stream = prepared(pool, number, found, lambda: parameters_in(register.current))
             await loader.run(stream)
@@ -126,9 +134,13 @@ def _person() -> Agent:
     return Agent("urn:fhir-server:command-line", name)
 
 
-async def _opened(store: Store, base_url: str) -> Register:
+async def _opened(store: Store, settings: Settings) -> Register:
     """Return the search parameters in force on a store; a new one has those that are shipped at once."""
-    extractor = Extractor(definitions_in(definitions_folder()), base_url=base_url)
+    extractor = Extractor(
+        definitions_in(definitions_folder()),
+        zone=settings.time_zone,
+        base_url=_base_url(settings),
+    )
     register = await opened_register(store, extractor, parameters_folder())
     backfill = Backfill(store, register, new_id())
     if not await store.now():
@@ -181,16 +193,26 @@ def _state_file(settings: Settings) -> Path:
 async def load_demonstration(settings: Settings, *, patients: int, trusts: int) -> int:
     """Load the synthetic platform, as of today, and return how many resources it has; raise FhirError."""
     today = datetime.fromtimestamp(clock() / 1_000_000, UTC).date()
-    made_with = preparation(definitions_folder(), _base_url(settings))
+    made_with = preparation(definitions_folder(), _base_url(settings), settings.time_zone)
     resources = platform(seed=DEMONSTRATION_SEED, trusts=trusts, patients=patients, today=today)
     async with opened_store(settings, enforcement()) as store:
-        register = await _opened(store, _base_url(settings))
+        register = await _opened(store, settings)
         made_with = indexing_by(made_with, parameters_in(register.current))
         drafts = [
             prepare(made_with, each, Key(each["resourceType"], each["id"])) for each in resources
         ]
         await put_all(store, register, drafts)
     return len(drafts)
+
+
+async def demonstration_passwords(settings: Settings) -> Sequence[tuple[str, str]]:
+    """Give the people of the synthetic platform new passwords, and return these by name; raise FhirError."""
+    given = [(each, new_secret()[:20]) for each in accounts()]
+    async with authorization(settings) as server:
+        for user, password in given:
+            await server.accounts.remove(user.subject, now=clock())
+            await server.accounts.add(user.subject, password, user, now=clock())
+    return [(user.subject, password) for user, password in given]
 
 
 async def load_opt_outs(settings: Settings, numbers: Collection[str], *, as_of: int) -> OptOuts:
@@ -267,7 +289,11 @@ def reindexing(settings: Settings) -> Iterator[Progress]:
     extractor = _extractor(settings, kept)
     people = People(enforcement(), lambda body: laid_down(parse_resource(body), extractor))
     yield from reindex(
-        settings.store_path, _extraction(extractor), generation=kept.generation, people=people
+        settings.store_path,
+        _extraction(extractor),
+        generation=kept.generation,
+        people=people,
+        zone=settings.time_zone,
     )
 
 
@@ -276,7 +302,7 @@ def _extractor(settings: Settings, kept: Catalogue) -> Extractor:
     definitions = definitions_in(definitions_folder()).extended_by(
         unpacked(kept.content).additions()
     )
-    return Extractor(definitions, base_url=_base_url(settings))
+    return Extractor(definitions, zone=settings.time_zone, base_url=_base_url(settings))
 
 
 def _extraction(extractor: Extractor) -> Callable[[bytes], IndexRecord]:

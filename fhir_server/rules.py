@@ -10,13 +10,11 @@ from fhir_server.policy.counts import read_counts
 from fhir_server.policy.decision import Enforcement, Policy
 from fhir_server.policy.disclosure import Disclosure, Tables
 from fhir_server.policy.labels import read_labels
+from fhir_server.policy.personal import NHS_NUMBER, personal_types
 from fhir_server.policy.programmes import Programmes, read_programmes
 from fhir_server.policy.purposes import read_purposes
 from fhir_server.policy.roles import Known, read_roles
 from fhir_server.settings import Settings, definitions_folder, policy_folder
-
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
-"""The identifier system by which several Patient resources are one person."""
 
 
 def enforcement() -> Enforcement:
@@ -50,8 +48,9 @@ def disclosure(settings: Settings) -> Disclosure:
         policy().purposes,
         settings.default_purpose,
         settings.opt_out_days,
-        Tables(roles, _programmes(settings), read_counts(_table("counts.json"))),
+        Tables(roles, _programmes(settings), read_counts(_table("counts.json")), policy().labels),
         settings.default_role,
+        settings.break_glass_minutes,
     )
 
 
@@ -64,7 +63,7 @@ def _programmes(settings: Settings) -> Programmes:
 
 
 def _personal() -> frozenset[str]:
-    return frozenset(definitions_in(definitions_folder()).compartments["Patient"]) | {"Patient"}
+    return personal_types(definitions_in(definitions_folder()).compartments["Patient"])
 
 
 def _table(name: str) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -13,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from fhir_server.auth.addresses import is_loopback, is_safe
 from fhir_server.auth.identity.registrations import Registration, read_registrations
 from fhir_server.conformance.definitions import definitions_in
+from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
+from fhir_server.search.query import PAGE_SIZES
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas."""
@@ -47,8 +50,8 @@ class Settings(BaseSettings):
         default=None, description="the FHIR base as clients see it; else told from the Host header"
     )
     auth: Literal["none", "smart"] = Field(
-        default="none",
-        description="who may call: `none` lets everyone, and binds loopback alone; `smart` wants a token",
+        default="smart",
+        description="who may call: `smart` wants a token; `none` lets everyone, and binds loopback alone",
     )
     issuers: Names = Field(
         default=(), description="issuers of tokens that are trusted, URLs with commas between them"
@@ -106,6 +109,18 @@ class Settings(BaseSettings):
     search_seconds: float = Field(
         default=10.0, ge=0.1, le=300, description="seconds that one search may take"
     )
+    page_size: int = Field(
+        default=PAGE_SIZES.default,
+        ge=1,
+        le=10_000,
+        description="matches of a page where `_count` does not say",
+    )
+    max_page_size: int = Field(
+        default=PAGE_SIZES.most, ge=1, le=10_000, description="matches of a page at most"
+    )
+    time_zone: str = Field(
+        default=DEFAULT_ZONE, description="zone of dates and times that name none, as Europe/London"
+    )
     cursor_hours: int = Field(
         default=24, ge=1, le=720, description="hours for which page links are good"
     )
@@ -125,6 +140,16 @@ class Settings(BaseSettings):
         if unknown or not value:
             raise ValueError(f"R4 has no resource type {', '.join(unknown) or 'without a name'}")
         return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"there is no time zone {value[:64]!r}: this is a name such as Europe/London or UTC"
+            ) from None
 
     @field_validator("store")
     @classmethod
@@ -184,6 +209,10 @@ class Settings(BaseSettings):
             )
         if self.has_authorization_server and not (local or self.base_url):
             raise ValueError(f"host={self.host} is no address that people sign in at: set base_url")
+        if self.page_size > self.max_page_size:
+            raise ValueError(
+                f"page_size={self.page_size} is more than max_page_size={self.max_page_size}"
+            )
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together")
         return self

@@ -40,6 +40,7 @@ from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.rules import disclosure, enforcement
 from fhir_server.search.indexing import Extractor
+from fhir_server.search.query import PageSizes
 from fhir_server.settings import (
     PREFIX,
     LogLevel,
@@ -146,6 +147,7 @@ class Node:
             prefix=PREFIX,
             call=service.call_at if callers is None else None,
             clock=clock,
+            signs_in=trust is not None and trust.server is not None,
         )
         web = web_application(about, ready=store.now, registry=registry)
         if trust is not None and trust.server is not None:
@@ -167,8 +169,13 @@ def opened_store(
     if settings.is_in_a_file:
         path = settings.store_path
         path.parent.mkdir(parents=True, exist_ok=True)
-        seconds = settings.search_seconds
-        return open_store(path, clock=clock, seconds=seconds, enforcement=rules)
+        return open_store(
+            path,
+            clock=clock,
+            seconds=settings.search_seconds,
+            enforcement=rules,
+            zone=settings.time_zone,
+        )
     try:
         # Here, since a node on SQLite needs none of it, and would start later.
         from fhir_server.storage.mongo import store as mongo  # noqa: PLC0415
@@ -241,7 +248,7 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
     known = definitions_in(definitions_folder())
     base_url = settings.base_url or settings.origin + PREFIX
     register = await opened_register(
-        store, Extractor(known, base_url=base_url), parameters_folder()
+        store, Extractor(known, zone=settings.time_zone, base_url=base_url), parameters_folder()
     )
     trail = _trail(settings, store)
     return Service(
@@ -265,7 +272,11 @@ async def service_of(settings: Settings, store: Store, callers: Callers | None =
         publisher=None
         if trail is None
         else Publisher(store, register, Origin(base_url, await store.secret("audit-event"))),
-        limits=Limits(body=settings.max_body, entries=settings.max_entries),
+        limits=Limits(
+            body=settings.max_body,
+            entries=settings.max_entries,
+            pages=PageSizes(settings.page_size, settings.max_page_size),
+        ),
         cross_origin=CrossOrigin(frozenset(settings.cors_origins)),
     )
 

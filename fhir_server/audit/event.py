@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 import msgspec
 
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.resource import Stored
 from fhir_server.policy.access import Access
+from fhir_server.policy.decision import Audience
 
 SUCCESS = 200
 
@@ -40,6 +42,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     `kind` is a code of `fhir_server.audit.kinds`; `status` that of the answer in HTTP; `asked` method, path and
     parameters as they were sent. `rule` is what permitted or refused it, `because` the Consents that did.
     `patients` are those whom it concerns besides the patients of what was touched; `note` is a reason in words.
+    `audience` is who asked as the decision on disclosure has it, `emergency` the patients whose records a grant opened.
     """
 
     moment: int
@@ -54,6 +57,8 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     touched: tuple[Touched, ...] = ()
     patients: tuple[str, ...] = ()
     note: str = ""
+    audience: Audience | None = None
+    emergency: tuple[str, ...] = ()
 
 
 encoded = msgspec.msgpack.Encoder().encode
@@ -66,6 +71,7 @@ decoded = msgspec.msgpack.Decoder(Event).decode
 def as_json(event: Event, number: int) -> str:
     """Return an event as one line of JSON."""
     told = {"number": number, **msgspec.structs.asdict(event), "moment": instant(event.moment)}
+    told["audience"] = event.audience and asdict(event.audience)
     told["agent"] = event.agent and msgspec.structs.asdict(event.agent)
     told["touched"] = [msgspec.structs.asdict(each) for each in event.touched]
     return msgspec.json.encode(told).decode()

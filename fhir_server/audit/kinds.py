@@ -49,6 +49,12 @@ KINDS = {
         type=(DICOM, "110114", "User Authentication"),
         subtype=(DICOM, "110123", "Logout"),
     ),
+    "permit": Kind(
+        "E",
+        "let an app have access",
+        type=(DICOM, "110113", "Security Alert"),
+        subtype=(DICOM, "110137", "User Security Attributes Changed"),
+    ),
     "break-glass": Kind(
         "E",
         "opened the record in an emergency",
@@ -64,6 +70,12 @@ KINDS = {
     "load": Kind("C", "loaded files", type=(DICOM, "110107", "Import")),
 }
 """By `Event.kind`; those of REST are the codes of the interactions."""
+
+
+def kind_of(name: str) -> Kind:
+    """Return what a kind means; one that is not known is told by its name, so that it holds nothing else up."""
+    return KINDS.get(name) or Kind("E", f"did this: {name}")
+
 
 SEARCHED = frozenset({"search-type", "search-system", "operation", "batch"})
 """Kinds that are told by what was asked; how much of each type was shown is counted."""

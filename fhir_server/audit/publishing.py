@@ -6,8 +6,8 @@ Several processes may do it at once: each step is one atomic write, which only o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from fhir_server.audit.event import Event, decoded
 from fhir_server.audit.resource import Origin, audit_events
@@ -15,11 +15,12 @@ from fhir_server.catalogue.register import InForce, Register
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.json import members
 from fhir_server.fhir.resource import Key, Resource
+from fhir_server.policy.decision import Decision
 from fhir_server.search.indexing import Extractor
 from fhir_server.storage.auditing import Publish
 from fhir_server.storage.contract import Draft, Put, Refused, Store, WriteOp
 
-TOGETHER = 25
+TOGETHER = 50
 """Events of one step: what a write may have to wait for."""
 
 MOST_TOUCHED = 200
@@ -74,9 +75,30 @@ class Publisher:
         done = 0
         for number, event in enumerate(events, first):
             theirs = concerned[done : done + len(event.touched)]
-            found += audit_events(event, number, theirs, self.origin)
+            decided = await self._decided(event, theirs)
+            found += audit_events(event, number, theirs, self.origin, decided)
             done += len(event.touched)
             await asyncio.sleep(0)
+        return found
+
+    async def _decided(
+        self, event: Event, concerned: Sequence[tuple[str, ...]]
+    ) -> Mapping[str, Decision]:
+        """Return for each patient what permitted the first of what was touched, as Consents stand now.
+
+        What concerns several is left out: the Consent of one is no matter of the others.
+        """
+        found: dict[str, Decision] = {}
+        if event.audience is None:
+            return found
+        for touched, patients in zip(event.touched, concerned, strict=True):
+            if len(patients) == 1 and patients[0] not in found:
+                opened = patients[0] in event.emergency
+                audience = replace(event.audience, emergency=True) if opened else event.audience
+                key = Key(touched.type, touched.id)
+                decision = await self.store.decision(key, audience, at=event.moment)
+                if decision is not None:
+                    found[patients[0]] = decision
         return found
 
     async def _publish(
@@ -84,7 +106,8 @@ class Publisher:
     ) -> None:
         ops: list[WriteOp] = [Publish(published, published + len(events))]
         for each in made:
-            ops.append(Put(draft(each, force.extractor), "POST", expected=0))
+            # Whatever has that id: the log is the truth, and must not be held up.
+            ops.append(Put(draft(each, force.extractor), "POST"))
             await asyncio.sleep(0)
         results = await self.store.write(ops, atomic=True)
         if any(isinstance(each, Refused) for each in results):

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/auditevent.html, https://profiles.ihe.net/ITI/BALP/
 
 An AuditEvent belongs to its patient, who may read it: so it names no other, neither by what was touched nor by a
-query that does not ask for this one alone. Such a query stands in an AuditEvent of its own, which concerns nobody.
+query that does not ask for this one alone. Such a query stands in an AuditEvent of its own, which concerns nobody and is restricted.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl
 
+from msgspec.structs import replace
+
 from fhir_server.audit.event import Agent, Event, Touched
-from fhir_server.audit.kinds import DICOM, INTERACTION, KINDS, SEARCHED, Kind
+from fhir_server.audit.kinds import DICOM, INTERACTION, SEARCHED, Kind, kind_of
 from fhir_server.audit.words import narrative
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.resource import Resource
+from fhir_server.policy.decision import Decision
 from fhir_server.policy.disclosure import ODS_CODE
 
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
@@ -32,11 +35,14 @@ RULE = "https://example.org/fdp/rule/"
 MOST_NAMED = 100
 """Resources that one AuditEvent names; of more it tells how many, and the log has them all."""
 
+NOTHING_DECIDED: Mapping[str, Decision] = {}
+
 _ENTITY = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 _ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _SOURCE = "http://terminology.hl7.org/CodeSystem/security-source-type"
+_CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _IP, _URI = "2", "5"
 _BAD, _FAILED, _UNKNOWN = 400, 500, 401
 _IN_PATH = re.compile(r"[A-Z]+ Patient/([A-Za-z0-9\-.]{1,64})(?:/|$)")
@@ -51,9 +57,15 @@ class Origin:
 
 
 def audit_events(
-    event: Event, number: int, concerned: Sequence[tuple[str, ...]], origin: Origin
+    event: Event,
+    number: int,
+    concerned: Sequence[tuple[str, ...]],
+    origin: Origin,
+    decided: Mapping[str, Decision] = NOTHING_DECIDED,
 ) -> list[Resource]:
     """Return the AuditEvents of the event of this number; `concerned` are the patients of each version touched.
+
+    `decided` tells by patient what permitted it, where that was more than the rule of the purpose.
 
     There is none of a call without a token: the log tells of it, and whoever has no name can make any number.
     """
@@ -68,12 +80,25 @@ def audit_events(
             nobodys.append(each)
     anchored = set(by_patient) == {_anchor(event.asked)}
     found = [
-        _audit_event(event, f"{number}.{patient}", patient, touched, origin, asked=anchored)
+        _audit_event(
+            _permitted(event, decided.get(patient)),
+            f"{number}.{patient}",
+            patient,
+            touched,
+            origin,
+            asked=anchored,
+        )
         for patient, touched in sorted(by_patient.items())
     ]
     if not by_patient or nobodys or (event.kind in SEARCHED and not anchored):
         found.append(_audit_event(event, f"{number}.", None, nobodys, origin, asked=True))
     return found
+
+
+def _permitted(event: Event, decision: Decision | None) -> Event:
+    if decision is None or decision.effect != "permit":
+        return event
+    return replace(event, rule=decision.rule, because=decision.because)
 
 
 def _anchor(asked: str) -> str | None:
@@ -95,16 +120,16 @@ def _audit_event(  # noqa: PLR0913 - what it is made of
     *,
     asked: bool,
 ) -> Resource:
-    kind = KINDS[event.kind]
+    kind = kind_of(event.kind)
     entities = list(_entities(event, patient, touched, asked=asked))
     agents = list(_agents(event, kind, origin))
     resource: Resource = {
         "resourceType": "AuditEvent",
         "id": blake2b(name.encode(), digest_size=16, key=origin.key).hexdigest(),
     }
-    profile = _profile(event, kind, patient, entities)
-    if profile:
-        resource["meta"] = {"profile": [profile]}
+    meta = dict(_meta(event, kind, patient, entities))
+    if meta:
+        resource["meta"] = meta
     code, display = event.kind, event.kind
     resource |= {
         "text": narrative(event, patient, touched),
@@ -235,6 +260,17 @@ def _counted(touched: Sequence[Touched]) -> Resource:
             {"type": kind, "valueString": str(number)} for kind, number in sorted(counts.items())
         ]
     }
+
+
+def _meta(
+    event: Event, kind: Kind, patient: str | None, entities: Sequence[Resource]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the profile, and that it is restricted where nobody owns a query, which may name anyone."""
+    profile = _profile(event, kind, patient, entities)
+    if profile:
+        yield "profile", [profile]
+    if patient is None and any("query" in each for each in entities):
+        yield "security", [_coding(_CONFIDENTIALITY, "R")]
 
 
 def _profile(

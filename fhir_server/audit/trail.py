@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fhir_server.audit.event import SUCCESS, Agent, Event, Touched, encoded
+from fhir_server.policy.decision import Audience
 from fhir_server.storage.auditing import AuditLog
 from fhir_server.storage.contract import Refused, Store, Unchanged, WriteOp, WriteResult, Written
 
@@ -34,7 +35,7 @@ class Trail:
 class Recording:
     """What one request is recorded as; `written` tells that a write took its event along.
 
-    `rule` and `note` are set by whoever decides, before the write or the answer.
+    `agent`, `audience`, `emergency`, `rule` and `note` are set by whoever decides, before the write or the answer.
     """
 
     moment: int
@@ -47,6 +48,8 @@ class Recording:
     because: tuple[str, ...] = ()
     patients: tuple[str, ...] = ()
     note: str = ""
+    audience: Audience | None = None
+    emergency: tuple[str, ...] = ()
     written: bool = False
 
     async def written_by(
@@ -76,6 +79,8 @@ class Recording:
             touched,
             self.patients,
             self.note,
+            self.audience,
+            self.emergency,
         )
 
 

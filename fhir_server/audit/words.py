@@ -9,7 +9,7 @@ from html import escape
 from zoneinfo import ZoneInfo
 
 from fhir_server.audit.event import Event, Touched
-from fhir_server.audit.kinds import KINDS, SEARCHED
+from fhir_server.audit.kinds import SEARCHED, kind_of
 from fhir_server.fhir.resource import Resource
 
 PURPOSES = {
@@ -44,7 +44,7 @@ def narrative(event: Event, patient: str | None, touched: Sequence[Touched]) -> 
 def sentence(event: Event, patient: str | None, touched: Sequence[Touched]) -> str:
     """Return one sentence; with a patient it is about that one's record."""
     failed = event.status >= _FAILED
-    did = "was refused" if failed else KINDS[event.kind].says
+    did = "was refused" if failed else kind_of(event.kind).says
     what = "" if failed else _what(event, touched)
     parts = [_who(event, patient), did, what, _why(event), f"on {moment(event.moment)}"]
     told = " ".join(each for each in parts if each)
@@ -69,7 +69,7 @@ def _who(event: Event, patient: str | None) -> str:
 
 
 def _what(event: Event, touched: Sequence[Touched]) -> str:
-    if KINDS[event.kind].type[1] != "rest":
+    if kind_of(event.kind).type[1] != "rest":
         return ""
     if len(touched) == 1 and event.kind not in SEARCHED:
         (one,) = touched

@@ -86,14 +86,14 @@ def worker_count(asked: int | None) -> int:
 
 @contextmanager
 def workers(
-    processes: int, folder: Path, base_url: str, *, keep_invalid: bool
+    processes: int, folder: Path, base_url: str, zone: str, *, keep_invalid: bool
 ) -> Iterator[ProcessPoolExecutor]:
-    """Start processes that prepare; `folder` has the definitions."""
+    """Start processes that prepare; `folder` has the definitions, `zone` is that of dates without one."""
     pool = ProcessPoolExecutor(
         processes,
         mp_context=get_context("spawn"),
         initializer=start_worker,
-        initargs=(folder, base_url, keep_invalid),
+        initargs=(folder, base_url, zone, keep_invalid),
     )
     try:
         yield pool

@@ -19,6 +19,7 @@ from fhir_server.interactions.drafting import prepare
 from fhir_server.policy.decision import packed_rules, unpacked_rules
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.indexing import Extractor
+from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
 from fhir_server.search.record import packed, unpacked
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.drafts import rendered
@@ -79,11 +80,13 @@ class Rejected:
 Result = Prepared | Transaction | Rejected
 
 
-def preparation(folder: Path, base_url: str, *, keep_invalid: bool = False) -> Preparation:
+def preparation(
+    folder: Path, base_url: str, zone: str = DEFAULT_ZONE, *, keep_invalid: bool = False
+) -> Preparation:
     """Return what drafts are made with, from the definitions in a folder."""
     known = definitions_in(folder)
     sight = Visibility.everything("load")
-    extractor = Extractor(known, base_url=base_url)
+    extractor = Extractor(known, zone=zone, base_url=base_url)
     return Preparation(known, Validator(known), extractor, sight, keep_invalid)
 
 
@@ -194,9 +197,9 @@ def _id_of(resource: Resource) -> str:
 _made_with: list[Preparation] = []
 
 
-def start_worker(folder: Path, base_url: str, keep_invalid: bool) -> None:  # noqa: FBT001 - by position
+def start_worker(folder: Path, base_url: str, zone: str, keep_invalid: bool) -> None:  # noqa: FBT001 - by position
     """Make a worker process ready."""
-    _made_with.append(preparation(folder, base_url, keep_invalid=keep_invalid))
+    _made_with.append(preparation(folder, base_url, zone, keep_invalid=keep_invalid))
 
 
 def work(items: Sequence[tuple[int, bytes]], *, xml: bool, parameters: Parameters) -> list[Result]:

@@ -64,9 +64,13 @@ class Register:
         nothing = Stamp(-1, extractor.generation, 0)
         self.current = InForce(nothing, Catalogue(), self._known, extractor)
 
-    async def check(self, force: InForce) -> None:
-        """Raise OutdatedIndex where the index may not be any more what this was when a search began."""
-        stamp = await self._store.stamp()
+    async def check(self, force: InForce, stamp: Stamp | None = None) -> None:
+        """Raise OutdatedIndex where the index may not be any more what this was when a search began.
+
+        `stamp` is the one that the store had once all was read, None where that is to be asked for.
+        """
+        if stamp is None:
+            stamp = await self._store.stamp()
         if stamp[1:] != force.stamp[1:]:
             raise OutdatedIndex("the search parameters have changed meanwhile; please try again")
 

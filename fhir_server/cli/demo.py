@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Sequence
 
 from fhir_server.cli.frame import CommandFailed
 from fhir_server.cli.options import add_settings, settings_of
 from fhir_server.fhir.errors import FhirError
+from fhir_server.settings import Settings
 
 MOST_TRUSTS = 20
 
@@ -22,8 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--patients", type=int, default=200, help="synthetic patients [200]")
     parser.add_argument("--trusts", type=int, default=1, help="trusts that they belong to [1]")
-    add_settings(parser, ["store", "host", "port", "log_level"])
-    parser.set_defaults(store="sqlite:data/demo.db", log_level="warning")
+    add_settings(parser, ["store", "host", "port", "auth", "log_level"])
+    parser.set_defaults(store="sqlite:data/demo.db", log_level="warning", auth="none")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     # Here, so that `demo --help` does not load a server.
     from fhir_server.cli.processes import serve_alone  # noqa: PLC0415
     from fhir_server.cli.serve import listen  # noqa: PLC0415
-    from fhir_server.offline import load_demonstration  # noqa: PLC0415
+    from fhir_server.offline import demonstration_passwords, load_demonstration  # noqa: PLC0415
 
     with listen(settings) as listener:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
@@ -43,19 +45,23 @@ def run(arguments: argparse.Namespace) -> None:
                 settings, patients=arguments.patients, trusts=arguments.trusts
             )
             number = asyncio.run(loading)
+            signs = settings.has_authorization_server
+            passwords = asyncio.run(demonstration_passwords(settings)) if signs else ()
         except (FhirError, OSError) as error:
             raise CommandFailed(str(error)) from error
-        serve_alone(settings, listener, lambda: _welcome(settings.origin, number))
+        serve_alone(settings, listener, lambda: _welcome(settings, number, passwords))
 
 
-def _welcome(origin: str, number: int) -> None:
+def _welcome(settings: Settings, number: int, passwords: Sequence[tuple[str, str]]) -> None:
     from fhir_server.demonstration.welcome import welcome  # noqa: PLC0415
 
+    origin = settings.origin
     free_beds, free_slots, high_hba1c = welcome(f"{origin}/fhir")
     sys.stdout.write(
         f"\n{number} synthetic resources; nothing in them is real.\n\n"
         f"  for people    {origin}/\n"
         f"  FHIR R4       {origin}/fhir\n\n"
+        f"{_sign_ins(settings, passwords)}"
         "Three lines to try:\n\n"
         f"  curl '{origin}/fhir/Patient?name=smith&_count=2&_pretty=true'\n"
         f"  curl '{free_beds}'\n"
@@ -64,3 +70,15 @@ def _welcome(origin: str, number: int) -> None:
         "Ctrl-C stops it.\n"
     )
     sys.stdout.flush()
+
+
+def _sign_ins(settings: Settings, passwords: Sequence[tuple[str, str]]) -> str:
+    """Return how to sign in, and how to get a token; nothing where nobody is asked."""
+    if not passwords:
+        return ""
+    people = "".join(f"  {name:<13} {password}\n" for name, password in passwords)
+    return (
+        f"Sign in at {settings.origin}/auth/launch, with passwords of this start:\n\n{people}\n"
+        'Each line below needs a token (-H "Authorization: Bearer $TOKEN"):\n\n'
+        f"  TOKEN=$(fhir-server token --store {settings.store} --port {settings.port} --role R8000)\n\n"
+    )

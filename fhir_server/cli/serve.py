@@ -82,3 +82,6 @@ def announce(settings: Settings) -> None:
         )
         print(f"fhir-server serve: {warning}", file=sys.stderr, flush=True)  # noqa: T201
     print(f"FHIR R4 at {settings.base_url or settings.origin + '/fhir'}", flush=True)  # noqa: T201
+    if settings.has_authorization_server:
+        told = f"tokens at {settings.issuer}/auth/token; for a first try: fhir-server token --help"
+        print(told, flush=True)  # noqa: T201

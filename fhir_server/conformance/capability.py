@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.resource import Resource
@@ -34,13 +34,14 @@ class Interactions:
     """The codes of the interactions that are served on each type, and on the whole system.
 
     `compartments` tells whether searches in these are served; `operations` gives those of a type, the URL
-    of the definition by name. Of the `read_only` types nothing is written.
+    of the definition by name, `everywhere` those of the system and of each type. Of the `read_only` types nothing is written.
     """
 
     each_type: tuple[str, ...]
     system: tuple[str, ...]
     compartments: bool = False
     operations: Callable[[str], Mapping[str, str]] = lambda _: {}
+    everywhere: Mapping[str, str] = field(default_factory=dict)
     read_only: frozenset[str] = frozenset()
 
     def of_type(self, name: str) -> tuple[str, ...]:
@@ -109,6 +110,7 @@ def capability_statement(
                     for name in names
                 ],
                 "interaction": [{"code": each} for each in interactions.system],
+                **_operations(interactions.everywhere),
                 **_compartments(definitions, interactions, names),
             }
         ],
@@ -168,9 +170,13 @@ def _of_type(
             {"name": each.code, "definition": each.url, "type": each.type}
             for each in served_parameters(definitions, name)
         ]
-    operations = sorted(interactions.operations(name).items())
-    told["operation"] = [{"name": each, "definition": url} for each, url in operations]
+    told |= _operations(interactions.operations(name))
     return {key: value for key, value in told.items() if value not in ([], None)}
+
+
+def _operations(urls: Mapping[str, str]) -> Resource:
+    told = [{"name": name, "definition": url} for name, url in sorted(urls.items())]
+    return {"operation": told} if told else {}
 
 
 def served_parameters(definitions: Definitions, resource_type: str) -> Sequence[SearchParameter]:

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from fhir_server.fhir.resource import Key
+from fhir_server.fhir.resource import Stored
 
 BundleKind = Literal["searchset", "history", "transaction-response", "batch-response"]
 SearchMode = Literal["match", "include", "outcome"]
@@ -89,9 +89,7 @@ def bundle_bytes(  # noqa: PLR0913  the elements of a Bundle
     return b"".join(parts)
 
 
-def found_entries(
-    base_url: str, found: Iterable[tuple[Key, bytes]], mode: SearchMode
-) -> list[bytes]:
+def found_entries(base_url: str, found: Iterable[Stored], mode: SearchMode) -> list[bytes]:
     """Return the entries of resources that a search found below `base_url`: pieces, a comma before each entry.
 
     The bytes of a resource are a piece by themselves, so that they are copied once: into the Bundle.
@@ -99,9 +97,10 @@ def found_entries(
     head = ',{"fullUrl":' + _text(base_url + "/").decode()[:-1]
     tail = b",%b}" % _SEARCH[mode]
     pieces: list[bytes] = []
-    for key, resource in found:
+    for each in found:
         # Nothing in a type or an id is escaped in JSON.
-        pieces += (f'{head}{key.type}/{key.id}","resource":'.encode(), resource, tail)
+        place = f'{head}{each.key.type}/{each.key.id}","resource":'
+        pieces += (place.encode(), each.body or b"", tail)
     return pieces
 
 

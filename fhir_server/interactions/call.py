@@ -10,12 +10,14 @@ from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import Forbidden, InsufficientScope, MethodNotAllowed
 from fhir_server.fhir.resource import Resource
+from fhir_server.policy.criteria import SearchReader
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.disclosure import Disclosure
 from fhir_server.policy.rights import ALL_TYPES, Rights
 from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.indexing import Extractor
+from fhir_server.search.query import PAGE_SIZES, PageSizes
 from fhir_server.storage.contract import Store, WriteOp, WriteResult
 
 _WRITING = frozenset("cud")
@@ -26,7 +28,7 @@ AUDIT_EVENT = "AuditEvent"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One caller's request: what it may use, what it may see.
+    """One caller's request: what it may use, what it may see, and how large its pages are.
 
     `base_url` is this server's FHIR base without a slash at the end: absolute references below it are local.
     `now` is when the request came, in microseconds: criteria with an approximate date are relative to it.
@@ -56,6 +58,7 @@ class Call:
     disclosure: Disclosure | None = None
     rounded: bool = False
     needs: str = ""
+    page_sizes: PageSizes = PAGE_SIZES
     recording: Recording | None = None
     hidden: frozenset[str] = frozenset()
     provenance: Resource | None = None
@@ -111,6 +114,8 @@ def _lacking(types: Sequence[str], sight: Visibility) -> bool:
 
 def _narrowed(call: Call, rights: Rights, letters: str) -> Call:
     needs = "".join(each for each in LETTERS if each in letters or each in call.needs)
+    if rights.narrowed is not None:
+        rights = rights.read_by(SearchReader(call.definitions, call.extractor, call.base_url))
     return replace(call, sight=_asked(call, rights.sight(needs)), needs=needs)
 
 
@@ -140,8 +145,11 @@ def _insufficient(call: Call, resource_type: str) -> Forbidden:
             "_summary=count, or with a token of a programme that is registered for records"
         )
     told = f"This needs a scope such as user/{resource_type}.{call.needs}, which the token has not."
-    if rights is not None and rights.narrowed:
-        told += " Scopes with search parameters (`?…`) give no rights here."
+    if rights is not None and rights.narrowed is not None:
+        told += (
+            " A scope whose search parameters (`?…`) are none of its type, or ask for more than the resource's own"
+            " content, gives no right."
+        )
     if rights is not None and rights.role is not None:
         told += f" Scopes give no more than the caller's role does: {rights.role}."
     return InsufficientScope(told)

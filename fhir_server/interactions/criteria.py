@@ -46,7 +46,12 @@ def criteria_of(call: Call, resource_type: str, query: str) -> Criteria:
     # Servers and clients write If-None-Exist both with and without the type.
     bare = query.removeprefix(f"{resource_type}?").removeprefix("?")
     plan = parse_criteria(
-        resource_type, bare, call.definitions, now=call.now, base_url=call.base_url
+        resource_type,
+        bare,
+        call.definitions,
+        now=call.now,
+        base_url=call.base_url,
+        zone=call.extractor.zone.key,
     )
     return Criteria(resource_type, bare, plan)
 

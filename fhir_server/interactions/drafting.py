@@ -111,3 +111,7 @@ def _check_permitted(sight: Visibility, key: Key, record: IndexRecord) -> None:
             f"this caller may write in the compartment of Patient/{patient} alone, "
             f"and this {key.type} does not belong to it"
         )
+    if not sight.sees(key.type, record):
+        raise Forbidden(
+            f"this caller's scopes reach a part of the resources of the type {key.type}, and this is none of them"
+        )

@@ -11,6 +11,7 @@ from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import absent, check_type
 from fhir_server.interactions.call import Call
 from fhir_server.search.parameter_types.date import interval
+from fhir_server.search.query import PAGE_SIZES, PageSizes
 from fhir_server.storage.contract import HistoryPage, HistoryScope, Position
 
 _UTC = ZoneInfo("UTC")
@@ -41,16 +42,15 @@ def history_scope(
     resource_id: str | None,
     pairs: Sequence[tuple[str, str]],
     *,
-    count: int = 20,
-    most: int = 1_000,
+    sizes: PageSizes = PAGE_SIZES,
 ) -> tuple[HistoryScope, int]:
     """Return what a history's parameters ask for, and how many versions a page has."""
-    since = None
+    since, count = None, sizes.default
     for name, value in pairs:
         if name == "_since":
             since = _since(value)
         elif name == "_count":
-            count = _count(value, most)
+            count = _count(value, sizes.most)
         elif name in _NOT_SERVED:
             raise NotSupported(f"{name} is not served for a history; _since and _count are")
         elif name not in _HANDLED_ABOVE:

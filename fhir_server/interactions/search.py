@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import msgspec
 
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key
@@ -13,13 +15,18 @@ from fhir_server.interactions.contained import drawn_out, referring
 from fhir_server.interactions.counting import as_told, check_countable
 from fhir_server.interactions.including import NOTHING, follow
 from fhir_server.search.compartments import within
-from fhir_server.search.parsing import Query, parse_query
+from fhir_server.search.listing import Expected
+from fhir_server.search.parsing import parse_query
+from fhir_server.search.query import Query
 from fhir_server.storage.contract import Count, Page, Position, Row
+from fhir_server.storage.parameters import Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One page of a search. `total` None: not counted; not `total_exact`: at least that many."""
+class Found(msgspec.Struct, frozen=True):
+    """One page of a search. `total` None: not counted; not `total_exact`: at least that many.
+
+    `stamp` is that of its page, where nothing was read after it.
+    """
 
     query: Query
     rows: tuple[Row, ...]
@@ -28,6 +35,7 @@ class Found:
     total: int | None
     total_exact: bool
     issues: tuple[Issue, ...]
+    stamp: Stamp | None = None
 
 
 async def search(  # noqa: PLR0913 - options, each by keyword
@@ -45,6 +53,8 @@ async def search(  # noqa: PLR0913 - options, each by keyword
     """
     call, query = understood(call, resource_type, pairs, now=now, owner=owner)
     issues = [_ignored(*each) for each in query.ignored]
+    if query.lists and after is None:
+        issues += [each async for each in _missing(call, query.lists)]
     if query.only_count:
         counted = await call.store.count(call.sight, query.plan)
         if call.rounded:
@@ -60,6 +70,7 @@ async def search(  # noqa: PLR0913 - options, each by keyword
     if query.includes or query.revincludes:
         included = await follow(call, query.includes, query.revincludes, matches)
     count = await _total(call, query, page, after)
+    is_all = included is NOTHING and (count is None or (page.next is None and after is None))
     issues += included.issues
     if count is not None:
         issues += _inexact(count)
@@ -71,6 +82,7 @@ async def search(  # noqa: PLR0913 - options, each by keyword
         total=None if count is None else count.number,
         total_exact=count is not None and count.exact,
         issues=tuple(issues),
+        stamp=page.stamp if is_all else None,
     )
 
 
@@ -95,6 +107,9 @@ def understood(
         now=now,
         lenient=call.lenient,
         base_url=call.base_url,
+        zone=call.extractor.zone.key,
+        sizes=call.page_sizes,
+        subject=owner.id if owner is not None and owner.type == "Patient" else None,
     )
     types = sorted(query.plan.types or ())
     call = call.counting(*types) if query.only_count else call.to("s", *types)
@@ -111,6 +126,18 @@ async def _total(call: Call, query: Query, page: Page, after: Position | None) -
     if query.total == "none":
         return None
     return await call.store.count(call.sight, query.plan)
+
+
+async def _missing(call: Call, lists: Sequence[Expected]) -> AsyncIterator[Issue]:
+    """Yield a warning for each list that a search goes by, and that is not there: no list is no empty list."""
+    for each in lists:
+        page = await call.store.search(call.sight, each.plan, None, 1)
+        if not page.rows:
+            message = (
+                f"Patient/{each.patient} has no current List of the function {each.function}: "
+                "that nothing is found on it does not say that there is nothing"
+            )
+            yield Issue("warning", "not-found", message)
 
 
 def _ignored(name: str, reason: str) -> Issue:

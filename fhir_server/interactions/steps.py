@@ -23,6 +23,7 @@ from fhir_server.interactions.entries import (
     at_entry,
     invalid,
 )
+from fhir_server.interactions.identity import check_same_person
 from fhir_server.interactions.linking import Links
 from fhir_server.interactions.patch import Change, FhirPathPatch, JsonPatch, patching
 from fhir_server.interactions.read import read
@@ -53,7 +54,10 @@ async def steps_of(
     for number, entry in enumerate(in_order_of_effect(entries), 1):
         try:
             with at_entry(entry.index):
-                op = await _operation(permitted(call, entry), entry, targets[entry.index], links)
+                own = permitted(call, entry)
+                op = await _operation(own, entry, targets[entry.index], links)
+                if op is not None:
+                    await check_same_person(own, op)
         except InvalidResource as error:
             issues += error.issues
             continue

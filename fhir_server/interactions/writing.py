@@ -10,6 +10,7 @@ from fhir_server.fhir.errors import PreconditionFailed, VersionConflict
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.addressing import absent
 from fhir_server.interactions.call import Call
+from fhir_server.interactions.identity import check_same_person
 from fhir_server.interactions.outcomes import Saved
 from fhir_server.interactions.provenance import write_all
 from fhir_server.interactions.vread import HIGHEST_VERSION
@@ -22,6 +23,7 @@ ATTEMPTS = 8
 
 async def write_one(call: Call, op: WriteOp) -> WriteResult:
     """Write one operation by itself."""
+    await check_same_person(call, op)
     (result,) = await write_all(call, (op,), atomic=False)
     return result
 
@@ -49,7 +51,8 @@ def may_choose_ids(sight: Visibility, resource_type: str) -> bool:
     Who is bound to some resources of the type may not: the refusal would tell that a hidden one has the address.
     From others just what people denied is hidden (docs/decisions/0041-one-door.md).
     """
-    return sight.permits_type(resource_type) and sight.patient_of(resource_type) is None
+    is_bound = sight.patient_of(resource_type) or sight.criterion(resource_type)
+    return sight.permits_type(resource_type) and is_bound is None
 
 
 async def expected_of_none(call: Call, key: Key) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from zoneinfo import ZoneInfo
 
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.fhir.resource import Key
@@ -34,7 +33,6 @@ from fhir_server.search.filtering import known_parameters, nearest, predicate
 from fhir_server.search.matching import matches
 from fhir_server.search.parameter_types.criterion import Surroundings
 from fhir_server.search.parameter_types.date import interval
-from fhir_server.search.parsing import DEFAULT_ZONE, MOST_COUNT
 from fhir_server.search.primary import PRIMARY_DATES
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.contract import Page, Row
@@ -120,7 +118,7 @@ async def _page(call: Call, wanted: _Wanted, asked: Invocation, room: int) -> Pa
 
 
 def _wanted(call: Call, asked: Invocation) -> _Wanted:
-    around = Surroundings(asked.now, ZoneInfo(DEFAULT_ZONE), call.base_url)
+    around = Surroundings(asked.now, call.extractor.zone, call.base_url)
     in_compartment = members(call.definitions, asked.type).keys()
     types = _types(call, asked)
     if types is not None and not types & in_compartment:
@@ -134,7 +132,9 @@ def _wanted(call: Call, asked: Invocation) -> _Wanted:
     plan = Plan(frozenset(searched), since, placed=dated)
     if searched:
         plan = within(plan, asked.key, call.definitions)
-    count = positive("_count", asked.value("_count"), default=DEFAULT_COUNT, most=MOST_COUNT)
+    count = positive(
+        "_count", asked.value("_count"), default=DEFAULT_COUNT, most=call.page_sizes.most
+    )
     compartment = within(Plan(None), asked.key, call.definitions)
     return _Wanted(plan, compartment, since, types, count)
 

@@ -57,7 +57,12 @@ def _plan(call: Call, asked: Invocation) -> Plan:
             "$lastn is of one subject: name it with patient=… or subject=…, chained or not"
         )
     query = parse_query(
-        "Observation", pairs, call.definitions, now=asked.now, base_url=call.base_url
+        "Observation",
+        pairs,
+        call.definitions,
+        now=asked.now,
+        base_url=call.base_url,
+        zone=call.extractor.zone.key,
     )
     return query.plan
 

@@ -12,18 +12,22 @@ from fhir_server.fhir.errors import BadRequest
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key, Resource
 from fhir_server.interactions.call import Call
+from fhir_server.policy.access import Access
 from fhir_server.storage.contract import Position, Row
 
-Level: TypeAlias = Literal["type", "instance"]
+Level: TypeAlias = Literal["system", "type", "instance"]
+
+ANY_TYPE = "[type]"
+"""Stands for every resource type among the types of an operation."""
 
 _LONGEST_NUMBER = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One invocation: on a resource (`id`) or a type, with its parameters as names and values.
+    """One invocation: on a resource (`id`), a type, or the system (`type` ""), with its parameters as names and values.
 
-    `after` is where the page begins, None for the first; `now` is in microseconds.
+    `after` is where the page begins, None for the first; `now` is in microseconds; `access` is who asks by a token.
     """
 
     type: str
@@ -31,6 +35,7 @@ class Invocation:
     pairs: Sequence[tuple[str, str]]
     after: Position | None
     now: int
+    access: Access | None = None
 
     @property
     def key(self) -> Key:
@@ -74,7 +79,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation that changes nothing: it is invoked by GET and by POST.
+    """An operation: it is invoked by GET and by POST, or if it `changes` anything by POST alone.
 
     `name` is without the `$`, `url` that of its OperationDefinition. `takes_search`: search parameters of
     the type are its parameters as well. `rights` are the letters of SMART's `cruds` that a caller needs.
@@ -88,14 +93,22 @@ class Operation:
     run: Run
     takes_search: bool = False
     rights: str = "rs"
+    changes: bool = False
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """The addresses that it is invoked at: `Patient/[id]/$everything`."""
         places = {"type": "", "instance": "[id]/"}
-        return tuple(
-            f"{each}/{places[level]}${self.name}" for each in self.types for level in self.levels
+        of_types = [each for each in self.levels if each != "system"]
+        own = [f"${self.name}"] if "system" in self.levels else []
+        return (
+            *own,
+            *(f"{each}/{places[level]}${self.name}" for each in self.types for level in of_types),
         )
+
+    def place_of(self, resource_type: str) -> str | None:
+        """Return by what name a type is among its types, None where it is not."""
+        return next((each for each in (resource_type, ANY_TYPE) if each in self.types), None)
 
     def check(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Raise BadRequest for a parameter that is unknown, empty, or given more often than it may be."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fhir_server.operations.break_glass import BREAK_GLASS, END_BREAK_GLASS
 from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
+from fhir_server.operations.explain_access import EXPLAIN_ACCESS
 from fhir_server.operations.lastn import OBSERVATION_LASTN
 from fhir_server.operations.operation import Level, Operation
 from fhir_server.operations.status import SEARCH_PARAMETER_STATUS
@@ -14,13 +16,18 @@ OPERATIONS = (
     PATIENT_EVERYTHING,
     ENCOUNTER_EVERYTHING,
     SEARCH_PARAMETER_STATUS,
+    BREAK_GLASS,
+    END_BREAK_GLASS,
+    EXPLAIN_ACCESS,
 )
 
 
 def find(name: str, level: Level, resource_type: str) -> Operation | None:
     """Return the operation of this name (with its `$`) at this place, None if there is none."""
     for each in OPERATIONS:
-        if f"${each.name}" == name and level in each.levels and resource_type in each.types:
+        # On the system there is no type to ask for.
+        served = level == "system" or each.place_of(resource_type) is not None
+        if f"${each.name}" == name and level in each.levels and served:
             return each
     return None
 
@@ -31,5 +38,10 @@ def addresses() -> tuple[str, ...]:
 
 
 def served_on(resource_type: str) -> Mapping[str, str]:
-    """Return the operations of a type: the URL of the definition by name."""
+    """Return the operations of a type alone: the URL of the definition by name."""
     return {each.name: each.url for each in OPERATIONS if resource_type in each.types}
+
+
+def served_everywhere() -> Mapping[str, str]:
+    """Return the operations of the system and of every type: the URL of the definition by name."""
+    return {each.name: each.url for each in OPERATIONS if "system" in each.levels}

@@ -204,11 +204,15 @@ class Policy:
         rule: PurposeRule,
         at: int,
     ) -> bool:
-        if rule.use != "care" and _permits(provision) and not _names(provision):
+        if rule.use == "secondary" and _permits(provision) and not _names(provision):
+            return False
+        said = provision.source == "consent"
+        if rule.use == "own" and said and not any(each.purposes for each in provision.chain):
+            # Who denies a record to everyone does not mean the own eyes.
             return False
         return all(
             each.since <= at < each.until
-            and not (each.secondary and rule.use == "care")
+            and not (each.secondary and rule.use != "secondary")
             and _within(each.purposes, self.purposes.above(audience.purpose))
             and _within(each.actors, audience.actors)
             and _within(each.kinds, (subject.kind,))

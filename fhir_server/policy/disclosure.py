@@ -8,10 +8,12 @@ from fhir_server.fhir.errors import Forbidden, shown
 from fhir_server.policy.access import Access
 from fhir_server.policy.counts import Counts
 from fhir_server.policy.decision import Audience
+from fhir_server.policy.labels import NO_LABELS, Labels
 from fhir_server.policy.programmes import IDENTIFIER, Programme, Programmes
 from fhir_server.policy.purposes import PurposeRule, Purposes
 from fhir_server.policy.rights import Rights
 from fhir_server.policy.roles import Role, Roles
+from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
 
 ODS_CODE = "https://fhir.nhs.uk/Id/ods-organization-code"
@@ -26,11 +28,12 @@ _DAY = 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What people review besides the purposes: roles, the register of flows, and how numbers are told."""
+    """What people review besides the purposes: roles, the register of flows, how numbers are told, labels."""
 
     roles: Roles
     programmes: Programmes
     counts: Counts
+    labels: Labels = NO_LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Disclosure:
     """What callers are asked for their purpose, and their role, by.
 
     `default` is the purpose of a token that names none, None where it must; `default_role` the role of a user's;
-    `days` how old the register of opt-outs may be. Without `tables` no role bounds anyone.
+    `days` how old the register of opt-outs may be, `emergency_minutes` how long an emergency grant is good. Without `tables` no role bounds anyone.
     """
 
     purposes: Purposes
@@ -56,6 +59,7 @@ class Disclosure:
     days: int = 21
     tables: Tables | None = None
     default_role: str | None = None
+    emergency_minutes: int = 30
 
     def standing(self, access: Access, rights: Rights) -> Standing:
         """Return what a caller may, by claims alone; raise Forbidden before anything is looked up."""
@@ -152,14 +156,11 @@ class _Bounds:
 
     def on(self, rights: Rights) -> Rights:
         """Return rights within these bounds."""
-        by_letter = {
-            letter: _within(sight, self._types(letter))
-            for letter, sight in rights.by_letter.items()
-        }
+        bounds = {each: Visibility(f"the role {self.role}", self._types(each)) for each in LETTERS}
         counted = None
         if self.rule.use == "secondary" and not self.records:
             counted = _within(rights.by_letter["s"], self.roles.counted(self.role, self.rule.id))
-        return replace(rights, by_letter=by_letter, counted=counted, role=str(self.role))
+        return replace(rights.within(bounds), counted=counted, role=str(self.role))
 
     def _types(self, letter: str) -> frozenset[str] | None:
         own = self.roles.reach(self.role, self.rule.id, letter)
@@ -180,6 +181,4 @@ def _own(rights: Rights, access: Access, rule: PurposeRule, roles: Roles) -> Rig
     if access.patient is None:
         raise Forbidden("Who asks for the own record has a token with a patient in context")
     own = Visibility("the own record", patient=access.patient, unbound=roles.sets["openToPatients"])
-    return replace(
-        rights, by_letter={each: own & rights.by_letter[each] for each in rights.by_letter}
-    )
+    return rights.within(dict.fromkeys(LETTERS, own))

@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Use: TypeAlias = Literal["care", "oversight", "secondary", "forbidden"]
-"""`oversight`: what people said, and the opt-out, are no matter for those who see that they are obeyed."""
+Use: TypeAlias = Literal["care", "own", "oversight", "secondary", "forbidden"]
+"""`own`: the person asks, so that what the person said about others is no matter. `oversight`: what people said, and the opt-out, are no matter for those who see that they are obeyed."""
 
 
 class PurposeRule(msgspec.Struct, frozen=True, rename="camel"):

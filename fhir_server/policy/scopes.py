@@ -19,31 +19,31 @@ _SCOPE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One scope: `context` is patient, user or system, `type` may be `*`, `letters` are in order."""
+    """One scope: `context` is patient, user or system, `type` may be `*`, `letters` are in order.
+
+    `parameters` are search parameters that what it reaches must satisfy, "" for all.
+    """
 
     context: str
     type: str
     letters: str
+    parameters: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
-    """The scopes that give rights here.
-
-    `narrowed`: others have search parameters (`?category=…`), which this server does not enforce; so they
-    give no right at all.
-    """
+    """The scopes on resources: those `given` whole, and those `narrowed` by search parameters (`?category=…`)."""
 
     given: frozenset[Scope] = frozenset()
-    narrowed: bool = False
+    narrowed: frozenset[Scope] = frozenset()
 
 
 def parse_scopes(text: str) -> Scopes:
     """Return what a scope claim gives; what is no scope on resources gives nothing, as OAuth has it."""
     found = [match for each in text.split(" ") if (match := _SCOPE.fullmatch(each))]
-    given = (
-        Scope(context, name, _VERSION_1.get(letters, letters))
+    scopes = [
+        Scope(context, name, _VERSION_1.get(letters, letters), parameters or "")
         for context, name, letters, parameters in (each.groups() for each in found)
-        if parameters is None
-    )
-    return Scopes(frozenset(given), narrowed=any(each[4] is not None for each in found))
+    ]
+    given = frozenset(each for each in scopes if not each.parameters)
+    return Scopes(given, frozenset(scopes) - given)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fhir_server.policy.criteria import Criteria
 from fhir_server.policy.decision import Audience
+from fhir_server.search.expression import Predicate
+from fhir_server.search.record import IndexRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class Visibility:
     `audience` None: nobody's Consent or opt-out is in the way; else those that stand at the moment `at`, in
     microseconds, hide what they are about. `emergency` are the patients whose records a grant opens to that audience;
     `opened` is for the store, which fills it in: what it is that they open.
+    `criteria` None: what is seen of a type is all of it; else what satisfies them, and no deletions.
     """
 
     reason: str
@@ -29,6 +33,7 @@ class Visibility:
     at: int = 0
     emergency: frozenset[str] = frozenset()
     opened: frozenset[str] = frozenset()
+    criteria: Criteria | None = None
 
     @classmethod
     def system(cls, reason: str) -> Visibility:
@@ -48,7 +53,8 @@ class Visibility:
     @property
     def is_unlimited(self) -> bool:
         """Tell whether nothing is hidden: who sees this may also be told how a search was answered."""
-        return self.types is None and self.patient is None and self.audience is None
+        restrictions = (self.types, self.patient, self.audience, self.criteria)
+        return all(each is None for each in restrictions)
 
     def of_types(self, types: frozenset[str]) -> Visibility:
         """See no more than these types of what was visible."""
@@ -81,9 +87,10 @@ class Visibility:
             self.unbound & other.unbound if both else bound.unbound,
             told.audience,
             told.at,
-            told.emergency
+            emergency=told.emergency
             if None in {self.audience, other.audience}
             else self.emergency & other.emergency,
+            criteria=_both(self.criteria, other.criteria),
         )
 
     def permits_type(self, resource_type: str) -> bool:
@@ -96,6 +103,20 @@ class Visibility:
             self.permits_type(resource_type)
             and self.patient_of(resource_type) is None
             and self.audience is None
+            and self.criterion(resource_type) is None
+        )
+
+    def criterion(self, resource_type: str) -> Predicate | None:
+        """Return what a resource of a type must satisfy besides; None: nothing."""
+        return None if self.criteria is None else self.criteria.of(resource_type)
+
+    def sees(self, resource_type: str, record: IndexRecord) -> bool:
+        """Tell whether a resource may be seen, by its index record, as far as nobody denied it: the oracle."""
+        patient = self.patient_of(resource_type)
+        return (
+            self.permits_type(resource_type)
+            and (patient is None or patient in record.compartments)
+            and (self.criteria is None or self.criteria.meets(resource_type, record))
         )
 
     def patient_of(self, resource_type: str) -> str | None:
@@ -105,6 +126,12 @@ class Visibility:
 
 def _differ(first: object, second: object) -> bool:
     return first is not None and second is not None and first != second
+
+
+def _both(first: Criteria | None, second: Criteria | None) -> Criteria | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
 
 
 def _common(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:

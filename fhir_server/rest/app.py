@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
 from typing import Any, TypeAlias
+
+import msgspec
 
 from fhir_server.audit.event import agent_of
 from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
@@ -33,8 +34,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _HOST = re.compile(rb"[A-Za-z0-9.\-_]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(msgspec.Struct):
     """What is known of a request so far: enough to answer it even where the rest is unreadable."""
 
     method: str
@@ -129,6 +129,8 @@ class FhirApplication:
             await admit(self._service, request, caller, now=now)
             if recording is not None:
                 recording.rule = rule_of(self._service, request.audience)
+                recording.audience = request.audience
+                recording.emergency = tuple(sorted(request.emergency))
         return await answer_by(route, self._service, request)
 
     def _request(self, exchange: Exchange, scope: Scope, receive: Receive) -> Request:

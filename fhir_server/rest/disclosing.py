@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from fhir_server.auth.caller import Caller
 from fhir_server.fhir.errors import Forbidden
+from fhir_server.interactions.emergencies import Grants
 from fhir_server.policy.decision import Audience
-from fhir_server.policy.disclosure import Disclosure, Standing
+from fhir_server.policy.disclosure import Standing
+from fhir_server.policy.roles import BREAK_GLASS
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Service
 
@@ -28,29 +30,28 @@ async def admit(service: Service, request: Request, caller: Caller, *, now: int)
     _check_organisation(request, caller)
     if service.disclosure is None:
         return
-    standing = _standing(service, service.disclosure, caller)
-    await check_standing(service, standing, now=now)
+    standings = service.kept.standings
+    standing = standings.get(caller.rights)
+    if standing is None:
+        # Worked out once, as a caller asks for many things with one token.
+        standing = service.disclosure.standing(caller.access, caller.rights)
+        service.kept.forget_if_many()
+        standings[caller.rights] = standing
+    await check_current(service, standing, now=now)
     request.caller = replace(caller, rights=standing.rights)
     request.audience = standing.audience
+    if standing.rule.id == BREAK_GLASS:
+        grants = await Grants(service.store.key_values).of(caller.access, now=now)
+        request.emergency = frozenset(each.patient for each in grants)
 
 
-async def check_standing(service: Service, standing: Standing, *, now: int) -> None:
-    """Raise Forbidden where a purpose needs the register of opt-outs, and that is missing or too old."""
+async def check_current(service: Service, standing: Standing, *, now: int) -> None:
+    """Raise Forbidden where the register of opt-outs is needed, and missing or out of date."""
     if service.disclosure is None or not standing.rule.opt_out or standing.audience.exempt:
         return
     known = await service.store.opt_outs()
     as_of = None if known is None else known.as_of
     service.disclosure.check_register(standing.rule, as_of, now=now)
-
-
-def _standing(service: Service, disclosure: Disclosure, caller: Caller) -> Standing:
-    """Return what a caller's claims come to: worked out once, as it asks for many things with one token."""
-    known = service.kept.standings.get(caller.rights)
-    if known is None:
-        known = disclosure.standing(caller.access, caller.rights)
-        service.kept.forget_if_many()
-        service.kept.standings[caller.rights] = known
-    return known
 
 
 def _check_organisation(request: Request, caller: Caller) -> None:

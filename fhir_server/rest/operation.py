@@ -1,4 +1,4 @@
-"""Operations over HTTP: [type]/$name and [type]/[id]/$name."""
+"""Operations over HTTP: $name, [type]/$name and [type]/[id]/$name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def operation_routes() -> Iterator[Route]:
     """Yield the routes of all operations."""
     for operation in OPERATIONS:
         for address in operation.addresses:
-            for method in ("GET", "POST"):
+            for method in ("POST",) if operation.changes else ("GET", "POST"):
                 yield Route(method, f"/{address}", _serving(operation), ())
 
 

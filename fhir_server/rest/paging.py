@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec.structs import replace
 
 from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes, found_entries
 from fhir_server.fhir.bundle import Request as Asked
@@ -36,8 +38,7 @@ _Modes: TypeAlias = Iterable[tuple[SearchMode, Sequence[Row]]]
 _MADE = {"POST": "201 Created", "DELETE": "204 No Content"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(msgspec.Struct, frozen=True):
     """Which page of a listing is asked for; `place` is the path that it is listed at."""
 
     request: Request
@@ -103,7 +104,7 @@ async def search_page(
         now=page.moment,
         owner=owner,
     )
-    await service.register.check(force)
+    await service.register.check(force, found.stamp)
     query = found.query
     projection = service.projector.projection(resource_type, query.summary, query.elements)
     body = bundle_bytes(
@@ -115,7 +116,7 @@ async def search_page(
         found=_found_entries(service, request, _modes(found.rows, found.included), projection),
         entries=_told(found.issues),
     )
-    return Answer(200, body, shown=_shown(found.rows, found.included))
+    return Answer(200, body, shown=_shown(request, found.rows, found.included))
 
 
 async def operation_page(
@@ -127,8 +128,11 @@ async def operation_page(
     await _published(service, None, pairs)
     force = service.register.current
     logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
-    asked = Invocation(request.type, logical_id, page.asked, page.after, page.moment)
-    call = service.call(request).to(operation.rights, request.type)
+    of_type = () if request.segments[0].startswith("$") else (request.type,)
+    access = None if request.caller is None else request.caller.access
+    asked = Invocation("".join(of_type), logical_id, page.asked, page.after, page.moment, access)
+    needed = [each for each in of_type if each in operation.types]
+    call = service.call(request).to(operation.rights, *needed)
     listed = await operation.run(call, asked)
     await service.register.check(force)
     if isinstance(listed, Told):
@@ -142,7 +146,7 @@ async def operation_page(
         found=_found_entries(service, request, _modes(listed.matches, listed.included)),
         entries=_told(listed.issues),
     )
-    return Answer(200, body, shown=_shown(listed.matches, listed.included))
+    return Answer(200, body, shown=_shown(request, listed.matches, listed.included))
 
 
 async def history_page(
@@ -151,7 +155,7 @@ async def history_page(
     """Return one page of the history of a resource, a type or everything."""
     await _published(service, resource_type, ())
     page = _page(service, request, "/".join(request.segments), request.pairs)
-    scope, count = history_scope(resource_type, logical_id, page.asked)
+    scope, count = history_scope(resource_type, logical_id, page.asked, sizes=service.limits.pages)
     projection = service.projector.projection_in(resource_type, page.asked)
     found = await history(service.call(request), scope, count=count, after=page.after)
     body = bundle_bytes(
@@ -186,13 +190,13 @@ def _found_entries(
 ) -> list[bytes]:
     entries: list[bytes] = []
     for mode, rows in found:
-        bodies = [(row.stored.key, row.stored.body or b"") for row in rows]
+        stored = [row.stored for row in rows]
         if projection is not None:
             cut = partial(
                 service.projector.project, projection=projection, included=mode == "include"
             )
-            bodies = [(key, cut(body)) for key, body in bodies]
-        entries += found_entries(request.base_url, bodies, mode)
+            stored = [replace(each, body=cut(each.body or b"")) for each in stored]
+        entries += found_entries(request.base_url, stored, mode)
     return entries
 
 
@@ -200,7 +204,10 @@ def _told(issues: Sequence[Issue]) -> list[Entry]:
     return [Entry(resource=outcome_bytes(issues), mode="outcome")] if issues else []
 
 
-def _shown(matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:
+def _shown(request: Request, matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:
+    """Return what is shown, for the record of it, where there is one."""
+    if request.recording is None:
+        return ()
     return tuple([row.stored for rows in (matches, included) for row in rows])
 
 

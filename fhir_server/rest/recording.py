@@ -14,7 +14,7 @@ from fhir_server.fhir.errors import FhirError
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.content import Disconnected
 from fhir_server.rest.rendering import error_answer
-from fhir_server.rest.request import Request
+from fhir_server.rest.request import LONGEST_QUERY, Request
 from fhir_server.rest.service import Route
 
 _DECIDED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -40,6 +40,8 @@ def within(outer: Recording, route: Route, request: Request) -> Recording:
         outer.agent,
         outer.address,
         outer.rule,
+        audience=outer.audience,
+        emergency=outer.emergency,
     )
 
 
@@ -64,9 +66,14 @@ async def recorded(
     else:
         touched = shown((answer.stored,) if answer.stored else answer.shown)
     if request.sent:
-        recording.asked += ("&" if "?" in recording.asked else "?") + request.sent
+        recording.asked += ("&" if "?" in recording.asked else "?") + _shortened(request.sent)
     await trail.record(recording.event(answer.status, touched))
     return answer
+
+
+def _shortened(sent: str) -> str:
+    """Return what a body asked, no more of it than a URL could have asked."""
+    return sent if len(sent) <= LONGEST_QUERY else sent[:LONGEST_QUERY] + "…"
 
 
 def _kind(route: Route) -> str:

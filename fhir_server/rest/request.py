@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote
+
+import msgspec
 
 from fhir_server.audit.trail import Recording
 from fhir_server.auth.caller import Caller
@@ -30,8 +31,7 @@ HOW_TO_ANSWER = frozenset({"_format", "_pretty"})
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """What is asked: by the router's reading, `type`, `id` and `version` are parts of the path.
 
     `emergency` are the patients whose records a grant opens to the caller.
@@ -51,7 +51,7 @@ class Request:
     emergency: frozenset[str] = frozenset()
     sent: str = ""
     recording: Recording | None = None
-    pairs: Pairs = field(init=False)
+    pairs: Pairs = ()
 
     def __post_init__(self) -> None:
         self.pairs = parse_pairs(self.query) if self.query else ()

@@ -78,6 +78,8 @@ def template_of(segments: tuple[str, ...], types: frozenset[str]) -> str:
             return "/"
         case ("metadata" | "_history" | "_search" as word,):
             return f"/{word}"
+        case (name,) if find_operation(name, "system", ""):
+            return f"/{name}"
         case (".well-known", "smart-configuration"):
             return "/.well-known/smart-configuration"
         case _:
@@ -95,8 +97,8 @@ def _template_of_type(segments: tuple[str, ...], types: frozenset[str]) -> str:
             return "/[type]/[id]/_history/[vid]"
         case (kind, name) if find_operation(name, "type", kind):
             return f"/{kind}/{name}"
-        case (kind, _, name) if find_operation(name, "instance", kind):
-            return f"/{kind}/[id]/{name}"
+        case (kind, _, name) if operation := find_operation(name, "instance", kind):
+            return f"/{operation.place_of(kind)}/[id]/{name}"
         case (_, _, member) if _is_member(member, types):
             return "/[type]/[id]/[type]"
         case (_, _, member, "_search") if _is_member(member, types):

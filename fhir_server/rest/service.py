@@ -23,12 +23,15 @@ from fhir_server.rest.cursors import Cursors
 from fhir_server.rest.projection import Projector
 from fhir_server.rest.provenance import provenance_of
 from fhir_server.rest.request import Request
+from fhir_server.search.query import PAGE_SIZES, PageSizes
 from fhir_server.storage.contract import Store
 
 _READING = frozenset({"GET", "HEAD"})
 """Methods that no criterion of a write comes with: it alone needs the moment of the request."""
 
 _FOR_CARE_ALONE = frozenset({AUDIT_EVENT})
+_WHOLE = frozenset({"care", "own", "oversight"})
+"""Uses that see what is about care alone."""
 
 _MOST_CALLS = 1_000
 _MOST_STATEMENTS = 8
@@ -40,6 +43,7 @@ class Limits:
 
     body: int = 16 * 1024 * 1024
     entries: int = 1_000
+    pages: PageSizes = PAGE_SIZES
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +123,11 @@ class Service:
         )
 
     def _hidden(self, request: Request) -> frozenset[str]:
-        """Return the types that are for care alone, where that is not what the caller asks for."""
+        """Return the types that are for no use beyond care and its oversight, where that is what is asked for."""
         if request.audience is None or self.disclosure is None:
             return frozenset()
         rule = self.disclosure.purposes.rule(request.audience.purpose)
-        return frozenset() if rule is not None and rule.use == "care" else _FOR_CARE_ALONE
+        return frozenset() if rule is not None and rule.use in _WHOLE else _FOR_CARE_ALONE
 
     def call_at(
         self, base_url: str, *, lenient: bool = False, rights: Rights | None = None
@@ -143,6 +147,7 @@ class Service:
             base_url,
             lenient,
             rights=rights,
+            page_sizes=self.limits.pages,
         )
         self.kept.forget_if_many()
         self.kept.calls[base_url, lenient, rights] = call

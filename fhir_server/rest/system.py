@@ -12,7 +12,7 @@ from fhir_server.fhir.errors import NotSupported
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
 from fhir_server.interactions.call import AUDIT_EVENT
-from fhir_server.operations.registry import served_on
+from fhir_server.operations.registry import served_everywhere, served_on
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
 from fhir_server.rest.paging import history_page, search_page
@@ -63,6 +63,7 @@ def interactions_of(routes: Routes, *, read_only: frozenset[str] = frozenset()) 
         tuple(system),
         compartments=compartments,
         operations=served_on,
+        everywhere=served_everywhere(),
         read_only=read_only,
     )
 

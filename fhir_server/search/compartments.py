@@ -11,7 +11,16 @@ from dataclasses import replace
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest
 from fhir_server.fhir.resource import Key
-from fhir_server.search.expression import AllOf, AnyOf, HasAnyTerm, HasId, HasTerm, Plan, Predicate
+from fhir_server.search.expression import (
+    NOTHING,
+    AllOf,
+    AnyOf,
+    HasAnyTerm,
+    HasId,
+    HasTerm,
+    Plan,
+    Predicate,
+)
 from fhir_server.search.record import reference_term
 
 ITSELF = "{def}"
@@ -44,6 +53,12 @@ def within(plan: Plan, owner: Key, definitions: Definitions) -> Plan:
         ((only, refers),) = placed
         return replace(plan, predicate=AllOf((refers, plan.predicate_of(only))), placed=())
     return replace(plan, types=types, placed=(*placed, *plan.placed))
+
+
+def membership(definitions: Definitions, resource_type: str, owner: Key) -> Predicate:
+    """Return that a resource of a type is in the compartment of its owner; nothing of some types is."""
+    parameters = members(definitions, owner.type).get(resource_type)
+    return NOTHING if parameters is None else _refers(parameters, owner)
 
 
 def _refers(parameters: Sequence[str], owner: Key) -> Predicate:

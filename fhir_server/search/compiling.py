@@ -20,7 +20,7 @@ from fhir_server.fhir.fhirpath import (
     Nodes,
     compile_path,
 )
-from fhir_server.search import paths
+from fhir_server.search import listing, paths
 from fhir_server.search.operands import Step, Use, filtered, placing, step_of, within_meta
 from fhir_server.search.parameter_types import (
     composite,
@@ -94,6 +94,7 @@ class Compiler:
         if resource_type == "List":
             listed = reference.indexer(LISTED, self.base_url)
             uses[_LISTED] = [Use(frozenset(), listed, lambda item: "reference" in item.value)]
+            uses[listing.MAINTAINED] = [Use(frozenset(), listing.index_maintained, None)]
         found.extend(
             Compiled(
                 step_of(self._evaluator(path), each),

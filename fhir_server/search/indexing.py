@@ -14,6 +14,7 @@ from fhir_server.fhir.fhirpath import root
 from fhir_server.fhir.resource import Resource
 from fhir_server.search.compiling import Compiled, Compiler, steps_for
 from fhir_server.search.operands import Step
+from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
 from fhir_server.search.parameter_types.entries import Entries
 from fhir_server.search.parameter_types.reference import local
 from fhir_server.search.primary import primary_date
@@ -39,7 +40,7 @@ class Extractor:
         self,
         definitions: Definitions,
         *,
-        zone: str = "Europe/London",
+        zone: str = DEFAULT_ZONE,
         base_url: str = "",
         generation: int = 0,
     ) -> None:

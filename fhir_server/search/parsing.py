@@ -19,14 +19,13 @@ from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest, NotSupported
 from fhir_server.search.expression import Plan
 from fhir_server.search.filtering import EmptyValue, UnknownParameter, known_parameters
-from fhir_server.search.parameter_types.criterion import OfTheMoment, Surroundings
-from fhir_server.search.reading import DEFAULT_COUNT, IN_METADATA, READERS, Query, Reading
+from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE, OfTheMoment, Surroundings
+from fhir_server.search.query import PAGE_SIZES, PageSizes, Query
+from fhir_server.search.reading import IN_METADATA, READERS, Reading
 from fhir_server.search.terminology import ListedValueSets
 
 __all__ = ["Query", "parse_criteria", "parse_query"]
 
-DEFAULT_ZONE = "Europe/London"
-MOST_COUNT = 1_000
 MOST_PARAMETERS = 100
 
 REMEMBERED = 1_000
@@ -49,11 +48,16 @@ def parse_query(  # noqa: PLR0913 - options, each by keyword
     lenient: bool = False,
     base_url: str = "",
     zone: str = DEFAULT_ZONE,
+    sizes: PageSizes = PAGE_SIZES,
+    subject: str | None = None,
 ) -> Query:
-    """Return the search of a type, or of all; `now` is in microseconds. Raise BadRequest, NotSupported."""
+    """Return the search of a type, or of all; `now` is in microseconds. Raise BadRequest, NotSupported.
+
+    Dates without a time zone are of `zone`; `subject` is the id of the patient in whose compartment it is made.
+    """
     if len(pairs) > MOST_PARAMETERS:
         raise BadRequest(f"the search has {len(pairs)} parameters; {MOST_PARAMETERS} are taken")
-    rules = _Rules(definitions, lenient, base_url, zone)
+    rules = _Rules(definitions, lenient, base_url, zone, sizes, subject)
     if sum(map(len, chain.from_iterable(pairs))) <= LONGEST_REMEMBERED:
         with suppress(OfTheMoment):
             return _at_any_moment(resource_type, tuple(pairs), rules)
@@ -67,6 +71,8 @@ class _Rules(NamedTuple):
     lenient: bool
     base_url: str
     zone: str
+    sizes: PageSizes
+    subject: str | None
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -80,14 +86,15 @@ def _at_any_moment(
 def _understood(
     resource_type: str | None, pairs: Pairs, rules: _Rules, moment: int | None
 ) -> Query:
-    definitions, lenient, base_url, zone = rules
+    definitions, lenient, base_url, zone, sizes, subject = rules
     reading = Reading(
         resource_type,
         definitions,
         known_parameters(definitions, resource_type or "Resource"),
         Surroundings(moment, ZoneInfo(zone), base_url.rstrip("/"), _terminology(definitions)),
-        count=DEFAULT_COUNT,
-        most_count=MOST_COUNT,
+        sizes,
+        count=min(sizes.default, sizes.most),
+        subject=subject,
     )
     unknown: list[str] = []
     for name, value in pairs:

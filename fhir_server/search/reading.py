@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, TypeVar
-from urllib.parse import urlencode
+from typing import TypeVar
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.fhir.errors import BadRequest, NotSupported, shown
@@ -27,16 +26,15 @@ from fhir_server.search.filtering import (
     nearest,
 )
 from fhir_server.search.includes import parse_include, parse_revinclude
+from fhir_server.search.listing import Expected
 from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.parameter_types.criterion import Surroundings
+from fhir_server.search.planning import conjuncts
 from fhir_server.search.primary import primary_parameter
+from fhir_server.search.query import PageSizes, Query, Summary, Total
 from fhir_server.search.record import LISTED
 
-DEFAULT_COUNT = 20
 MOST_SORT_KEYS = 5
-
-Total: TypeAlias = Literal["none", "estimate", "accurate"]
-Summary: TypeAlias = Literal["true", "text", "data", "count", "false"]
 
 _Choice = TypeVar("_Choice", bound=str)
 
@@ -57,40 +55,17 @@ IN_METADATA = "; `metadata` lists those there are"
 _UNSORTABLE = frozenset(("composite", "special"))
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A search, understood. `only_count` asks for the total alone.
-
-    `applied` are the parameters that count, in their order: the self link. `ignored` are (name, reason).
-    """
-
-    plan: Plan
-    count: int = DEFAULT_COUNT
-    only_count: bool = False
-    total: Total = "none"
-    summary: Summary | None = None
-    elements: tuple[str, ...] = ()
-    includes: tuple[Include, ...] = ()
-    revincludes: tuple[Include, ...] = ()
-    applied: tuple[tuple[str, str], ...] = ()
-    ignored: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def text(self) -> str:
-        """What counts of the query string, percent-encoded."""
-        return urlencode(self.applied)
-
-
 @dataclass(slots=True)
 class Reading:
-    """A query as far as it was read."""
+    """A query as far as it was read; `subject` is the patient whose compartment is searched."""
 
     resource_type: str | None
     definitions: Definitions
     known: Known
     around: Surroundings
+    sizes: PageSizes
     count: int
-    most_count: int
+    subject: str | None = None
     only_count: bool = False
     total: Total = "none"
     summary: Summary | None = None
@@ -103,6 +78,7 @@ class Reading:
     revincludes: list[Include] = field(default_factory=list)
     predicates: list[Predicate] = field(default_factory=list)
     placed: list[tuple[str, Mapping[str, Predicate]]] = field(default_factory=list)
+    functions: list[tuple[str, str]] = field(default_factory=list)
     applied: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)
 
@@ -116,7 +92,10 @@ class Reading:
         self.applied.append((name, value))
 
     def _apply_criterion(self, code: str, name: str, value: str) -> None:
-        if code == LISTED and self.resource_type is None:
+        if code == LISTED and listing.is_by_function(value):
+            check_value(name, value)
+            self.functions.append((name, value))
+        elif code == LISTED and self.resource_type is None:
             self._apply_list(name, value)
         elif code == "_has" and self.resource_type is None:
             self.placed.append(
@@ -127,6 +106,7 @@ class Reading:
 
     def query(self) -> Query:
         """Return what was read."""
+        lists = self._apply_functions()
         predicate = (
             self.predicates[0] if len(self.predicates) == 1 else AllOf(tuple(self.predicates))
         )
@@ -142,6 +122,7 @@ class Reading:
             tuple(self.revincludes),
             tuple(self.applied),
             tuple(self.ignored),
+            lists,
         )
 
     def _contained(self, predicate: Predicate) -> Contained | None:
@@ -157,6 +138,28 @@ class Reading:
         back = next(iter(names & {"_revinclude"}), None)
         contained.check_answer(wanted, back, next(iter(sorted(names & of_type)), None))
         return wanted
+
+    def _apply_functions(self) -> tuple[Expected, ...]:
+        """Take the lists by their function in, which are those of the patients that the rest names; return them."""
+        patients: dict[str, str | None] = {}
+        if self.functions:
+            patients.update(listing.patients_of(conjuncts(AllOf(tuple(self.predicates)))))
+        if self.subject is not None:
+            patients = {self.subject: None}
+        for name, value in self.functions:
+            kinds = (
+                self.definitions.resource_types
+                if self.resource_type is None
+                else {self.resource_type}
+            )
+            found = {each: listing.by_function(each, name, value, patients) for each in kinds}
+            if self.resource_type is None:
+                self.placed.append((name, found))
+            else:
+                self.predicates.append(found[self.resource_type])
+        return tuple(
+            each for _, value in self.functions for each in listing.expected(value, patients)
+        )
 
     def _apply_list(self, name: str, value: str) -> None:
         """Take a list of all types in: it asks something else of each."""
@@ -216,9 +219,10 @@ def _read_revinclude(reading: Reading, name: str, value: str) -> None:
 def _read_count(reading: Reading, _name: str, value: str) -> None:
     if not (value.isascii() and value.isdigit()):
         raise BadRequest(f"_count={value}: this is a number of resources, 0 or more")
+    most = reading.sizes.most
     # More digits than the largest page has are no more than that page.
-    count = int(value) if len(value) <= len(str(reading.most_count)) + 1 else reading.most_count
-    reading.count = min(count, reading.most_count)
+    count = int(value) if len(value) <= len(str(most)) + 1 else most
+    reading.count = min(count, most)
     reading.only_count = count == 0
 
 

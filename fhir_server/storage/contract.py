@@ -164,12 +164,15 @@ class Row(msgspec.Struct, frozen=True):
         return unpacked(self.packed_record)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows in order; `next` is where the following page starts, None at the end."""
+class Page(msgspec.Struct, frozen=True):
+    """Rows in order; `next` is where the following page starts, None at the end.
+
+    `stamp` is what `Store.stamp` gave, no earlier than the rows were read; None: it is to be asked for.
+    """
 
     rows: tuple[Row, ...]
     next: Position | None
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +314,7 @@ class Store(Protocol):
         ...
 
     async def stamp(self) -> Stamp:
-        """Return what tells whether the catalogue has changed: it is asked at each search."""
+        """Return what tells whether the catalogue has changed: it is looked at after each search."""
         ...
 
     async def catalogue(self) -> Catalogue:

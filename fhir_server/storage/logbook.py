@@ -22,7 +22,7 @@ LINGER = 0.1
 """Seconds that an entry may wait for others to be committed with."""
 
 TOGETHER = 500
-"""Entries for which no others are waited for."""
+"""Entries of a block, for which no others are waited for."""
 
 MOST_WAITING = 10_000
 """Entries that wait in memory; who brings more waits too."""
@@ -49,10 +49,10 @@ def packed_entries(entries: Sequence[bytes]) -> bytes:
     return zlib.compress(b"\xdd" + len(entries).to_bytes(4) + b"".join(entries), 1)
 
 
-def unpacked_entries(content: bytes) -> list[bytes]:
+def unpacked_entries(content: bytes) -> list[msgspec.Raw]:
     """Return the entries of a block; raise ValueError for what is none."""
     try:
-        return [bytes(each) for each in _unpacked(zlib.decompress(content))]
+        return _unpacked(zlib.decompress(content))
     except (zlib.error, msgspec.DecodeError) as problem:
         raise ValueError(f"no block of entries: {problem}") from problem
 
@@ -77,10 +77,13 @@ class Waiting:
         self._appended = 0
         self._durable = 0
         self._followed: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._closed = False
         self.is_due = False
 
     async def append(self, entry: bytes, *, durable: bool) -> None:
         """See AuditLog.append."""
+        if self._closed:
+            raise Unavailable("The store is closing")
         if len(self._waiting) >= MOST_WAITING:
             await self._until(self._appended - MOST_WAITING + 1)
         self._waiting.append(entry)
@@ -97,6 +100,11 @@ class Waiting:
         if self._waiting:
             await self._until(self._appended)
 
+    def close(self) -> None:
+        """Take no more, and have what waits committed."""
+        self._closed = True
+        self.hasten()
+
     def hasten(self) -> None:
         """Have what waits committed."""
         if self._waiting and not self.is_due:
@@ -106,7 +114,7 @@ class Waiting:
     def taken(self) -> list[bytes]:
         """Return what waits, to be committed now."""
         self.is_due = False
-        return list(self._waiting)
+        return self._waiting[:TOGETHER]
 
     def committed(self, number: int) -> None:
         """Note that so many of what waited are durable."""
@@ -116,7 +124,9 @@ class Waiting:
             _, future = self._followed.popleft()
             if not future.done():
                 future.set_result(None)
-        if self._waiting:
+        if len(self._waiting) >= TOGETHER or self._followed:
+            self.hasten()
+        elif self._waiting:
             asyncio.get_running_loop().call_later(LINGER, self.hasten)
 
     def failed(self) -> None:

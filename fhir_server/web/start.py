@@ -27,6 +27,7 @@ class About:
     """What there is to tell of a node; `call` gives what an interaction works with, by base URL.
 
     `call` is None where readers may not know what is kept here: they have no token.
+    `signs_in` tells whether people can sign in here.
     `base_url` is None where the address that the reader sees names it; `prefix` is then its path.
     """
 
@@ -36,6 +37,7 @@ class About:
     prefix: str
     call: Callable[[str], Call] | None
     clock: Callable[[], int]
+    signs_in: bool = False
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ class StartPage:
             base=escape(base),
             types=len(self.about.types),
             tries=_tries(base),
-            counts=_counts(base, counts),
+            counts=_counts(base, counts, signs_in=self.about.signs_in),
         )
 
     async def _fresh_counts(self, base: str, call: Callable[[str], Call]) -> Mapping[str, str]:
@@ -85,9 +87,10 @@ def _try(base: str, query: str, told: str) -> str:
     return f'<li><a href="{link}">{escape(told)}</a><code>GET /{escape(query)}</code></li>'
 
 
-def _counts(base: str, counts: Mapping[str, str] | None) -> str:
+def _counts(base: str, counts: Mapping[str, str] | None, *, signs_in: bool) -> str:
     if counts is None:
-        return '<p class="none">What is stored here is for those who have a token.</p>'
+        sign_in = '<br><a href="/auth/launch">Sign in</a> to open an app.' if signs_in else ""
+        return f'<p class="none">What is stored here is for those who have a token.{sign_in}</p>'
     if not counts:
         return '<p class="none">Nothing is stored here yet.</p>'
     return f'<ul class="counts">{"".join(_cells(base, counts))}</ul>'

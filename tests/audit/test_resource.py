@@ -49,7 +49,7 @@ def test_a_call_without_a_token_makes_none() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 304, 400, 403, 404, 422, 500])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "a-kind-of-another-release"])
 def test_each_is_valid(kind: str, status: int) -> None:
     event = an_event(
         kind,
@@ -168,8 +168,20 @@ def test_a_profile_is_claimed_where_it_holds(
 
 
 def test_no_profile_is_claimed_of_a_failure_or_without_an_address() -> None:
-    assert "meta" not in made(an_event(status=404, touched=()))[0]
+    assert "profile" not in made(an_event(status=404, touched=()))[0]["meta"]
     assert "meta" not in made(an_event(address=""), ("ada",))[0]
+
+
+def test_a_query_that_may_name_anyone_is_restricted_and_nothing_else_is() -> None:
+    asked = "GET Patient?name=bob"
+    own, nobodys = made(an_event("search-type", asked=asked), ("ada",))
+    (refused,) = made(an_event(status=404, touched=()))
+    (place,) = made(an_event(touched=(Touched("R", "Location", "ward", 1),)), ())
+
+    assert [each["code"] for each in nobodys["meta"]["security"]] == ["R"]
+    assert [each["code"] for each in refused["meta"]["security"]] == ["R"]
+    assert "security" not in own.get("meta", {})
+    assert "security" not in place["meta"]
 
 
 def test_it_is_the_same_each_time_and_no_number_shows_in_its_id() -> None:

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fhir_server.cli import main
 from fhir_server.cli.serve import announce
 from fhir_server.settings import Settings
+from tests.support.server import running_server
 
 NAME = "Zebedee-Quux"
 NUMBER = "9434765919"
@@ -59,7 +60,7 @@ def failing(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 def served(folder: Path, *flags: str) -> Iterator[Served]:
     """Run `serve` on a free port until the test is done with it."""
     log = folder / "log.jsonl"
-    flags = ("--store", f"sqlite:{folder / 'fhir.db'}", "--port", "0", *flags)
+    flags = ("--store", f"sqlite:{folder / 'fhir.db'}", "--port", "0", "--auth", "none", *flags)
     with (
         log.open("w") as errors,
         subprocess.Popen(
@@ -101,11 +102,15 @@ def a_certificate(folder: Path) -> tuple[Path, Path]:
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--host", "0.0.0.0"], "auth=none lets everyone in"),  # noqa: S104 - to see it refused
-        (["--host", "example.org"], "binds loopback alone"),
+        (["--auth", "none", "--host", "0.0.0.0"], "auth=none lets everyone in"),  # noqa: S104 - to see it refused
+        (["--auth", "none", "--host", "example.org"], "binds loopback alone"),
+        (["--host", "example.org"], "set base_url"),
         (["--auth", "basic"], "auth: Input should be 'none' or 'smart'"),
-        (["--auth", "smart"], "auth=smart and issuers=URL belong together"),
-        (["--issuers", "https://a.example"], "auth=smart and issuers=URL belong together"),
+        (["--auth", "smart", "--authorization-server", "off"], "whose tokens are good"),
+        (["--auth", "none", "--issuers", "https://a.example"], "belong to auth=smart"),
+        (["--auth", "none", "--authorization-server", "on"], "belong to auth=smart"),
+        (["--auth", "smart", "--authorization-server", "perhaps"], "'auto', 'on' or 'off'"),
+        (["--auth", "smart", "--host", "0.0.0.0", "--audience", "urn:a"], "set base_url"),  # noqa: S104 - to see it refused
         (["--auth", "smart", "--issuers", "http://a.example"], "issuers: http://a.example is no"),
         (["--auth", "smart", "--issuers", "a.example"], "a URL with https://"),
         (
@@ -123,6 +128,10 @@ def a_certificate(folder: Path) -> tuple[Path, Path]:
         (["--tls-cert", "x.pem", "--tls-key", "y.pem"], "TLS"),
         (["--log-level", "loud"], "log_level:"),
         (["--max-body", "10"], "max_body:"),
+        (["--time-zone", "Europe/Lodnon"], "time_zone: there is no time zone 'Europe/Lodnon'"),
+        (["--time-zone", "../etc/passwd"], "time_zone: there is no time zone"),
+        (["--page-size", "0"], "page_size:"),
+        (["--page-size", "50", "--max-page-size", "20"], "is more than max_page_size=20"),
         (["--prot", "8000"], "unrecognized arguments: --prot"),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
@@ -152,6 +161,23 @@ def test_a_server_that_others_can_listen_in_on_says_so(
     told = capsys.readouterr()
     assert told.out == f"FHIR R4 at {base}\n"
     assert ("unencrypted" in told.err) is warned
+
+
+def test_a_node_that_gives_tokens_says_where(capsys: pytest.CaptureFixture[str]) -> None:
+    announce(Settings(port=8123))
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "FHIR R4 at http://127.0.0.1:8123/fhir"
+    assert "http://127.0.0.1:8123/auth/token" in second
+    assert "fhir-server token" in second
+
+
+def test_a_node_without_flags_asks_everyone_for_a_token(tmp_path: Path) -> None:
+    with running_server(tmp_path / "fhir.db", auth=Settings().auth) as base:
+        answer = httpx.get(f"{base}/Patient")
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 def test_a_bad_variable_is_told_like_a_flag() -> None:

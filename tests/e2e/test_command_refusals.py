@@ -48,7 +48,7 @@ CASES = [
     (("serve", "--port", "70000"), "port"),
     (("serve", "--port", "http"), "port"),
     (("serve", "--workers", "0"), "workers"),
-    (("serve", "--host", "192.0.2.1"), "loopback"),
+    (("serve", "--auth", "none", "--host", "192.0.2.1"), "loopback"),
     (("serve", "--types", "Patient,Nonsense"), "Nonsense"),
     (("serve", "--base-url", "ftp://node"), "http"),
     (("serve", "--tls-cert", "missing.pem"), "tls_key"),

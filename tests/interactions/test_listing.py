@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fhir_server.fhir.errors import BadRequest, NotSupported
+from fhir_server.fhir.errors import BadRequest
 from fhir_server.fhir.resource import Key, Resource
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.delete import delete
@@ -45,12 +45,6 @@ async def register(call: Call) -> Call:
     await put(call, named)
     await put(call, a_list("hers", "Patient/ada", subject={"reference": "Patient/ada"}))
     return call
-
-
-@pytest.mark.parametrize("kind", ["Patient", None])
-async def test_a_list_by_its_function_is_refused_by_name(register: Call, kind: str | None) -> None:
-    with pytest.raises(NotSupported, match="lists by function are not served"):
-        await searched(register, kind, "_list=$current-problems")
 
 
 async def test_a_list_says_nothing_of_the_parameter_of_an_include(register: Call) -> None:
@@ -118,3 +112,88 @@ async def test_a_list_is_included_by_what_it_has(register: Call) -> None:
     found = await searched(register, "Patient", "_list=hers&_revinclude=List:item")
 
     assert {str(row.stored.key) for row in found.included} == {"List/42", "List/hers"}
+
+
+def maintained(resource_id: str, use: str, *references: str, **more: Any) -> Resource:
+    coding = {"system": "http://terminology.hl7.org/CodeSystem/list-example-use-codes"}
+    hers = {"subject": {"reference": "Patient/ada"}, "mode": "working"}
+    code_of = {"code": {"coding": [{**coding, "code": use}]}}
+    return a_list(resource_id, *references, **{**hers, **code_of, **more})
+
+
+@pytest.fixture
+async def problems(register: Call) -> Call:
+    """Lists of problems: hers, an old one, a snapshot, of another use, and his, which has one of hers."""
+    for name in ("one", "two", "three"):
+        await put(register, an_observation("Patient/ada", id=name))
+    one, two, three = (f"Observation/{each}" for each in ("one", "two", "three"))
+    loinc = {"coding": [{"system": "http://loinc.org", "code": "11450-4"}]}
+    for each in (
+        maintained("now", "problems", one),
+        maintained("by-loinc", "x", "Observation/of-ada", code=loinc),
+        maintained("old", "problems", two, status="retired"),
+        maintained("snapshot", "problems", two, mode="snapshot"),
+        maintained("other", "medications", three),
+        maintained(
+            "his", "problems", two, "Observation/of-bob", subject={"reference": "Patient/bob"}
+        ),
+    ):
+        await put(register, each)
+    return register
+
+
+BY_FUNCTION = [
+    ("patient=ada&_list=$current-problems", {"one", "of-ada"}),
+    ("_list=$current-problems&subject=Patient/ada", {"one", "of-ada"}),
+    ("patient=ada&_list=$current-medications", {"three"}),
+    ("patient=ada&_list=$current-problems,$current-medications", {"one", "of-ada", "three"}),
+    ("patient=ada&_list=$current-medications,42", {"three"}),
+    ("patient=ada&_list=$current-problems&_id=one", {"one"}),
+    ("patient=ada,bob&_list=$current-problems", {"one", "of-ada", "of-bob"}),
+    ("patient=bob&_list=$current-problems", {"of-bob"}),
+    ("patient=ada&_list=$current-allergies", set()),
+    ("patient=ada&patient=bob&_list=$current-problems", set()),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), BY_FUNCTION)
+async def test_a_list_by_its_function_is_what_the_patient_has_now(
+    problems: Call, query: str, expected: set[str]
+) -> None:
+    assert ids(await searched(problems, "Observation", query)) == expected
+    assert (await searched(problems, "Observation", f"{query}&_summary=count")).total == len(
+        expected
+    )
+
+
+@pytest.mark.parametrize("kind", ["Observation", None])
+async def test_in_a_compartment_a_list_by_its_function_is_that_of_the_patient(
+    problems: Call, kind: str | None
+) -> None:
+    pairs = [("_list", "$current-problems")]
+
+    found = await search(problems, kind, pairs, after=None, now=NOW, owner=ADA)
+
+    assert ids(found) == {"one", "of-ada"}
+    assert found.issues == ()
+
+
+@pytest.mark.parametrize("blind", [False, True])
+async def test_that_there_is_no_such_list_is_told_as_that_none_may_be_seen(
+    problems: Call, *, blind: bool
+) -> None:
+    asked = "$current-problems" if blind else "$current-allergies"
+    call = seeing_types(problems, "Observation") if blind else problems
+
+    found = await searched(call, "Observation", f"patient=ada&_list={asked}")
+
+    assert ids(found) == set()
+    (issue,) = found.issues
+    assert (issue.severity, issue.code) == ("warning", "not-found")
+    assert f"Patient/ada has no current List of the function {asked}" in issue.diagnostics
+
+
+async def test_nothing_is_told_of_a_list_that_is_there(problems: Call) -> None:
+    found = await searched(problems, "Observation", "patient=ada&_list=$current-problems")
+
+    assert found.issues == ()

@@ -158,7 +158,7 @@ async def test_whether_there_is_anything_makes_no_difference_to_a_refusal(
     for resource in (hers("other"), hers()):
         await put(call, resource)
         with pytest.raises(InsufficientScope) as refusal:
-            await attempt(with_scopes(call, "openid user/Observation.cruds?status=final"))
+            await attempt(with_scopes(call, "openid user/Observation.cruds?status:unheard=final"))
         told.append(str(refusal.value))
 
     assert told[0] == told[1]

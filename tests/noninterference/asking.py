@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,12 @@ from fhir_server.storage.contract import Store
 from fhir_server.wiring import service_of
 
 BASE = "http://here/fhir"
+SETTINGS = Settings(
+    base_url=BASE,
+    programmes=Path(__file__).with_name("programmes.json"),
+    auth="none",
+    audit="off",
+)
 START = 1_800_000_000_000_000
 """Microseconds since 1970 when the first resource is written."""
 LATER = START + 10**12
@@ -87,7 +94,7 @@ class Numbered(Cursors):
 async def a_service(store: Store, access: Access, clock: Clock) -> Service:
     """Return the service of a store for one caller, who needs no token."""
     caller = Anyone(Caller(access, rights_of(access)))
-    service = await service_of(Settings(base_url=BASE), store, caller)
+    service = await service_of(SETTINGS, store, caller)
     ids = count()
     return replace(
         service,
@@ -99,11 +106,15 @@ async def a_service(store: Store, access: Access, clock: Clock) -> Service:
     )
 
 
+def _tell(event: str, fields: Mapping[str, Any]) -> None:
+    assert event != "request_failed", fields
+
+
 class Asking:
     """One caller's requests to one service."""
 
     def __init__(self, service: Service, clock: Clock) -> None:
-        telemetry = Telemetry(service.routes, CollectorRegistry(), tell=lambda *_: None)
+        telemetry = Telemetry(service.routes, CollectorRegistry(), tell=_tell)
         self._clock = clock
         self._app = FhirApplication(
             service, telemetry, prefix="/fhir", new_request_id=lambda: "request"

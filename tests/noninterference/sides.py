@@ -11,25 +11,29 @@ from random import Random
 
 import msgspec
 
+from fhir_server.conformance.definitions import definitions_in
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.update import update
 from fhir_server.policy.access import Access
-from fhir_server.policy.decision import Audience, Enforcement
-from fhir_server.policy.disclosure import ODS_CODE
+from fhir_server.policy.criteria import SearchReader
+from fhir_server.policy.decision import Enforcement
+from fhir_server.policy.disclosure import Disclosure
 from fhir_server.policy.rights import rights_of
 from fhir_server.policy.scopes import parse_scopes
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.service import Service
-from fhir_server.rules import enforcement
-from fhir_server.settings import Settings
+from fhir_server.rules import disclosure, enforcement
+from fhir_server.search.indexing import Extractor
+from fhir_server.settings import Settings, definitions_folder
 from fhir_server.storage.sqlite import budget
 from fhir_server.storage.sqlite.store import SQLiteStore, open_store
 from fhir_server.wiring import service_of
 from tests.noninterference.asking import (
     BASE,
     LATER,
+    SETTINGS,
     Answer,
     Asking,
     Clock,
@@ -59,7 +63,36 @@ SCOPES = (
     "user/Observation.cruds user/Practitioner.cruds user/List.rs",
     "user/Patient.cruds patient/*.cruds",
     "user/Observation.s user/Patient.r patient/*.rs",
+    "user/Observation.cruds?category=laboratory user/Patient.cruds user/Encounter.rs",
+    "patient/Observation.cruds?category=laboratory patient/Patient.rs user/Observation.rs?code=a",
+    "patient/*.rs patient/Observation.rs?code=b user/Observation.rs?category=vital-signs&status=final",
+    "user/Observation.rs?code=a user/Observation.s?code=b user/List.rs?_id=l1 user/Patient.rs?family=Lovelace",
+    "system/Location.rs?_id=ward system/Encounter.rs system/Observation.cruds?category:not=laboratory",
 )
+
+
+ROLES = {
+    "TREAT": ("R8000", "R8001", "integration", "service"),
+    "PATADMIN": ("R8000", "R8009", "integration"),
+    "PATRQT": ("patient",),
+    "HRESCH": ("R8012", "service"),
+    "HOPERAT": ("R8012", "service"),
+    "PUBHLTH": ("R8012", "service"),
+}
+"""Roles that may ask for a purpose."""
+
+PROGRAMMES = {
+    "HRESCH": (None, "records", "exempt"),
+    "HOPERAT": (None, "records", "exempt"),
+    "PUBHLTH": (None, "records"),
+}
+"""Programmes that it may be asked for by: numbers alone are told to none of them."""
+
+
+@cache
+def judging() -> Disclosure:
+    """Return what callers are judged by."""
+    return disclosure(SETTINGS)
 
 
 @cache
@@ -70,27 +103,39 @@ def rules() -> Enforcement:
 
 def a_caller(random: Random) -> Access:
     """Return somebody who asks, for some purpose, with some scopes."""
+    purpose = random.choice((*PURPOSES, "TREAT", "TREAT"))
+    programme = random.choice(PROGRAMMES.get(purpose, (None,)))
     return Access(
         "https://issuer.example",
         "someone",
         parse_scopes(random.choice(SCOPES)),
         patient=random.choice(list(PEOPLE)),
-        organisation=random.choice((None, "RR8", "X26")),
-        purpose=random.choice(PURPOSES),
+        organisation="X26" if programme else random.choice((None, "RR8", "X26")),
+        role=random.choice(ROLES[purpose]),
+        purpose=purpose,
+        programme=programme,
     )
 
 
 def reach_of(access: Access) -> Reach:
     """Return what a caller may see."""
-    actors = {f"{ODS_CODE}|{access.organisation}"} if access.organisation else set()
-    return Reach(rights_of(access), Audience(str(access.purpose), frozenset(actors)), LATER)
+    standing = judging().standing(access, rights_of(access))
+    rights = standing.rights.read_by(reader())
+    return Reach(rights, standing.audience, LATER)
+
+
+@cache
+def reader() -> SearchReader:
+    """Return what reads the parameters of scopes."""
+    known = definitions_in(definitions_folder())
+    return SearchReader(known, Extractor(known, base_url=BASE), BASE)
 
 
 async def build(path: Path, random: Random) -> None:
     """Write a random past into a new store, with a register of opt-outs."""
     clock = Clock()
     async with open_store(path, clock=clock, enforcement=rules()) as store:
-        service = await service_of(Settings(base_url=BASE), store)
+        service = await service_of(Settings(base_url=BASE, auth="none"), store)
         for step in a_world(random):
             clock.tick()
             await write(service, step)
@@ -143,7 +188,7 @@ async def opened(path: Path, access: Access) -> AsyncIterator[Side]:
     clock = Clock(LATER)
     async with open_store(path, clock=clock, enforcement=rules()) as store:
         service = await a_service(store, access, clock)
-        others = await service_of(Settings(base_url=BASE), store)
+        others = await service_of(Settings(base_url=BASE, auth="none"), store)
         yield Side(path, store, Asking(service, clock), others, clock)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from fhir_server.demonstration.identifiers import nhs_number
 from fhir_server.fhir.resource import Key
-from fhir_server.rules import NHS_NUMBER
+from fhir_server.policy.personal import NHS_NUMBER
 
 Resource: TypeAlias = dict[str, Any]
 Step: TypeAlias = tuple[Key, Resource | None]

@@ -22,6 +22,10 @@ GP, CLINIC, PROJECT = "Organization/gp", "Organization/clinic", "ResearchStudy/p
 RESTRICTED, SEALED = (
     Subject("Observation", frozenset({label(CONFIDENTIALITY, each)})) for each in "RV"
 )
+TABOO = Subject(
+    "Observation",
+    frozenset({label("http://terminology.hl7.org/CodeSystem/v3-ActCode", "TBOO")}),
+)
 OBSERVATION, WARD = Subject("Observation"), Subject("Location", personal=False)
 
 OPT_OUT = Provision("opt-out", "deny", "register")
@@ -88,6 +92,8 @@ DENIED = [
     Row("an emergency lifts nothing for research", (), "HRESCH", "label:restricted", emergency=True, subject=RESTRICTED),
     Row("a clearance does not lift what the person said", (DENY_ALL,), "TREAT", "consent:deny", subject=RESTRICTED, cleared=("restricted",)),
     Row("oversight does not open what was withheld from everyone", (S_FLAG,), "HCOMPL", "restriction:deny"),
+    Row("who names the own request denies that", (replace(DENY_ALL, purposes=frozenset({"PATRQT"})),), "FAMRQT", "consent:deny"),
+    Row("what is not to be told before a talk is not told to the person", (), "PATRQT", "label:taboo", subject=TABOO),
     Row("a label that was named is denied", (NO_MENTAL_HEALTH,), "TREAT", "consent:deny", subject=Subject("Observation", frozenset({"MH"}))),
 ]  # fmt: skip
 
@@ -109,6 +115,7 @@ PERMITTED = [
     Row("what is restricted is for who was cleared", (), "TREAT", "default:direct-care", subject=RESTRICTED, cleared=("restricted",)),
     Row("… or in an emergency", (DENY_ALL,), "ETREAT", "break-glass", emergency=True, subject=RESTRICTED),
     Row("who sees that Consents are obeyed sees what they are about", (DENY_ALL, OPT_OUT), "HCOMPL", "default:oversight"),
+    Row("who denies all does not mean the own eyes", (DENY_ALL, OPT_OUT, UNREADABLE), "PATRQT", "default:own-request"),
     Row("a label that is not there is not denied", (NO_MENTAL_HEALTH,), "TREAT", "default:direct-care"),
     Row("an out-of-date register does not stand in the way of care", (), "TREAT", "default:direct-care", policy=STALE),
 ]  # fmt: skip

@@ -106,8 +106,9 @@ def test_what_is_no_scope_on_resources_gives_nothing(text: str) -> None:
         "system/Slot.s?a=b?c=d",
     ],
 )
-def test_a_scope_with_search_parameters_gives_nothing_rather_than_more(text: str) -> None:
-    assert parse_scopes(text) == Scopes(narrowed=True)
+def test_a_scope_with_search_parameters_gives_nothing_by_itself(text: str) -> None:
+    assert [each.parameters for each in parse_scopes(text).narrowed] == [text[text.index("?") :]]
+    assert parse_scopes(text).given == set()
     assert reach(access(text)) == set()
     assert parse_scopes(f"{text} user/Slot.r").given == {Scope("user", "Slot", "r")}
 

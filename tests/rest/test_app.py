@@ -68,7 +68,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     """Return what handlers work with, on a store of its own."""
     path = tmp_path / "fhir.db"
     async with open_store(path, clock=clock) as store:
-        yield await service_of(Settings(store=f"sqlite:{path}"), store)
+        yield await service_of(Settings(store=f"sqlite:{path}", auth="none"), store)
 
 
 @pytest.mark.parametrize("accept", ["application/fhir+json", "application/fhir+xml"])

@@ -52,7 +52,7 @@ async def refusal(
 ) -> str:
     """Return why a caller with this sight is told nothing."""
     async with open_store(path / "store.db", clock=lambda: 0) as store:
-        service = replace(await service_of(Settings(), store), sight=sight)
+        service = replace(await service_of(Settings(auth="none"), store), sight=sight)
         request = Request(
             "GET", ("Patient",), "_explain=true", {}, "http://x/fhir", Given(None), nested=nested
         )

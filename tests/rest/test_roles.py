@@ -2,66 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import httpx2 as httpx
 import pytest
 
-from fhir_server.demonstration.identifiers import nhs_number
-from fhir_server.rules import enforcement
-from fhir_server.storage.sqlite.store import open_store
-from fhir_server.wiring import clock
-from tests.rest.access import Guarded, guarded
-
-NHS = "https://fhir.nhs.uk/Id/nhs-number"
-CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
-ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-PEOPLE = 13
-
-CONSULTANT = {"role": "R8000", "purpose": "TREAT"}
-NURSE = {"role": "S8000:G8000:R8001", "purpose": "TREAT"}
-RECEPTIONIST = {"role": "R8009", "purpose": "PATADMIN"}
-ANALYST = {"role": "R8012", "purpose": "HOPERAT", "programme": None}
-INSURER = {"role": "R8000", "purpose": "COVAUTH"}
-MARKETER = {"role": "R8000", "purpose": "HMARKT"}
-PATIENT = {"patient": "p1", "purpose": None}
-
-
-def security(system: str, code: str) -> dict[str, Any]:
-    return {"meta": {"security": [{"system": system, "code": code}]}}
-
-
-def a_patient(number: int) -> dict[str, Any]:
-    return {
-        "resourceType": "Patient",
-        "id": f"p{number}",
-        "identifier": [{"system": NHS, "value": nhs_number(number)}],
-        "gender": "female" if number <= 9 else "male",
-        "name": [{"family": "Lovelace"}],
-    }
-
-
-def an_observation(name: str, whose: str, code: str, **more: Any) -> dict[str, Any]:
-    return {
-        "resourceType": "Observation",
-        "id": name,
-        "status": "final",
-        "code": {"coding": [{"code": code}]},
-        "subject": {"reference": f"Patient/{whose}"},
-    } | more
+from tests.rest.access import Guarded
+from tests.rest.trust import (
+    ANALYST,
+    CONSULTANT,
+    INSURER,
+    MARKETER,
+    MENTAL_HEALTH,
+    NURSE,
+    PATIENT,
+    PEOPLE,
+    RECEPTIONIST,
+    RESTRICTED,
+    an_observation,
+    get,
+    ids,
+    people,
+    running_trust,
+    told,
+)
 
 
 def records() -> Iterator[dict[str, Any]]:
-    """Yield thirteen people with a weight each, and what is sensitive of the first."""
+    """Yield the people, and what is sensitive of the first."""
     yield {"resourceType": "Location", "id": "w1", "name": "Ward 1", "status": "active"}
-    for number in range(1, PEOPLE + 1):
-        yield a_patient(number)
-        yield an_observation(f"o{number}", f"p{number}", "weight")
-    yield an_observation("psy", "p1", "mood", **security(ACT_CODE, "PSY"))
-    yield an_observation("vip", "p1", "fame", **security(CONFIDENTIALITY, "R"))
+    yield from people()
+    yield an_observation("psy", "p1", "mood", **MENTAL_HEALTH)
+    yield an_observation("vip", "p1", "fame", **RESTRICTED)
     yield {
         "resourceType": "Appointment",
         "id": "a1",
@@ -72,37 +44,9 @@ def records() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def trust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    """Serve a trust: one person opted out, and users have no role by default."""
-    store = tmp_path_factory.mktemp("roles") / "store.db"
-    asyncio.run(register(store))
-    with guarded(store, default_role=None, default_purpose=None) as served:
-        with served.client(role="integration", purpose="TREAT") as client:
-            for each in records():
-                path = f"{each['resourceType']}/{each['id']}"
-                client.put(path, json=each).raise_for_status()
+    """Serve the trust."""
+    with running_trust(tmp_path_factory.mktemp("roles"), records()) as served:
         yield served
-
-
-async def register(store: Path) -> None:
-    """Load a register with the last of the thirteen."""
-    async with open_store(store, clock=clock, enforcement=enforcement()) as opened:
-        await opened.replace_opt_outs([nhs_number(PEOPLE)], as_of=clock())
-
-
-def get(
-    trust: Guarded, who: dict[str, Any], path: str, scope: str = "user/*.cruds"
-) -> httpx.Response:
-    with trust.client("patient/*.rs" if who is PATIENT else scope, **who) as client:
-        return client.get(path)
-
-
-def ids(answer: httpx.Response) -> set[str]:
-    return {each["resource"]["id"] for each in answer.json().get("entry", ())}
-
-
-def told(answer: httpx.Response) -> str:
-    issue: str = answer.json()["issue"][0]["diagnostics"]
-    return issue
 
 
 URL = "Observation?patient=p1"

@@ -11,7 +11,8 @@ from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.parameters import Catalogue
-from fhir_server.storage.sqlite.schema import SCHEMA, SCHEMA_VERSION, connect, mark_indexed
+from fhir_server.storage.sqlite.marking import mark_indexed
+from fhir_server.storage.sqlite.schema import SCHEMA, SCHEMA_VERSION, connect
 from fhir_server.storage.sqlite.store import open_store
 from tests.storage.conftest import ticking
 

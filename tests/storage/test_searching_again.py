@@ -24,7 +24,8 @@ from fhir_server.search.expression import (
 )
 from fhir_server.search.planning import choose
 from fhir_server.search.record import prefix_end, reference_term, token_term
-from fhir_server.storage.contract import Delete, Draft, Put, Store
+from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp
+from fhir_server.storage.parameters import ReplaceCatalogue
 from fhir_server.storage.sqlite import candidates
 from fhir_server.storage.sqlite.pages import MOST_VALUES, REMEMBERED, PageStatement, PageStatements
 from fhir_server.storage.sqlite.schema import connect
@@ -157,6 +158,32 @@ async def test_an_opt_out_takes_effect_between_two_pages(store: Store) -> None:
     assert len(whole) == 4
     assert {row.stored.key.id for row in second.rows} <= {"g"}
     assert await found(store, sight, plan) == ["g"]
+
+
+@pytest.mark.parametrize("way", ASKED)
+async def test_a_page_tells_of_the_search_parameters_there_were_once_it_was_read(
+    store: Store, way: str
+) -> None:
+    plan = Plan(OBSERVATIONS, ASKED[way])
+    parameter = Put(Draft(Key("SearchParameter", "p"), b"", b"", record("p")))
+    changes: list[WriteOp] = [
+        matching("first", "smith"),
+        parameter,
+        ReplaceCatalogue(0, 0, b"one"),
+        ReplaceCatalogue(1, 0, b"another"),
+        Delete(Key("SearchParameter", "p")),
+    ]
+    known = set()
+
+    for change in changes:
+        await store.write([change], atomic=True)
+        for _ in range(2):
+            page = await store.search(ALL, plan, None, 10)
+            stamp = await store.stamp()
+            known.add(stamp)
+            assert page.stamp in {None, stamp}
+
+    assert len(known) == 5
 
 
 @pytest.mark.parametrize("way", ["by a term", "by two, of which one leads"])

@@ -30,7 +30,8 @@ class Node:
 
     def __init__(self, store: Path, *flags: str) -> None:
         self.store = store
-        command = ("serve", "--port", "0", "--store", f"sqlite:{store}", *flags)
+        open_to_all = () if "--auth" in flags else ("--auth", "none")
+        command = ("serve", "--port", "0", "--store", f"sqlite:{store}", *open_to_all, *flags)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the node
         self.process = subprocess.Popen(
             (sys.executable, "-m", "fhir_server", *command),

@@ -31,7 +31,8 @@ class _Signalling(uvicorn.Server):
 
 @contextmanager
 def running_server(store: Path, **settings: Any) -> Iterator[str]:
-    """Serve a store at a free port; yield the FHIR base URL; stop at the end."""
+    """Serve a store at a free port, to everyone unless `auth` says else; yield the FHIR base URL; stop at the end."""
+    settings = {"auth": "none"} | settings
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -154,7 +154,7 @@ class App:
         assert (said["state"], said["iss"]) == (self.state, self.origin)
         return said
 
-    def tokens(self, url: str) -> dict[str, Any]:
+    def tokens(self, url: str, secret: str | None = None) -> dict[str, Any]:
         """Return what it gets for the code that came back."""
         form = {
             "grant_type": "authorization_code",
@@ -163,10 +163,16 @@ class App:
             "code_verifier": self.verifier,
             "client_id": self.client.id,
         }
-        answer = httpx.post(f"{self.origin}/auth/token", data=form)
+        credentials = None if secret is None else (self.client.id, secret)
+        answer = httpx.post(f"{self.origin}/auth/token", data=form, auth=credentials)
         assert answer.status_code == 200, answer.text
         given: dict[str, Any] = answer.json()
         return given
+
+    def renewed(self, refresh_token: str) -> httpx.Response:
+        """Return the answer to a refresh token, sent as a public app may send it: alone."""
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return httpx.post(f"{self.origin}/auth/token", data=form)
 
     def read(self, path: str, token: str) -> httpx.Response:
         """Ask the FHIR API with a token."""

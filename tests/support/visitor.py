@@ -66,12 +66,19 @@ class Page:
 
     def form(self, action: str, *, with_field: str = "") -> Form:
         """Return the form that goes there."""
-        return next(
+        return self._forms(action, with_field)[0]
+
+    def offers(self, action: str, *, with_field: str = "") -> bool:
+        """Tell whether there is such a form."""
+        return bool(self._forms(action, with_field))
+
+    def _forms(self, action: str, with_field: str) -> list[Form]:
+        return [
             each
             for each in self.forms
             if each.action == action
             and (not with_field or with_field in dict(each.fields + each.buttons))
-        )
+        ]
 
 
 class Visitor:

@@ -97,6 +97,7 @@ class IdentityProvider:
             _KIND, _hash(state), msgspec.json.encode(began), now=now, expires=now + KEPT
         )
         asked = {
+            **self.registration.parameters,
             "response_type": "code",
             "client_id": self.registration.client_id,
             "redirect_uri": self.redirect_uri,

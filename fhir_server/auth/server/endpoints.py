@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fhir_server.auth.compact import Opened, Unreadable, opened
@@ -38,6 +38,7 @@ class Endpoints:
 
     async def token(self, shown: Shown, *, now: int) -> Mapping[str, Any]:
         """Return tokens: https://www.rfc-editor.org/rfc/rfc6749#section-5.1."""
+        shown = await self._with_client(shown, now)
         client = await self.authentication.client(shown, now=now)
         match shown.form.get("grant_type"):
             case "authorization_code":
@@ -82,6 +83,18 @@ class Endpoints:
         if access is not None and access.claims.client_id == client.id:
             expires = int((access.claims.exp + LEEWAY) * _SECOND)
             await self.revocations.withdraw(f"jti:{access.claims.jti}", now=now, expires=expires)
+
+    async def _with_client(self, shown: Shown, now: int) -> Shown:
+        """Return a request that names its client: a public one may send a refresh token and nothing else.
+
+        https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#refresh-access-token
+        """
+        form = shown.form
+        named = shown.authorization is not None or {"client_id", "client_assertion"} & form.keys()
+        if named or form.get("grant_type") != "refresh_token":
+            return shown
+        owner = await self.grants.owner_of(_needed(form, "refresh_token"), now=now)
+        return replace(shown, form={**form, "client_id": owner})
 
     async def _for_code(
         self, client: Client, form: Mapping[str, str], now: int

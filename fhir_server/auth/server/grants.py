@@ -150,6 +150,11 @@ class Grants:
             return None
         return renewal.grant if compare_digest(renewal.token, _hash(token)) else None
 
+    async def owner_of(self, token: str, *, now: int) -> str:
+        """Return the client of a refresh token's grant, whether or not the token is good; raise InvalidGrant."""
+        _, renewal = await self._renewal_of(token, now=now)
+        return renewal.grant.client_id
+
     async def withdraw(self, grant_id: str, *, now: int) -> None:
         """End a grant: its refresh token and all its access tokens."""
         await self.values.put(GRANTS, grant_id, _WITHDRAWN, now=now, expires=now + REMEMBERED)

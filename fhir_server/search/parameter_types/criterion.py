@@ -39,6 +39,10 @@ class OfTheMoment(Exception):
     """What is asked for means something else at another moment, and none is given."""
 
 
+DEFAULT_ZONE = "Europe/London"
+"""Where a date without a time zone is told, unless a node says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the meaning of a value depends on.

@@ -73,10 +73,11 @@ class SQLiteAuditLog:
         found: list[bytes] = []
         for number, content in self._connection.execute(FOLLOWING, (after,)):
             block = unpacked_entries(content)
-            found += block[max(0, after - number + len(block)) :]
-            if len(found) >= most:
+            start = max(0, after - number + len(block))
+            found += [bytes(each) for each in block[start : start + most - len(found)]]
+            if len(found) == most:
                 break
-        return found[:most]
+        return found
 
     async def concerned(self, versions: Sequence[tuple[Key, int]]) -> Sequence[tuple[str, ...]]:
         """See AuditLog.concerned."""

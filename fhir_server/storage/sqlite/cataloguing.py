@@ -25,6 +25,23 @@ def stamp(connection: apsw.Connection) -> Stamp:
     return Stamp(*connection.execute(STAMP).get)
 
 
+class Stamps:
+    """The stamp as one connection sees it: read again where the store has been written to."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._version = -1
+        self._stamp = Stamp(0, 0, 0)
+
+    def since_last_read(self) -> Stamp:
+        """Return the stamp, no earlier than the latest statement on this connection was run."""
+        version = self._connection.data_version()
+        if version != self._version:
+            # First the version: whatever is read now is of that one, or of a later one.
+            self._version, self._stamp = version, stamp(self._connection)
+        return self._stamp
+
+
 def catalogue(connection: apsw.Connection) -> Catalogue:
     """Return the catalogue."""
     return Catalogue(*connection.execute(SELECT).get)

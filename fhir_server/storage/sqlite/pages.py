@@ -45,7 +45,11 @@ class PageStatement:
         values = (*self.values, *moments(sight), *(place_of(after) or ()))
         found: list[Any] = connection.execute(self.text, values).fetchall()
         end = position_of(*found[self.limit - 1][:2]) if len(found) > self.limit else None
-        return Page(tuple([row_of(each[2:]) for each in found[: self.limit]]), end)
+        rows = [
+            Row(Stored(Key(kind, logical_id), version, moment, method, body), record)
+            for _, _, kind, logical_id, version, moment, method, record, body in found[: self.limit]
+        ]
+        return Page(tuple(rows), end)
 
 
 class PageStatements:

@@ -25,6 +25,7 @@ from fhir_server.storage.sqlite.translation import (
     ARCHIVED,
     CURRENT,
     LISTED,
+    PAST,
     Condition,
     see,
     see_any,
@@ -107,7 +108,7 @@ class Reader:
             condition.add(
                 "r.rid=(SELECT rid FROM resource WHERE type=? AND id=?)", str(scope.type), scope.id
             )
-        see_any(sight, "r.type", LISTED, condition)
+        see_any(sight, "r.type", PAST if table == "history" else LISTED, condition)
         if table == "history":
             _see_current(sight, condition)
         for value, comparison in (
@@ -162,7 +163,7 @@ class Reader:
         if current.moment <= moment:
             return current
         condition = Condition()
-        see(sight, current.key.type, LISTED, condition)
+        see(sight, current.key.type, PAST, condition)
         row = self._connection.execute(
             f"SELECT * FROM (SELECT {COLUMNS}, r.owner FROM history r"  # noqa: S608 - constants
             " WHERE r.rid=? AND r.moment<=? ORDER BY r.version DESC LIMIT 1) r"
@@ -208,7 +209,7 @@ class Reader:
 
 def _see_current(sight: Visibility, into: Condition) -> None:
     """Add the condition that the current version may be seen too: as a read of an old one has it."""
-    if sight.patient is None and sight.audience is None:
+    if all(each is None for each in (sight.patient, sight.audience, sight.criteria)):
         return
     current = Condition()
     current.add("c.rid=r.rid")

@@ -12,13 +12,15 @@ import apsw
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.decision import Enforcement, LaidDown
+from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
 from fhir_server.search.record import IndexRecord, packed, unpacked
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Index
+from fhir_server.storage.sqlite.marking import is_indexed, mark_indexed, unmark_indexed
 from fhir_server.storage.sqlite.owners import Owners
-from fhir_server.storage.sqlite.schema import connect, is_indexed, mark_indexed
+from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.scrub import Progress
 from fhir_server.storage.sqlite.secrets import secret_of
 from fhir_server.storage.sqlite.words import DROP
@@ -51,17 +53,21 @@ def reindex(
     *,
     generation: int = 0,
     people: People | None = None,
+    zone: str = DEFAULT_ZONE,
 ) -> Iterator[Progress]:
     """Write all index rows anew from the bodies; yield how far it is; raise Unavailable if that fails.
 
     `generation` is that of the search parameters that `extract` goes by: where these change meanwhile, it ends.
+    `zone` is that by which it reads dates without one.
     """
     connection = connect(path)
     try:
         total: int = connection.execute("SELECT count(*) FROM resource WHERE deleted=0").get
         # The index of words is made anew when it is next asked for.
         connection.execute(DROP)
-        if not is_indexed(connection):
+        if not is_indexed(connection, zone):
+            # Neither as it was nor as it shall be, until all of it is done.
+            unmark_indexed(connection)
             # What another release wrote by other rules, this one would not find to delete it.
             connection.execute("DELETE FROM term; DELETE FROM span")
         connection.execute(FORGET_PEOPLE if people else FORGET_AUDIENCES)
@@ -72,7 +78,7 @@ def reindex(
             yield Progress(done, total)
         if people is not None:
             connection.execute(PEOPLE_KNOWN)
-        mark_indexed(connection)
+        mark_indexed(connection, zone)
     except apsw.Error as problem:
         raise Unavailable(f"The store {path} cannot be indexed: {problem}") from problem
     finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 
 from fhir_server.fhir.errors import Unavailable
+from fhir_server.storage.sqlite.criteria import meets
 
 BUSY_MILLISECONDS = 10_000
 
@@ -161,38 +162,13 @@ STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES, AUDIT)
 SCHEMA_VERSION = len(STEPS)
 
 
-INDEX_FORMAT = 3
-"""What index records and rows mean: it changes when a release finds by them what an earlier one did not write."""
-
-
-def check_index(connection: apsw.Connection) -> None:
-    """Raise Unavailable for resources that were indexed by another release: searches would miss some of them."""
-    if is_indexed(connection):
-        return
-    if connection.execute("SELECT EXISTS(SELECT 1 FROM resource)").get:
-        raise Unavailable(
-            "The store was indexed by another release, and searches would miss what it holds: "
-            "run fhir-server reindex"
-        )
-    mark_indexed(connection)
-
-
-def is_indexed(connection: apsw.Connection) -> bool:
-    """Tell whether every resource is indexed by this release."""
-    return bool(connection.pragma("application_id") == INDEX_FORMAT)
-
-
-def mark_indexed(connection: apsw.Connection) -> None:
-    """Note that every resource is indexed by this release."""
-    connection.pragma("application_id", INDEX_FORMAT)
-
-
 def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
     """Open a connection; raise Unavailable for a file that cannot be opened or is no store of ours."""
     flags = apsw.SQLITE_OPEN_READWRITE | (0 if read_only else apsw.SQLITE_OPEN_CREATE)
     try:
         connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
+        connection.create_scalar_function("meets", meets, 4)  # type: ignore[arg-type]  # an object is passed
         # Else SQLite prepares a statement anew whenever other values are bound: they might ask for another plan.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.pragma("journal_mode", "wal")

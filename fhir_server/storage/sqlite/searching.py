@@ -15,6 +15,7 @@ from fhir_server.search.expression import Plan, SortKey
 from fhir_server.search.ordering import completed
 from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.sqlite.candidates import Candidates
+from fhir_server.storage.sqlite.cataloguing import Stamps
 from fhir_server.storage.sqlite.contained import Inside
 from fhir_server.storage.sqlite.joining import MOST_JOINED, Joins
 from fhir_server.storage.sqlite.pages import (
@@ -48,17 +49,20 @@ class Searcher:
         self._most_joined = most_joined
         self._broad: dict[str, tuple[int, int]] = {}
         self._pages = PageStatements(connection)
+        self._stamps = Stamps(connection)
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
         known = self._pages.get(asked_for(sight, plan, after, limit))
         if known is not None:
-            return known.page(self._connection, sight, after)
-        if plan.is_of_several:
+            page = known.page(self._connection, sight, after)
+        elif plan.is_of_several:
             # What is joined, and what it is joined to, are of one moment; and so are words and resources.
             with snapshot(self._connection):
-                return self._page(sight, plan, after, limit)
-        return self._page(sight, plan, after, limit)
+                page = self._page(sight, plan, after, limit)
+        else:
+            page = self._page(sight, plan, after, limit)
+        return Page(page.rows, page.next, self._stamps.since_last_read())
 
     def _page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         keys = completed(plan.sort)

@@ -22,6 +22,7 @@ from fhir_server.policy.decision import Audience, Decision, Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan
+from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
 from fhir_server.storage.contract import (
     Change,
     Count,
@@ -43,9 +44,10 @@ from fhir_server.storage.sqlite.auditing import SQLiteAuditLog
 from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.explaining import Explainer
+from fhir_server.storage.sqlite.marking import check_index
 from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.remembering import SQLiteKeyValues
-from fhir_server.storage.sqlite.schema import check_index, connect
+from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
 from fhir_server.storage.sqlite.secrets import secret_of
 from fhir_server.storage.sqlite.words import is_behind, too_costly
@@ -279,15 +281,18 @@ async def open_store(
     clock: Callable[[], int],
     seconds: float = PATIENT_SECONDS,
     enforcement: Enforcement | None = None,
+    zone: str = DEFAULT_ZONE,
 ) -> AsyncIterator[SQLiteStore]:
     """Open a store in a file, made if absent; `clock` gives microseconds since 1970.
 
     A search may take so many seconds. Without `enforcement` no denials are kept, and no sight may have an audience.
 
-    Leaving it commits what waits, and closes. Raises Unavailable for a file that is no store.
+    `zone` is that of the dates which name none.
+
+    Leaving it commits what waits, and closes. Raises Unavailable for a file that is no store, or was indexed otherwise.
     """
     connection = connect(path)
-    check_index(connection)
+    check_index(connection, zone)
     deciding = denials = None
     if enforcement is not None:
         deciding = partial(Denials, enforcement=enforcement, key=secret_of(path, "people"))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Any, assert_never
 
+import apsw
 import msgspec
 
 from fhir_server.policy.visibility import Visibility
@@ -72,6 +73,8 @@ class Source:
     primary_date: str
     rid: str
     owner: str
+    content: str
+    """Index record and body of a candidate, of which one is enough: what the criteria of scopes look at."""
     has_row: bool = False
     """Whether the row of the resource, `r`, is part of it."""
 
@@ -81,19 +84,23 @@ class Source:
         return f"{self.primary_date}, {self.rid}"
 
 
-POSTING = Source("term t", "t.primary_date", "t.rid", "t.owner")
-SPAN = Source("span g", "g.primary_date", "g.rid", "g.owner")
-LISTED = Source("resource r", "r.primary_date", "r.rid", "r.owner", has_row=True)
+_RECORD = "(SELECT w.record FROM resource w WHERE w.rid={}), NULL"
+POSTING = Source("term t", "t.primary_date", "t.rid", "t.owner", _RECORD.format("t.rid"))
+SPAN = Source("span g", "g.primary_date", "g.rid", "g.owner", _RECORD.format("g.rid"))
+LISTED = Source("resource r", "r.primary_date", "r.rid", "r.owner", "r.record, NULL", has_row=True)
 WORDED = Source(
     # CROSS JOIN: SQLite keeps the driver that was chosen.
     "words CROSS JOIN resource r ON r.rid=words.rowid",
     "r.primary_date",
     "r.rid",
     "r.owner",
+    "r.record, NULL",
     has_row=True,
 )
-CURRENT = Source("resource c", "c.primary_date", "c.rid", "c.owner")
-ARCHIVED = Source("history h", "0", "h.rid", "h.owner")
+CURRENT = Source("resource c", "c.primary_date", "c.rid", "c.owner", "c.record, NULL")
+ARCHIVED = Source("history h", "0", "h.rid", "h.owner", "NULL, h.body")
+PAST = Source("history r", "0", "r.rid", "r.owner", "NULL, r.body")
+"""The history under the name that current rows have, where both are read in one statement."""
 
 
 _MEMBER = "EXISTS(SELECT 1 FROM owned o WHERE o.patient=? AND o.member=1 AND o.owner={})"
@@ -114,6 +121,8 @@ def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
     patient = sight.patient_of(kind)
     if patient is not None:
         into.add(_MEMBER.format(source.owner), patient)
+    if sight.criterion(kind) is not None:
+        into.add(f"meets(?, ?, {source.content})", _passed(sight), kind)
     _see_as(sight, source, ("?", kind), into)
 
 
@@ -127,6 +136,8 @@ def see_any(sight: Visibility, column: str, source: Source, into: Condition) -> 
         whole = sorted(sight.unbound)
         member = _MEMBER.format(source.owner)
         into.add(f"({column} IN ({_marks(whole)}) OR {member})", *whole, sight.patient)
+    if sight.criteria is not None:
+        into.add(f"meets(?, {column}, {source.content})", _passed(sight))
     _see_as(sight, source, (column,), into)
 
 
@@ -148,6 +159,11 @@ def _see_as(sight: Visibility, source: Source, kind: Sequence[str], into: Condit
     opened = _OPENED.format(source.owner, column)
     listed_kinds = msgspec.json.encode(sorted(sight.opened)).decode()
     into.add(f"({opened} OR NOT {denied})", listed_kinds, *named, *asked)
+
+
+def _passed(sight: Visibility) -> Any:
+    """Return the criteria as they are handed to the function `meets`."""
+    return apsw.pyobject(sight.criteria)
 
 
 def needs_row(predicate: Predicate) -> bool:

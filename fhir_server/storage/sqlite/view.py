@@ -30,9 +30,10 @@ class View:
 
     @property
     def bound(self) -> tuple[Predicate, ...]:
-        """The compartment's own posting list: a driver that is never longer than what may be seen."""
-        patient = self.sight.patient_of(self.kind)
-        return () if patient is None else (HasTerm(compartment_term(patient)),)
+        """What leads to no more than what may be seen: the compartment's own posting list, the criteria of scopes."""
+        patient, criterion = self.sight.patient_of(self.kind), self.sight.criterion(self.kind)
+        compartment = () if patient is None else (HasTerm(compartment_term(patient)),)
+        return compartment if criterion is None else (*compartment, criterion)
 
     def key(self, term: str) -> str:
         """Return a term of this type as the term table has it."""

@@ -16,6 +16,9 @@ from fhir_server.fhir.resource import Resource
 
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 
+LONGEST_SOUGHT = 100
+"""Characters that are looked at, as many as the field takes."""
+
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _NUMBER = re.compile(r"(?<!\d)(\d{3})[ -]?(\d{3})[ -]?(\d{4})(?!\d)", re.ASCII)
 _DATES = (
@@ -78,6 +81,7 @@ def criteria(sought: str) -> tuple[tuple[str, str], ...]:
         found.append(("birthdate", day.isoformat()))
         return " "
 
+    sought = "".join(each if each.isprintable() else " " for each in sought[:LONGEST_SOUGHT])
     for each in _DATES:
         sought = each.sub(birth_date, sought)
     sought = _NUMBER.sub(number, sought)

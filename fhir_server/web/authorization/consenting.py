@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from fastapi import Response
+from msgspec import structs
 
 from fhir_server.auth.server.contract import PendingAuthorization
 from fhir_server.auth.server.users import User
@@ -85,6 +86,8 @@ async def _allowed(
     if all(each in _CONTEXT for each in form.all("scope")):
         return await consent_page(visit, pending, session.user, patient, wrong=_NOTHING_TICKED)
     encounter = await _encounter(visit, pending, session.user, patient, form["encounter"])
+    purposes = await visit.desk.authorizing.purposes(pending, session.user, now=visit.now)
+    purpose = form["purpose"] or next(iter(purposes), None)
     url = await visit.desk.authorizing.permit(
         pending.handle,
         session.user,
@@ -92,10 +95,34 @@ async def _allowed(
         now=visit.now,
         patient=None if patient is None else patient.id,
         encounter=encounter,
-        purpose=form["purpose"] or None,
+        purpose=purpose,
         authenticated=session.authenticated,
     )
+    await _record(visit, pending, session.user, patient=patient, purpose=purpose, form=form)
     return visit.moved(url)
+
+
+async def _record(  # noqa: PLR0913 - a decision has so many parts
+    visit: Visit,
+    pending: PendingAuthorization,
+    user: User,
+    *,
+    patient: Choice | None,
+    purpose: str | None,
+    form: Form,
+) -> None:
+    """Record who let which app have what; of a patient's record, the patient is told too."""
+    event = visit.event("permit", user)
+    assert event.agent is not None
+    agent = structs.replace(
+        event.agent,
+        client=pending.client_id,
+        purpose=purpose,
+        patient=None if patient is None else patient.id,
+    )
+    note = f"{pending.client_name} ({' '.join(form.all('scope'))})"
+    patients = () if patient is None else (patient.id,)
+    await visit.keep(structs.replace(event, agent=agent, patients=patients, note=note))
 
 
 async def _encounters(

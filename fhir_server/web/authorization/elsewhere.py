@@ -28,7 +28,7 @@ async def come_back(visit: Visit) -> Response:
     try:
         user, handle = await provider.finish(answer, browser=_mark(visit), now=visit.now)
     except SignInFailed as error:
-        await visit.record("sign-in", None, status=403)
+        await visit.record("sign-in", None, status=401)
         waiting = await visit.pending(error.request)
         return sign_in_page(visit, waiting, status=403, wrong=str(error))
     pending = await visit.pending(handle)

@@ -19,7 +19,7 @@ from fhir_server.interactions.search import Found, search
 from fhir_server.policy.access import Access
 from fhir_server.policy.rights import rights_of
 from fhir_server.policy.scopes import parse_scopes
-from fhir_server.rest.disclosing import check_standing, rule_of
+from fhir_server.rest.disclosing import check_current, rule_of
 from fhir_server.rest.request import Pairs
 from fhir_server.rest.service import Service
 from fhir_server.web.authorization.choices import (
@@ -112,7 +112,7 @@ class Patients:
         rights, audience = rights_of(access), None
         if self.service.disclosure is not None:
             standing = self.service.disclosure.standing(access, rights)
-            await check_standing(self.service, standing, now=asker.now)
+            await check_current(self.service, standing, now=asker.now)
             rights, audience = standing.rights, standing.audience
         # Not by `call_at` with the rights: what that keeps is for tokens, which come again.
         call = self.service.call_at(self.base_url)

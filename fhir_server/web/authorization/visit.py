@@ -45,18 +45,21 @@ class Visit:
 
     async def record(self, kind: str, user: User | None, *, status: int = 200) -> None:
         """Record that somebody signs in or out; `user` None: nobody knows who that is."""
-        trail = self.desk.trail
-        if trail is None:
-            return
-        agent = None if user is None else self._agent(user)
-        asked = f"{self.request.method} {self.request.url.path.removeprefix('/')}"
-        await trail.record(
-            Event(self.now, kind, status, asked=asked, agent=agent, address=self.address)
-        )
+        await self.keep(self.event(kind, user, status=status))
 
-    def _agent(self, user: User) -> Agent:
+    def event(self, kind: str, user: User | None, *, status: int = 200) -> Event:
+        """Return what is recorded of this visit."""
         issuer = self.desk.patients.issuer
-        return Agent(issuer, user.subject, organisation=user.organisation, role=user.role)
+        agent = None
+        if user is not None:
+            agent = Agent(issuer, user.subject, organisation=user.organisation, role=user.role)
+        asked = f"{self.request.method} {self.request.url.path.removeprefix('/')}"
+        return Event(self.now, kind, status, asked=asked, agent=agent, address=self.address)
+
+    async def keep(self, event: Event) -> None:
+        """Record an event, where anything is."""
+        if self.desk.trail is not None:
+            await self.desk.trail.record(event)
 
     async def form(self) -> Form:
         """Return the form that was sent; raise Forbidden for one that is not from a page of this session."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from fhir_server.audit.words import PURPOSES
 from fhir_server.policy.scopes import parse_scopes
 
 
@@ -50,36 +51,23 @@ _RECORDS = {
     "Flag": "alerts and reasonable adjustments",
     "Goal": "goals of care",
     "Group": "groups of patients",
-    "HealthcareService": "services",
+    "HealthcareService": "details of services",
     "ImagingStudy": "scans and X-rays",
     "Immunization": "vaccinations",
-    "Location": "places, such as wards and beds",
+    "Location": "details of places, such as wards and beds",
     "MedicationRequest": "prescriptions",
     "MedicationStatement": "medicines taken",
     "Observation": "measurements and test results",
-    "Organization": "organisations",
+    "Organization": "details of organisations",
     "Patient": "name, address and other personal details",
-    "Practitioner": "staff",
-    "PractitionerRole": "staff and their roles",
+    "Practitioner": "details of staff",
+    "PractitionerRole": "details of staff and their roles",
     "Procedure": "procedures and operations",
     "QuestionnaireResponse": "answers to questionnaires",
     "RelatedPerson": "relatives and carers",
     "ServiceRequest": "referrals and requests",
 }
-_PURPOSES = {
-    "TREAT": "Direct care",
-    "COC": "Coordination of care",
-    "ETREAT": "Emergency treatment",
-    "PATRQT": "Your own request",
-    "FAMRQT": "Request of the family",
-    "PATADMIN": "Patient administration",
-    "CAREMGT": "Care management",
-    "POPHLTH": "Population health",
-    "PUBHLTH": "Public health",
-    "HRESCH": "Research",
-    "HOPERAT": "Planning and operations",
-    "HQUALIMP": "Improvement of quality",
-}
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _CHANGES = {"c": "add", "u": "change", "d": "delete"}
 _REACH = {
     "patient": "of the chosen patient",
@@ -106,17 +94,11 @@ def scope_in_words(scope: str) -> str:
 
 
 def _verbs(letters: str) -> str:
-    verbs = [_seeing(letters)] if {"r", "s"} & set(letters) else []
+    verbs = ["see" if "r" in letters else "search"] if {"r", "s"} & set(letters) else []
     verbs += [word for letter, word in _CHANGES.items() if letter in letters]
     *first, last = verbs
     told = f"{', '.join(first)} and {last}" if first else last
     return told[0].upper() + told[1:]
-
-
-def _seeing(letters: str) -> str:
-    if "r" not in letters:
-        return "search"
-    return "see" if "s" in letters else "open"
 
 
 def _kind(resource_type: str) -> str:
@@ -127,12 +109,10 @@ def _kind(resource_type: str) -> str:
 
 
 def span_in_words(seconds: int) -> str:
-    """Return a length of time, in the largest unit that it is a whole number of."""
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        number, rest = divmod(seconds, length)
-        if number and not rest:
-            return f"1 {unit}" if number == 1 else f"{number} {unit}s"
-    return f"{seconds} seconds"
+    """Return a length of time, a second or more, in the largest unit that it is a whole number of."""
+    unit, length = next(each for each in _UNITS if seconds % each[1] == 0 and seconds >= each[1])
+    number = seconds // length
+    return f"1 {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def duration_in_words(scopes: Collection[str], lifetimes: Lifetimes) -> str:
@@ -148,4 +128,5 @@ def duration_in_words(scopes: Collection[str], lifetimes: Lifetimes) -> str:
 
 def purpose_in_words(purpose: str) -> str:
     """Return a purpose of use, a code of v3-ActReason; one that is seldom stands for itself."""
-    return _PURPOSES.get(purpose, purpose)
+    said = PURPOSES.get(purpose, purpose)
+    return said[0].upper() + said[1:]

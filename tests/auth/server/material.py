@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -128,10 +129,10 @@ async def permitted(
     *,
     now: int = MOMENT,
     patient: str | None = "mary",
-    **changes: str | None,
+    changes: Mapping[str, str | None] | None = None,
 ) -> str:
     """Return a code: the user permits all that is asked."""
-    pending: PendingAuthorization = await server.requests.begin(asked(**changes), now=now)
+    pending: PendingAuthorization = await server.requests.begin(asked(**(changes or {})), now=now)
     scopes = server.requests.offered(pending, user)
     url = await server.requests.permit(
         pending.handle, user, scopes, now=now, patient=patient, authenticated=now

@@ -134,7 +134,7 @@ async def test_a_request_asks_for_what_the_app_is_registered_for() -> None:
 
 @pytest.mark.parametrize("aud", ["https://node.example/fhir", "https://node.example/fhir/"])
 async def test_the_audience_is_the_fhir_base(aud: str) -> None:
-    assert await begun(aud=aud)
+    assert (await begun(aud=aud)).client_id == "app"
 
 
 async def test_a_request_waits_ten_minutes() -> None:

@@ -8,13 +8,14 @@ import pytest
 
 from tests.support.smart import APP, App, smart_node
 from tests.support.visitor import Visitor, visiting
-from tests.web.authorization.support import LAUNCHED
+from tests.web.authorization.support import CONFIDENTIAL, LAUNCHED
 
 
 @pytest.fixture(scope="session")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve a node; return its origin."""
-    with smart_node(tmp_path_factory.mktemp("smart") / "fhir.db", APP, LAUNCHED) as served:
+    store = tmp_path_factory.mktemp("smart") / "fhir.db"
+    with smart_node(store, APP, LAUNCHED, CONFIDENTIAL) as served:
         yield served
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fhir_server.auth.server.clients import Client
+from fhir_server.auth.server.clients import Client, hashed
 from tests.support.smart import CALLBACK, PASSWORD, SCOPES, App
 from tests.support.visitor import Page, Visitor
 
@@ -15,6 +15,16 @@ LAUNCHED = Client(
     launch_url="https://app.example/launch",
 )
 
+
+SECRET = "made up for a test"  # noqa: S105 - of nobody
+CONFIDENTIAL = Client(
+    "lab",
+    "Laboratory",
+    "client_secret_basic",
+    ("offline_access", "user/*.rs"),
+    (CALLBACK,),
+    secret=hashed(SECRET),
+)
 
 _SESSIONS: dict[tuple[str, str], dict[str, str]] = {}
 """Cookies by origin and name: a password is meant to take its time, and most tests are not about it."""

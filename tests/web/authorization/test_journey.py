@@ -88,7 +88,7 @@ def test_nobody_allows_anything_without_a_sign_in(visitor: Visitor, app: App) ->
     sent = [*fields.items(), ("scope", "user/*.rs"), ("decision", "allow")]
     after = visitor.post("/auth/consent", sent, **{"sec-fetch-site": "same-origin"})
 
-    assert after.form("/auth/sign-in")
+    assert after.offers("/auth/sign-in")
 
 
 @pytest.mark.parametrize("scope", ["system/*.rs", "user/*.cruds", "patient/Patient.rs"])
@@ -118,7 +118,7 @@ def test_a_yes_is_for_the_patient_that_was_shown(visitor: Visitor, app: App) -> 
 
     assert "Paul" in other
     assert "SMITH, Paul" in after.text
-    assert after.form("/auth/consent", with_field="scope")
+    assert after.offers("/auth/consent", with_field="scope")
 
 
 def chosen_in_another_tab(visitor: Visitor, handle: str) -> str:
@@ -156,7 +156,7 @@ def test_the_request_may_be_posted_from_elsewhere(visitor: Visitor, app: App) ->
     page = visitor.post(url, parse_qsl(query), **{"sec-fetch-site": "cross-site"})
 
     assert APP.name in page.text
-    assert page.form("/auth/sign-in")
+    assert page.offers("/auth/sign-in")
 
 
 def test_an_encounter_can_be_chosen(visitor: Visitor, app: App) -> None:
@@ -182,8 +182,8 @@ def test_a_sign_in_can_be_asked_for_again(visitor: Visitor, app: App) -> None:
     page = visitor.get(app.request("user/*.rs", prompt="login"))
     after = visitor.sign_in(page, "ada", PASSWORD)
 
-    assert page.form("/auth/sign-in")
-    assert after.form("/auth/consent", with_field="scope")
+    assert page.offers("/auth/sign-in")
+    assert after.offers("/auth/consent", with_field="scope")
 
 
 def test_of_one_patient_nobody_is_asked_which(visitor: Visitor, app: App) -> None:
@@ -213,7 +213,7 @@ def test_a_patient_that_is_not_ones_own_is_not_chosen(
 
     after = visitor.send(page.form("/auth/patient"), patient=patient)
 
-    assert after.form("/auth/patient")
+    assert after.offers("/auth/patient")
 
 
 def test_user_scopes_are_not_for_patients_to_give(visitor: Visitor, app: App) -> None:

@@ -36,7 +36,7 @@ def launched(visitor: Visitor, **changes: str) -> dict[str, str]:
 
 
 def test_nobody_opens_an_app_without_a_sign_in(visitor: Visitor) -> None:
-    assert visitor.get("/auth/launch").form("/auth/sign-in")
+    assert visitor.get("/auth/launch").offers("/auth/sign-in")
 
 
 def test_apps_without_a_launch_url_are_not_offered_nor_opened(visitor: Visitor) -> None:

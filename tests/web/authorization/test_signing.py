@@ -50,7 +50,7 @@ def test_the_name_from_before_the_sign_in_is_nobodys(origin: str, visitor: Visit
         other.take(before)
         seen = other.get("/auth/launch")
 
-    assert seen.form("/auth/sign-in")
+    assert seen.offers("/auth/sign-in")
 
 
 def test_the_cookie_is_for_this_site_and_no_script(visitor: Visitor) -> None:
@@ -68,8 +68,8 @@ def test_who_signs_out_is_out_wherever_the_cookie_went(origin: str, visitor: Vis
 
     with visiting(origin) as other:
         other.take(stolen)
-        assert other.get("/auth/launch").form("/auth/sign-in")
-    assert after.form("/auth/sign-in")
+        assert other.get("/auth/launch").offers("/auth/sign-in")
+    assert after.offers("/auth/sign-in")
     assert visitor.cookies != stolen
 
 
@@ -90,3 +90,9 @@ def test_what_is_no_name_is_refused(visitor: Visitor, name: str) -> None:
     page = visitor.sign_in(visitor.get("/auth/sign-in"), name, PASSWORD)
 
     assert page.status in {400, 401}
+
+
+def test_the_start_page_leads_to_the_sign_in(visitor: Visitor) -> None:
+    page = visitor.get("/")
+
+    assert 'href="/auth/launch"' in page.answer.text

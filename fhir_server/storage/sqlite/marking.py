@@ -1,0 +1,62 @@
+"""What a store notes of how it is indexed: by which release, and in which time zone dates without one were read."""
+
+from __future__ import annotations
+
+import apsw
+
+from fhir_server.fhir.errors import Unavailable
+from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
+
+INDEX_FORMAT = 3
+"""What index records and rows mean: it changes when a release finds by them what an earlier one did not write."""
+
+ZONE = "SELECT value FROM keyvalue WHERE kind='index' AND key='zone'"
+MARK_ZONE = "INSERT OR REPLACE INTO keyvalue VALUES('index', 'zone', ?, NULL)"
+
+
+def check_index(connection: apsw.Connection, zone: str) -> None:
+    """Raise Unavailable for resources that were indexed otherwise: searches would miss some of them."""
+    if is_indexed(connection, zone):
+        return
+    if connection.execute("SELECT EXISTS(SELECT 1 FROM resource)").get:
+        raise Unavailable(_told(connection, zone))
+    mark_indexed(connection, zone)
+
+
+def _told(connection: apsw.Connection, zone: str) -> str:
+    if not _is_of_this_release(connection):
+        return (
+            "The store was indexed by another release, and searches would miss what it holds: "
+            "run fhir-server reindex"
+        )
+    known = zone_of(connection)
+    return (
+        f"The store was indexed in the time zone {known}, and dates without one would be missed in {zone}: "
+        f"set FHIR_TIME_ZONE={known}, or stop its servers and run fhir-server reindex in the new one"
+    )
+
+
+def is_indexed(connection: apsw.Connection, zone: str) -> bool:
+    """Tell whether every resource is indexed by this release, in this zone."""
+    return _is_of_this_release(connection) and zone_of(connection) == zone
+
+
+def zone_of(connection: apsw.Connection) -> str:
+    """Return the zone that a store is indexed in: before there was a choice it was the default."""
+    found: bytes | None = connection.execute(ZONE).get
+    return DEFAULT_ZONE if found is None else found.decode()
+
+
+def mark_indexed(connection: apsw.Connection, zone: str = DEFAULT_ZONE) -> None:
+    """Note that every resource is indexed by this release, in this zone."""
+    connection.execute(MARK_ZONE, (zone.encode(),))
+    connection.pragma("application_id", INDEX_FORMAT)
+
+
+def unmark_indexed(connection: apsw.Connection) -> None:
+    """Note that not every resource is indexed."""
+    connection.pragma("application_id", 0)
+
+
+def _is_of_this_release(connection: apsw.Connection) -> bool:
+    return bool(connection.pragma("application_id") == INDEX_FORMAT)

@@ -1,0 +1,1 @@
+"""SMART apps and people in a real browser, against a running server."""

@@ -1,0 +1,125 @@
+"""One store and its callers by choice, for what chance seldom makes: writes at hidden addresses, hidden steps of a way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fhir_server.catalogue.backfill import Backfill
+from fhir_server.fhir.resource import Key
+from fhir_server.policy.access import Access
+from fhir_server.policy.scopes import parse_scopes
+from fhir_server.settings import Settings
+from fhir_server.storage.sqlite.store import open_store
+from fhir_server.wiring import service_of
+from tests.noninterference.asking import BASE, LATER, Clock
+from tests.noninterference.scripts import Ask
+from tests.noninterference.sides import rules, write
+from tests.noninterference.worlds import ACT_REASON, LABELS, Resource, Step, to
+
+STEPS_AT_MOST = 50
+
+
+def _observation(name: str) -> Resource:
+    return {
+        "resourceType": "Observation",
+        "id": name,
+        "status": "final",
+        "code": {"text": "x"},
+        "subject": to("Patient", "bob"),
+    }
+
+
+def _place(name: str, above: str | None = None, about: str | None = None) -> Resource:
+    extension = {"url": "urn:about", "valueReference": to("Patient", str(about))}
+    return {
+        "resourceType": "Location",
+        "id": name,
+        **({"partOf": to("Location", above)} if above else {}),
+        **({"extension": [extension]} if about else {}),
+    }
+
+
+DENIAL: Resource = {
+    "resourceType": "Consent",
+    "id": "c",
+    "status": "active",
+    "scope": {
+        "coding": [
+            {
+                "system": "http://terminology.hl7.org/CodeSystem/consentscope",
+                "code": "patient-privacy",
+            }
+        ]
+    },
+    "category": [{"text": "privacy"}],
+    "policyRule": {"text": "as told"},
+    "patient": to("Patient", "bob"),
+    "provision": {"type": "deny", "purpose": [{"system": ACT_REASON, "code": "PATADMIN"}]},
+}
+
+PARAMETER: Resource = {
+    "resourceType": "SearchParameter",
+    "id": "spoken",
+    "url": "urn:spoken",
+    "name": "spoken",
+    "description": "x",
+    "status": "active",
+    "code": "spoken",
+    "base": ["Patient"],
+    "type": "token",
+    "expression": "Patient.communication.language",
+}
+
+RESOURCES: Sequence[Resource] = (
+    {"resourceType": "Patient", "id": "bob"},
+    _observation("o0"),
+    _observation("o1"),
+    _place("site"),
+    _place("ward", "site", "bob"),
+    _place("room", "ward"),
+    _place("hall", "site"),
+    {
+        "resourceType": "Encounter",
+        "id": "e0",
+        "status": "finished",
+        "class": {"system": LABELS, "code": "AMB"},
+        "location": [{"location": to("Location", "hall")}],
+    },
+    DENIAL,
+    PARAMETER,
+)
+
+ASKS = (
+    Ask("GET", "/Location?partof:below=site"),
+    Ask("GET", "/Encounter?location:below=site"),
+    Ask("GET", "/SearchParameter/$status"),
+)
+
+
+def _caller(scopes: str, purpose: str) -> Access:
+    return Access(
+        "https://issuer.example", "someone", parse_scopes(scopes), patient="ada", purpose=purpose
+    )
+
+
+CALLERS = (
+    _caller("system/*.cruds", "PATADMIN"),
+    _caller("user/Encounter.rs", "PATADMIN"),
+    _caller("patient/*.rs", "PATRQT"),
+)
+
+
+async def build_chosen(path: Path) -> None:
+    """Write what was chosen into a new store."""
+    clock = Clock()
+    async with open_store(path, clock=clock, enforcement=rules()) as store:
+        service = await service_of(Settings(base_url=BASE), store)
+        steps: list[Step] = [(Key(each["resourceType"], each["id"]), each) for each in RESOURCES]
+        for step in (*steps, (Key("Observation", "o1"), None)):
+            clock.tick()
+            await write(service, step)
+        backfill = Backfill(store, service.register, "test")
+        for _ in range(STEPS_AT_MOST):
+            if not await backfill.step(LATER):
+                break

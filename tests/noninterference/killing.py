@@ -1,0 +1,202 @@
+"""Whether the requests of the property notice that a condition is missing.
+
+Each mutant answers the scripts of some callers on random stores; what the code as it is answered is known. That this is
+what a store without anything hidden answers, `test_noninterference.py` shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from fhir_server.fhir.resource import Key, Stored
+from fhir_server.policy.access import Access
+from fhir_server.policy.decision import Audience
+from fhir_server.policy.visibility import Visibility
+from fhir_server.storage.contract import Part
+from tests.noninterference import chosen
+from tests.noninterference.asking import LATER, START, TICK, Answer
+from tests.noninterference.chosen import build_chosen
+from tests.noninterference.erasing import Reach, copied, hidden_keys
+from tests.noninterference.mutants import Place, places, without
+from tests.noninterference.scripts import Ask, a_script
+from tests.noninterference.sides import Side, a_caller, admitted, build, inline, opened, reach_of
+
+CALLERS = 4
+SCRIPTS = 20
+MOST_CALLERS = 48
+"""Callers who are asked in turn whether they notice."""
+
+EQUIVALENT = {
+    "fhir_server/interactions/drafting.py _check_permitted sight.permits_type(key.type) 1": (
+        "`Call.to` has refused types that are not permitted"
+    ),
+    "fhir_server/interactions/identity.py check_same_person call.store.read_many(call.sight, [op.draft.key]) 1": (
+        "who is bound to a patient reads that patient's own record"
+    ),
+    "fhir_server/interactions/writing.py may_choose_ids sight.permits_type(resource_type) 1": (
+        "`Call.to` has refused types that are not permitted"
+    ),
+}
+"""Conditions that hold whenever they are asked, each with what makes them so: kept as a second look."""
+
+ALL = Visibility.everything("test")
+_NAMES = ("o0", "o1", "o2", "o3", "site", "ward")
+Seen = Answer | list[Stored]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A caller of a store, what it asks, and what it is answered."""
+
+    store: Path
+    access: Access
+    reach: Reach
+    asks: Sequence[Ask]
+    answers: list[Seen]
+
+
+class Killing:
+    """Random callers, made when they are first needed, in a folder."""
+
+    def __init__(self, folder: Path, seed: int = 0) -> None:
+        self._folder = folder
+        self._random = Random(seed)
+        self._recorded: list[Recorded] = []
+
+    def notices(self, place: Place) -> bool:
+        """Tell whether a caller is answered otherwise without the condition."""
+        for number in range(MOST_CALLERS):
+            recorded = self._caller(number)
+            with without(place):
+                if asyncio.run(self._differs(recorded)):
+                    # Who noticed one is likely to notice the next.
+                    self._recorded.remove(recorded)
+                    self._recorded.insert(0, recorded)
+                    return True
+        return False
+
+    def _caller(self, number: int) -> Recorded:
+        while len(self._recorded) <= number:
+            self._recorded += asyncio.run(self._record())
+        return self._recorded[number]
+
+    async def _record(self) -> list[Recorded]:
+        world = self._folder / f"{len(self._recorded)}.db"
+        callers = [a_caller(self._random) for _ in range(CALLERS)]
+        with inline():
+            if self._recorded:
+                await build(world, self._random)
+            else:
+                await build_chosen(world)
+                callers = list(chosen.CALLERS)
+        return [await self._record_caller(world, each) for each in callers]
+
+    async def _record_caller(self, world: Path, access: Access) -> Recorded:
+        reach = reach_of(access)
+        store = world.with_suffix(f".{self._random.getrandbits(60)}")
+        copied(world, store)
+        await admitted(store, reach)
+        scripts = [a_script(self._random, writes=True) for _ in range(SCRIPTS)]
+        asks = [*chosen.ASKS, *_puts(hidden_keys(store, reach))]
+        asks += [ask for script in scripts for ask in script]
+        found = Recorded(store, access, reach, asks, [])
+        found.answers.extend([each async for each in self._answers(found)])
+        return found
+
+    async def _differs(self, recorded: Recorded) -> bool:
+        known = iter(recorded.answers)
+        with suppress(AssertionError):
+            async for each in self._answers(recorded):
+                if each != next(known, None):
+                    return True
+            return next(known, None) is not None
+        # The request failed: that is an answer of its own.
+        return True
+
+    async def _answers(self, recorded: Recorded) -> AsyncIterator[Seen]:
+        copy = recorded.store.with_suffix(".copy")
+        for ending in ("", "-wal", "-shm"):
+            copy.with_name(copy.name + ending).unlink(missing_ok=True)
+        shutil.copyfile(recorded.store, copy)
+        with inline():
+            async with opened(copy, recorded.access) as side:
+                async for each in _read_on(side, recorded.reach):
+                    yield each
+                for ask in recorded.asks:
+                    for answer in await side.answers(ask):
+                        yield answer
+
+
+def _puts(hidden: set[str]) -> list[Ask]:
+    """Return writes at the addresses of what is hidden."""
+    found = []
+    for each in sorted(hidden):
+        kind, _, name = each.partition("/")
+        if kind == "Observation":
+            own = {"resourceType": kind, "id": name, "status": "final", "code": {"text": "x"}}
+            found.append(Ask("PUT", f"/{each}", own))
+            found.append(Ask("PUT", "/Observation?_id=none", own))
+            found.append(Ask("POST", "/", _transaction(Ask("PUT", each, own))))
+    return found
+
+
+def _transaction(*asks: Ask) -> dict[str, object]:
+    entries = [
+        {"request": {"method": each.method, "url": each.url}, "resource": each.body}
+        for each in asks
+    ]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+async def _read_on(side: Side, reach: Reach) -> AsyncIterator[Seen]:
+    """Yield what the store gives to those who read on, as an export will, by each letter."""
+    unknown = ALL.of_audience(Audience("unknown"), at=LATER)
+    sights = [each.of_audience(reach.audience, at=reach.at) for each in reach.sights()]
+    for sight in sights:
+        for kind in ("Observation", "Location"):
+            for row in await side.store.read_many(ALL, [Key(kind, each) for each in _NAMES]):
+                found = await side.store.read(sight, row.stored.key)
+                yield [] if found is None else [found]
+        for moment in (START + 30 * TICK, await side.store.now()):
+            part = Part(None, 0, 2**62)
+            yield [each async for each in side.store.scan(sight, part, moment)]
+    for sight in (*sights, unknown):
+        for kind in ("Observation", "Patient", "Location"):
+            walked = await side.store.walk(sight, kind, after="", highest=2**62, limit=99)
+            yield list(walked)
+
+
+@contextmanager
+def killing(seed: int = 0) -> Iterator[Killing]:
+    """Make callers until the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Killing(Path(folder), seed)
+
+
+def main() -> int:
+    """Try every mutant; print those that nobody noticed, and return 1 where there are any."""
+    if sys.argv[1:] == ["--list"]:
+        print(*places(), sep="\n")  # noqa: T201 - a command
+        return 0
+    left = []
+    with killing() as asked:
+        for number, place in enumerate(places(), 1):
+            noticed = asked.notices(place)
+            told = "killed" if noticed else EQUIVALENT.get(str(place), "LEFT")
+            print(f"{number:3} {told:8} {place}", flush=True)  # noqa: T201 - a command
+            if not noticed and str(place) not in EQUIVALENT:
+                left.append(place)
+    print(f"{len(left)} left")  # noqa: T201 - a command
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
