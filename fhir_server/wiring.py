@@ -182,7 +182,11 @@ def opened_store(
     except ImportError:
         raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
     return mongo.open_store(
-        settings.store, clock=clock, seconds=settings.search_seconds, enforcement=rules
+        settings.store,
+        clock=clock,
+        seconds=settings.search_seconds,
+        enforcement=rules,
+        zone=settings.time_zone,
     )
 
 

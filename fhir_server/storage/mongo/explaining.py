@@ -15,11 +15,12 @@ from fhir_server.search.ordering import completed
 from fhir_server.search.planning import conjuncts
 from fhir_server.storage.contract import Position
 from fhir_server.storage.explanation import Access, Explanation, Statement
+from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.documents import RESOURCE, Document
 from fhir_server.storage.mongo.failures import OutOfTime
 from fhir_server.storage.mongo.orders import is_served, runs
 from fhir_server.storage.mongo.searching import Searcher, Wanted
-from fhir_server.storage.mongo.sights import Sight, both
+from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from fhir_server.search.expression import SortKey
 from fhir_server.search.ordering import PRIMARY, Order, SortValue, primary_key
 from fhir_server.search.record import NO_DATE
+from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.schema import BY_ID, BY_MOMENT, BY_TYPE, Fields
-from fhir_server.storage.mongo.sights import both
 
 _MEMBERS = {"_lastUpdated": "m", "_id": "i"}
 _INDEXES = {"m": BY_MOMENT, "i": BY_ID}

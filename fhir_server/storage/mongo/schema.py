@@ -94,21 +94,33 @@ async def check_topology(database: AsyncDatabase[Document]) -> None:
         )
 
 
-async def prepare(database: AsyncDatabase[Document]) -> None:
+async def prepare(database: AsyncDatabase[Document], zone: str) -> None:
     """Make what a new database lacks; raise Unavailable for one that is not as this release needs it."""
     state = await database[STATE].find_one({"_id": STORE})
     if state is None:
-        await _make(database)
+        await _make(database, zone)
     elif state["format"] != FORMAT:
         raise Unavailable(
             f"the database was written by another release (format {state['format']}, here {FORMAT})"
         )
+    elif state["zone"] != zone:
+        await _change_zone(database, state["zone"], zone)
     problems = [each async for each in _problems(database)]
     if problems:
         raise Unavailable("; ".join(problems))
 
 
-async def _make(database: AsyncDatabase[Document]) -> None:
+async def _change_zone(database: AsyncDatabase[Document], known: str, zone: str) -> None:
+    """Take another zone for a database that is empty; raise Unavailable for any other."""
+    if await database[RESOURCE].find_one({}, {"_id": 1}) is not None:
+        raise Unavailable(
+            f"the store was indexed in the time zone {known}, and dates without one would be missed in {zone}: "
+            f"set FHIR_TIME_ZONE={known}"
+        )
+    await database[STATE].update_one({"_id": STORE}, {"$set": {"zone": zone}})
+
+
+async def _make(database: AsyncDatabase[Document], zone: str) -> None:
     there = await database.list_collection_names()
     for name, indexes in INDEXES.items():
         if name not in there:
@@ -116,7 +128,7 @@ async def _make(database: AsyncDatabase[Document]) -> None:
         if indexes:
             models = [IndexModel(list(fields), name=each) for each, fields in indexes.items()]
             await database[name].create_indexes(models)
-    new = {**NEW, "incarnation": token_hex(8)}
+    new = {**NEW, "zone": zone, "incarnation": token_hex(8)}
     await database[STATE].update_one({"_id": STORE}, {"$setOnInsert": new}, upsert=True)
 
 

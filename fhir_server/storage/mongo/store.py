@@ -22,6 +22,7 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan
 from fhir_server.search.ordering import completed
+from fhir_server.search.parameter_types.criterion import DEFAULT_ZONE
 from fhir_server.storage.contract import (
     Change,
     Count,
@@ -257,7 +258,7 @@ class MongoStore:
         """Read by a few statements: of one moment where an audience's denials are among them."""
         try:
             with problems():
-                if sight.audience is None:
+                if sight.audience is None and sight.criteria is None:
                     return await work(Reader(self._statements(), Sight(sight)))
                 return await self._of_one_moment(
                     sight, lambda statements, seen: work(Reader(statements, seen))
@@ -277,7 +278,7 @@ class MongoStore:
     ) -> T:
         try:
             with problems():
-                if sight.audience is None and _is_simple(plan):
+                if sight.audience is None and sight.criteria is None and _is_simple(plan):
                     return await work(Searcher(self._statements(), Sight(sight)))
                 return await self._of_one_moment(
                     sight, lambda statements, seen: work(Searcher(statements, seen))
@@ -330,10 +331,12 @@ async def open_store(
     clock: Callable[[], int],
     seconds: float = PATIENT_SECONDS,
     enforcement: Enforcement | None = None,
+    zone: str = DEFAULT_ZONE,
 ) -> AsyncIterator[MongoStore]:
     """Open the store in a database, `mongodb://HOST/DATABASE`; `clock` gives microseconds since 1970.
 
     A search may take so many seconds. Without `enforcement` no denials are kept, and no sight may have an audience.
+    `zone` is that of the dates which name none.
 
     Leaving it commits what waits, and closes. Raises Unavailable for a server that does not answer, or has no
     transactions, and for a database of another release.
@@ -350,7 +353,7 @@ async def open_store(
         )
         with problems():
             await check_topology(database)
-            await prepare(database)
+            await prepare(database, zone)
             enforcing = None
             if enforcement is not None:
                 enforcing = Enforcing(enforcement, key=await secret_of(database, "people"))
