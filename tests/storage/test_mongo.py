@@ -14,9 +14,17 @@ from urllib.parse import urlsplit
 import pytest
 from pymongo import MongoClient
 
-from fhir_server.fhir.errors import FhirError, TooCostly, TooLarge, Unavailable
+from fhir_server.fhir.errors import FhirError, NotSupported, TooCostly, TooLarge, Unavailable
 from fhir_server.fhir.resource import Key
-from fhir_server.search.expression import HasTerm, HasWords, InHierarchy, Phrase, Plan, SortKey
+from fhir_server.search.expression import (
+    Contained,
+    HasTerm,
+    HasWords,
+    InHierarchy,
+    Phrase,
+    Plan,
+    SortKey,
+)
 from fhir_server.search.record import NO_DATE, IndexRecord
 from fhir_server.storage.contract import (
     Draft,
@@ -241,6 +249,17 @@ async def test_more_than_may_be_sorted_looked_at_or_read_is_refused(
             await store.search(EVERYTHING, by_name, None, 2)
         with pytest.raises(TooCostly, match="keeps no index of words"):
             await store.search(EVERYTHING, of_words, None, 2)
+
+
+async def test_what_is_inside_other_resources_is_not_searched_and_that_is_said(
+    tmp_path: Path,
+) -> None:
+    wanted = Contained(alone=True, as_container=False)
+    plan = Plan(frozenset({"Location"}), contained=wanted)
+    async with open_mongo(tmp_path) as store:
+        for asked in (store.search(EVERYTHING, plan, None, 2), store.count(EVERYTHING, plan)):
+            with pytest.raises(NotSupported, match="_contained: on MongoDB"):
+                await asked
 
 
 async def test_a_search_that_takes_too_long_is_refused(tmp_path: Path) -> None:

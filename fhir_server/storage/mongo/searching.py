@@ -13,7 +13,7 @@ from heapq import nsmallest
 
 import msgspec
 
-from fhir_server.fhir.errors import TooCostly
+from fhir_server.fhir.errors import NotSupported, TooCostly
 from fhir_server.search.bounds import primary_bounds
 from fhir_server.search.expression import (
     AllOf,
@@ -108,7 +108,8 @@ class Searcher:
         self._checked = self._read = 0
 
     async def page(self, plan: Plan, after: Position | None, limit: int) -> Page:
-        """Return the next visible matches; raise TooCostly or OutOfTime."""
+        """Return the next visible matches; raise TooCostly, OutOfTime, or NotSupported."""
+        _check(plan)
         keys = completed(plan.sort)
         start = None if after is None else Order(keys, after)
         kinds = await self._kinds(plan)
@@ -124,7 +125,8 @@ class Searcher:
         return Page(rows, found[limit - 1][0].values if len(found) > limit else None)
 
     async def count(self, plan: Plan) -> Count:
-        """Return the number of visible matches; raise TooCostly or OutOfTime."""
+        """Return the number of visible matches; raise TooCostly, OutOfTime, or NotSupported."""
+        _check(plan)
         number = 0
         for kind in await self._kinds(plan):
             number += await self._count(await self.wanted(kind, plan.predicate_of(kind)))
@@ -305,6 +307,15 @@ class Searcher:
         found = await self._statements.all(RESOURCE, {"_id": {"$in": ids}}, {**ROW, "_id": 1})
         by_id = {each["_id"]: each for each in found}
         return [by_id[each] for each in ids]
+
+
+def _check(plan: Plan) -> None:
+    """Raise NotSupported for what this store does not search."""
+    if plan.contained is not None:
+        raise NotSupported(
+            "_contained: on MongoDB what is inside other resources is not searched; "
+            "leave it out, or ask for the containers by a chain"
+        )
 
 
 def _place(found: Found) -> Order:
