@@ -38,6 +38,11 @@ from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.demonstration.accounts import accounts
 from fhir_server.demonstration.generation import platform
+from fhir_server.federating import transport_to
+from fhir_server.federation.hub import declared
+from fhir_server.federation.members import Capabilities, Member
+from fhir_server.federation.registry import Registry
+from fhir_server.federation.transport import Failed, Transport
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Key, Resource
 from fhir_server.interactions.call import Call
@@ -64,15 +69,19 @@ __all__ = [
     "Finding",
     "Progress",
     "Reached",
+    "add_member",
     "authorization",
+    "check_members",
     "demonstration_passwords",
     "empty",
     "load_demonstration",
     "load_into_store",
     "load_opt_outs",
+    "members_of",
     "opt_outs",
     "recorded_events",
     "reindexing",
+    "remove_member",
     "scrubbing",
     "send_to_server",
     "verifying",
@@ -312,3 +321,46 @@ def _extraction(extractor: Extractor) -> Callable[[bytes], IndexRecord]:
 def empty(settings: Settings) -> int:
     """Delete everything in the store; return how many resources there were. Raise FhirError."""
     return empty_store(settings.store_path)
+
+
+async def add_member(settings: Settings, member: Member) -> Capabilities:
+    """Ask a member what it can do and take it in; raise Failed, ValueError, or FhirError."""
+    async with _members(settings) as (registry, transport):
+        statement = await declared(member, transport, clock)
+        return await registry.add(member, statement, now=clock())
+
+
+async def members_of(settings: Settings) -> Sequence[Member]:
+    """Return the members; raise FhirError."""
+    async with _members(settings) as (registry, _):
+        return await registry.members(now=clock())
+
+
+async def check_members(
+    settings: Settings, tell: Callable[[Member, Capabilities | Failed], None]
+) -> None:
+    """Ask each member anew what it can do, keep it, and tell how that went; raise FhirError."""
+    async with _members(settings) as (registry, transport):
+        for member in await registry.members(now=clock()):
+            try:
+                statement = await declared(member, transport, clock)
+                tell(member, await registry.learn(member.id, statement, now=clock()))
+            except Failed as failure:
+                tell(member, failure)
+            except ValueError as problem:
+                tell(member, Failed("error", str(problem)))
+
+
+async def remove_member(settings: Settings, member: str) -> bool:
+    """Take a member out, and tell whether there was one; raise FhirError."""
+    async with _members(settings) as (registry, _):
+        return await registry.remove(member, now=clock())
+
+
+@asynccontextmanager
+async def _members(settings: Settings) -> AsyncIterator[tuple[Registry, Transport]]:
+    async with (
+        opened_store(settings) as store,
+        transport_to(settings.member_networks) as transport,
+    ):
+        yield Registry(store.key_values), transport

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -25,6 +26,9 @@ Audit = Literal["off", "on", "strict"]
 
 PREFIX = "/fhir"
 """Where the FHIR base is below the origin."""
+
+FEDERATED = "/federated"
+"""Where the FHIR base of all members is below the origin."""
 
 _SCHEME = "sqlite:"
 _MONGO = ("mongodb://", "mongodb+srv://")
@@ -124,8 +128,12 @@ class Settings(BaseSettings):
     cursor_hours: int = Field(
         default=24, ge=1, le=720, description="hours for which page links are good"
     )
+    member_networks: Names = Field(
+        default=(),
+        description="networks where members may be besides public addresses, 10.20.0.0/16, with commas between them",
+    )
 
-    @field_validator("types", "cors_origins", "issuers", mode="before")
+    @field_validator("types", "cors_origins", "issuers", "member_networks", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -167,6 +175,13 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("a base URL begins with http:// or https://")
         return value.rstrip("/") if value else None
+
+    @field_validator("member_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each)
+        return value
 
     @field_validator("issuers")
     @classmethod

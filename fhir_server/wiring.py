@@ -7,6 +7,7 @@ import sys
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from itertools import count
 from os import urandom
 from time import time_ns
@@ -42,6 +43,7 @@ from fhir_server.rules import disclosure, enforcement
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.query import PageSizes
 from fhir_server.settings import (
+    FEDERATED,
     PREFIX,
     LogLevel,
     Settings,
@@ -57,6 +59,9 @@ from fhir_server.web.start import About
 if TYPE_CHECKING:
     # A node without tokens needs none of it, and would start later.
     from fhir_server.auth.trust import Trust
+
+if TYPE_CHECKING:
+    from fhir_server.federating import FederatedBase
 
 STEPS_AT_START = 4
 """Steps of the backfill before the first request: all that a new store has to do."""
@@ -98,6 +103,8 @@ class Node:
         self.failure: str | None = None
         self._fhir: ASGIApp = _closed
         self._web: ASGIApp = _closed
+        self._hub: FederatedBase | None = None
+        self._open_hub: Callable[[], FederatedBase] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on by its path."""
@@ -107,6 +114,8 @@ class Node:
         path = scope["path"]
         if scope["type"] == "http" and (path.startswith(PREFIX + "/") or path == PREFIX):
             await self._fhir(scope, receive, send)
+        elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
+            await self._federated()(scope, receive, send)
         else:
             await self._web(scope, receive, send)
 
@@ -122,6 +131,8 @@ class Node:
                 async with working(backfill, publisher, event_log(self.settings)):
                     await send({"type": "lifespan.startup.complete"})
                     await receive()
+                if self._hub is not None:
+                    await self._hub.aclose()
         except (FhirError, OSError, ValueError) as error:
             self.failure = f"the store {self.settings.store_name} does not open: {error}"
             await send({"type": "lifespan.startup.failed", "message": self.failure})
@@ -137,9 +148,9 @@ class Node:
             if not await backfill.step(clock()):
                 break
         telemetry = Telemetry(ROUTES, registry, tell=event_log(self.settings))
-        self._fhir = FhirApplication(
-            service, telemetry, prefix=PREFIX, new_request_id=_request_ids()
-        )
+        request_ids = _request_ids()
+        self._fhir = FhirApplication(service, telemetry, prefix=PREFIX, new_request_id=request_ids)
+        self._open_hub = partial(self._opened_hub, service, telemetry, request_ids)
         about = About(
             version=service.version,
             types=service.types,
@@ -156,10 +167,25 @@ class Node:
             from fhir_server.web.authorization.pages import pages  # noqa: PLC0415
             from fhir_server.web.oauth import add_oauth  # noqa: PLC0415
 
-            add_oauth(web, trust.server, clock)
+            add_oauth(web, trust.server, clock, service.trail)
             web.include_router(pages(await desk_of(trust.server, service, trust.providers)))
         self._web = web
         return backfill, service.publisher
+
+    def _federated(self) -> ASGIApp:
+        if self._open_hub is None:
+            return _closed
+        self._hub = self._hub or self._open_hub()
+        return self._hub
+
+    def _opened_hub(
+        self, service: Service, telemetry: Telemetry, request_ids: Callable[[], str]
+    ) -> FederatedBase:
+        # Here, since a node that is no hub needs none of it, and would start later.
+        from fhir_server.federating import FederatedBase  # noqa: PLC0415
+
+        networks = self.settings.member_networks
+        return FederatedBase(service, telemetry, networks, new_request_id=request_ids)
 
 
 def opened_store(

@@ -55,6 +55,12 @@ KINDS = {
         type=(DICOM, "110113", "Security Alert"),
         subtype=(DICOM, "110137", "User Security Attributes Changed"),
     ),
+    "token": Kind(
+        "E",
+        "got a token",
+        type=(DICOM, "110114", "User Authentication"),
+        subtype=(DICOM, "110122", "Login"),
+    ),
     "break-glass": Kind(
         "E",
         "opened the record in an emergency",

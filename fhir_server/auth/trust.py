@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-
-import httpx2
+from typing import TYPE_CHECKING
 
 from fhir_server.auth.authenticator import Authenticator
 from fhir_server.auth.fetching import Fetcher
@@ -25,6 +25,9 @@ from fhir_server.auth.server.site import Site
 from fhir_server.auth.tokens import Verifier
 from fhir_server.storage.contract import Store
 
+if TYPE_CHECKING:
+    import httpx2
+
 
 @dataclass(frozen=True, slots=True)
 class Trust:
@@ -40,7 +43,7 @@ class Trust:
 
 @asynccontextmanager
 async def trusting(
-    issuers: Iterable[str],
+    issuers: Collection[str],
     audience: str,
     *,
     site: Site | None,
@@ -51,8 +54,11 @@ async def trusting(
 
     People may sign in to that one at the providers with these registrations.
     """
-    async with httpx2.AsyncClient(follow_redirects=False) as client:
-        fetch = Fetcher(client)
+    async with AsyncExitStack() as stack:
+        network = _Network(stack)
+        if issuers or registrations:
+            await network.client()
+        fetch = network.fetch
         trusted: dict[str, Issuer] = {url: RemoteIssuer(url, fetch) for url in issuers}
         if site is None:
             yield Trust(Authenticator(Verifier(trusted, audience)))
@@ -68,7 +74,7 @@ async def trusting(
                 key,
                 each,
                 RemoteIssuer(each.issuer, fetch),
-                Exchange(client),
+                Exchange(await network.client()),
                 store.key_values,
                 site.url(f"callback/{key}"),
                 new_secret,
@@ -76,3 +82,31 @@ async def trusting(
             for key, each in registrations.items()
         }
         yield Trust(callers, server, providers)
+
+
+@dataclass(slots=True)
+class _Network:
+    """Asks elsewhere with one client, which is opened when it is first needed: that takes a quarter of a second."""
+
+    stack: AsyncExitStack
+    _client: httpx2.AsyncClient | None = None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def client(self) -> httpx2.AsyncClient:
+        """Return the client."""
+        async with self._turn:
+            if self._client is None:
+                made = await asyncio.to_thread(_made)
+                self._client = await self.stack.enter_async_context(made)
+            return self._client
+
+    async def fetch(self, url: str) -> bytes | None:
+        """Return what is at a URL, None if there is nothing; raise Unavailable."""
+        return await Fetcher(await self.client())(url)
+
+
+def _made() -> httpx2.AsyncClient:
+    # Here, since a node that asks nobody needs none of it, and would start later.
+    from httpx2 import AsyncClient  # noqa: PLC0415
+
+    return AsyncClient(follow_redirects=False)

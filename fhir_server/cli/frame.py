@@ -17,6 +17,7 @@ COMMANDS = {
     "reindex": "index the store anew",
     "audit": "verify the audit log, or export it",
     "optout": "load the register of people who opted out, or tell how old it is",
+    "member": "add, list, check or remove the members of a federation",
     "client": "register the apps and services that may get tokens, list or remove them",
     "user": "keep the accounts of people who sign in here",
     "token": "print a token for development",

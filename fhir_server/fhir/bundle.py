@@ -48,13 +48,14 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One entry; `resource` is the bytes of a resource, as stored."""
+    """One entry; `resource` is the bytes of a resource, as stored, `extension` those of a list of extensions."""
 
     full_url: str | None = None
     resource: bytes | None = None
     mode: SearchMode | None = None
     request: Request | None = None
     response: Response | None = None
+    extension: bytes | None = None
 
 
 def bundle_bytes(  # noqa: PLR0913  the elements of a Bundle
@@ -109,7 +110,7 @@ def _link(link: Link) -> bytes:
 
 
 def _entry(entry: Entry) -> bytes:
-    members = []
+    members = [] if entry.extension is None else [b'"extension":' + entry.extension]
     if entry.full_url is not None:
         members.append(b'"fullUrl":' + _text(entry.full_url))
     if entry.resource is not None:

@@ -55,11 +55,13 @@ class FhirApplication:
         *,
         prefix: str,
         new_request_id: Callable[[], str],
+        find: Callable[[Service, Request], Route] = find,
     ) -> None:
         self._service = service
         self._telemetry = telemetry
         self._prefix = prefix
         self._new_request_id = new_request_id
+        self._find = find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -100,7 +102,7 @@ class FhirApplication:
                 return self._options(exchange, request)
             # First, so that a refusal is written in the client's format too.
             self._negotiate(exchange, request)
-            route = find(self._service, request)
+            route = self._find(self._service, request)
             exchange.route = route.template
             answering = self._routed(route, request)
             trail = self._service.trail

@@ -28,6 +28,7 @@ class Preferences:
 
     returned: Returned = "representation"
     lenient: bool = False
+    strict: bool = False
 
 
 @lru_cache(maxsize=128)
@@ -39,7 +40,7 @@ def preferences(header: str) -> Preferences:
         returned = "minimal"
     elif "return=OperationOutcome" in asked:
         returned = "OperationOutcome"
-    return Preferences(returned, lenient="handling=lenient" in asked)
+    return Preferences(returned, "handling=lenient" in asked, "handling=strict" in asked)
 
 
 def expected_version(request: Request) -> int | None:

@@ -101,6 +101,10 @@ class Service:
     cross_origin: CrossOrigin = field(default_factory=CrossOrigin)
     kept: Kept = field(default_factory=Kept)
 
+    def serving(self, routes: Routes, base_url: str | None) -> Service:
+        """Return the same at another base, with other routes."""
+        return replace(self, routes=routes, base_url=base_url, kept=Kept())
+
     def call(self, request: Request) -> Call:
         """Return what the interaction for this request works with."""
         prefer = request.headers.get(b"prefer")

@@ -124,7 +124,7 @@ class Waiting:
             _, future = self._followed.popleft()
             if not future.done():
                 future.set_result(None)
-        if len(self._waiting) >= TOGETHER or self._followed:
+        if len(self._waiting) >= TOGETHER or self._followed or self._closed:
             self.hasten()
         elif self._waiting:
             asyncio.get_running_loop().call_later(LINGER, self.hasten)

@@ -10,6 +10,9 @@ from urllib.parse import parse_qsl
 import msgspec
 from fastapi import FastAPI, Request, Response
 
+from fhir_server.audit.event import Agent, Event
+from fhir_server.audit.trail import Trail
+from fhir_server.auth.compact import opened
 from fhir_server.auth.server.authentication import Shown
 from fhir_server.auth.server.errors import (
     InvalidClient,
@@ -20,6 +23,7 @@ from fhir_server.auth.server.errors import (
 from fhir_server.auth.server.metadata import published
 from fhir_server.auth.server.server import AuthorizationServer
 from fhir_server.auth.server.site import PREFIX
+from fhir_server.auth.tokens import TYPES, Claims
 from fhir_server.fhir.errors import Unavailable
 
 LARGEST = 64 * 1024
@@ -47,11 +51,16 @@ del _KEPT["Pragma"]
 Answering: TypeAlias = Callable[[Shown, int], Awaitable[Mapping[str, Any] | None]]
 
 
-def add_oauth(app: FastAPI, server: AuthorizationServer, clock: Callable[[], int]) -> None:
-    """Add the endpoints; `clock` gives microseconds since 1970."""
+def add_oauth(
+    app: FastAPI,
+    server: AuthorizationServer,
+    clock: Callable[[], int],
+    trail: Trail | None = None,
+) -> None:
+    """Add the endpoints; `clock` gives microseconds since 1970, `trail` records who gets tokens."""
     _add_documents(app, server, clock)
     answering: dict[str, Answering] = {
-        "token": lambda shown, now: server.endpoints.token(shown, now=now),
+        "token": _token(server, trail),
         "introspect": lambda shown, now: server.endpoints.introspect(shown, now=now),
         "revoke": lambda shown, now: server.endpoints.revoke(shown, now=now),
     }
@@ -72,6 +81,54 @@ def _add_documents(app: FastAPI, server: AuthorizationServer, clock: Callable[[]
     async def jwks() -> Response:
         """Publish the public keys."""
         return _json(await server.keys.jwks(now=clock()), headers=_KEPT)
+
+
+def _token(server: AuthorizationServer, trail: Trail | None) -> Answering:
+    """Return what gives tokens, and records to whom, or that somebody was refused."""
+
+    async def answer(shown: Shown, now: int) -> Mapping[str, Any]:
+        try:
+            told = await server.endpoints.token(shown, now=now)
+        except TooManyAttempts:
+            # Those that counted are recorded.
+            raise
+        except OAuthError as error:
+            await _record(trail, shown, now, status=error.status, note=error.error)
+            raise
+        await _record(trail, shown, now, agent=_agent(told["access_token"]))
+        return told
+
+    return answer
+
+
+async def _record(  # noqa: PLR0913 - an event has so many parts
+    trail: Trail | None,
+    shown: Shown,
+    now: int,
+    *,
+    status: int = 200,
+    agent: Agent | None = None,
+    note: str = "",
+) -> None:
+    if trail is not None:
+        asked = "POST auth/token"
+        await trail.record(
+            Event(now, "token", status, "", asked, agent, address=shown.address, note=note)
+        )
+
+
+def _agent(token: str) -> Agent:
+    """Return who may use a token."""
+    said = opened(token, Claims, types=TYPES).claims
+    return Agent(
+        said.iss,
+        said.sub,
+        said.client_id,
+        said.organisation,
+        said.role,
+        said.purpose,
+        said.patient,
+    )
 
 
 def _endpoint(

@@ -111,6 +111,7 @@ def a_certificate(folder: Path) -> tuple[Path, Path]:
         (["--auth", "none", "--authorization-server", "on"], "belong to auth=smart"),
         (["--auth", "smart", "--authorization-server", "perhaps"], "'auto', 'on' or 'off'"),
         (["--auth", "smart", "--host", "0.0.0.0", "--audience", "urn:a"], "set base_url"),  # noqa: S104 - to see it refused
+        (["--auth", "smart", "--audit", "off"], "audit=off is for auth=none alone"),
         (["--auth", "smart", "--issuers", "http://a.example"], "issuers: http://a.example is no"),
         (["--auth", "smart", "--issuers", "a.example"], "a URL with https://"),
         (

@@ -38,7 +38,7 @@ async def asked_until(node: Node, end: str, round_: int) -> tuple[set[str], set[
                     read.add(answer.headers["x-request-id"])
                 if len(read) + len(written) == ANSWERS:
                     # While the others' requests are on their way.
-                    node.process.terminate() if end == "terminate" else node.process.kill()
+                    node.process.terminate() if end == "terminate" else node.kill()
         except httpx2.TransportError:
             return
 
@@ -56,16 +56,22 @@ async def events_in(folder: Path) -> list[Event]:
 
 
 @pytest.mark.parametrize(
-    ("audit", "end", "reads_survive"),
-    [("on", "kill", False), ("on", "terminate", True), ("strict", "kill", True)],
+    ("audit", "workers", "end", "reads_survive"),
+    [
+        ("on", 1, "kill", False),
+        ("on", 1, "terminate", True),
+        ("strict", 1, "kill", True),
+        ("strict", 2, "kill", True),
+    ],
 )
 async def test_what_was_answered_is_in_the_log(
-    tmp_path: Path, audit: str, end: str, *, reads_survive: bool
+    tmp_path: Path, audit: str, workers: int, end: str, *, reads_survive: bool
 ) -> None:
     read: set[str] = set()
     written: set[str] = set()
     for round_ in range(ROUNDS):
-        with running_node(tmp_path / "store.db", "--audit", audit) as node:
+        flags = ("--audit", audit, "--workers", str(workers))
+        with running_node(tmp_path / "store.db", *flags) as node:
             more_read, more_written = await asked_until(node, end, round_)
         read |= more_read
         written |= more_written

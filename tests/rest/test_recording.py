@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from msgspec.structs import replace
 
 from fhir_server.audit.event import Agent, Event, Touched, decoded
 from fhir_server.rest.table import ROUTES
@@ -124,6 +125,28 @@ def test_a_refused_read_touches_nobody(
         (event,) = watched.of(lambda: client.get(path))
 
     assert (event.status, event.touched, event.patients) == (status, (), ())
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "Observation/{}"),
+        ("GET", "Observation?_id={}"),
+        ("GET", "Observation/{}/_history"),
+        ("DELETE", "Observation/{}"),
+    ],
+)
+def test_what_is_hidden_leaves_the_event_of_what_is_absent(
+    watched: Watched, method: str, path: str
+) -> None:
+    with watched.server.client("patient/*.cruds", patient="bob") as client:
+        (hidden,) = watched.of(lambda: client.request(method, path.format("weight")))
+        (absent,) = watched.of(lambda: client.request(method, path.format("nought")))
+
+    same = {"moment": 0, "request_id": ""}
+    assert replace(hidden, **same) == replace(
+        absent, asked=absent.asked.replace("nought", "weight"), **same
+    )
 
 
 def test_a_read_names_the_version_the_caller_and_the_rule(

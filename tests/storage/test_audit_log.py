@@ -54,6 +54,15 @@ async def test_what_is_appended_is_there_after_the_store_was_closed(tmp_path: Pa
             assert await texts(store) == ["a"]
 
 
+async def test_of_many_that_wait_when_the_store_closes_none_is_lost(tmp_path: Path) -> None:
+    for backend in BACKENDS.values():
+        async with backend(tmp_path) as store:
+            for number in range(1_200):
+                await store.audit_log.append(entry(str(number)), durable=False)
+        async with backend(tmp_path) as store:
+            assert await texts(store, most=2_000) == [str(number) for number in range(1_200)]
+
+
 async def test_a_durable_entry_is_seen_by_others_when_it_is_taken(tmp_path: Path) -> None:
     for backend in BACKENDS.values():
         async with backend(tmp_path) as store, backend(tmp_path) as other:

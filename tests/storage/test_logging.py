@@ -11,8 +11,8 @@ import pytest
 
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
+from fhir_server.storage import logbook
 from fhir_server.storage.contract import Put
-from fhir_server.storage.sqlite import auditing
 from tests.storage.conftest import open_sqlite
 from tests.storage.test_audit_log import texts, told
 from tests.storage.test_contract import a_draft
@@ -34,7 +34,7 @@ def run(folder: Path, statement: str) -> None:
 async def test_what_cannot_be_logged_is_refused_and_logged_when_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditing, "AGAIN", 0.01)
+    monkeypatch.setattr(logbook, "AGAIN", 0.01)
     async with open_sqlite(tmp_path) as store:
         run(tmp_path, BLOCKED)
         with pytest.raises(Unavailable):
@@ -62,8 +62,8 @@ async def test_a_write_that_cannot_be_logged_is_not_written(tmp_path: Path) -> N
 async def test_who_brings_more_than_waits_in_memory_waits_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditing, "MOST_WAITING", 5)
-    monkeypatch.setattr(auditing, "LINGER", 60)
+    monkeypatch.setattr(logbook, "MOST_WAITING", 5)
+    monkeypatch.setattr(logbook, "LINGER", 60)
     async with open_sqlite(tmp_path) as store:
         for number in range(20):
             await store.audit_log.append(entry(number), durable=False)
@@ -77,9 +77,9 @@ async def test_who_brings_more_than_waits_in_memory_waits_too(
 async def test_who_waits_for_room_too_long_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditing, "MOST_WAITING", 2)
-    monkeypatch.setattr(auditing, "PATIENCE", 0.05)
-    monkeypatch.setattr(auditing, "AGAIN", 60)
+    monkeypatch.setattr(logbook, "MOST_WAITING", 2)
+    monkeypatch.setattr(logbook, "PATIENCE", 0.05)
+    monkeypatch.setattr(logbook, "AGAIN", 60)
     async with open_sqlite(tmp_path) as store:
         run(tmp_path, BLOCKED)
         await store.audit_log.append(entry(0), durable=False)

@@ -97,7 +97,12 @@ def fill(store: Path) -> None:
         for each in RECORDS:
             url = f"{base}/{each['resourceType']}/{each['id']}"
             client.put(url, json=each).raise_for_status()
-    asyncio.run(_register(store, ACCOUNTS.values(), ()))
+    enrol(store, *ACCOUNTS.values())
+
+
+def enrol(store: Path, *users: User) -> None:
+    """Give people accounts."""
+    asyncio.run(_register(store, users, ()))
 
 
 def register(store: Path, *clients: Client) -> None:

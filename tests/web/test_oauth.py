@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,17 @@ import httpx2 as httpx
 import pytest
 
 from fhir_server.auth.server.clients import Client, hashed
+from fhir_server.cli import main
 from fhir_server.offline import authorization
 from fhir_server.settings import Settings
 from fhir_server.wiring import clock
-from tests.auth.server.material import SECRET
+from tests.auth.server.material import (
+    SECRET,
+    an_assertion,
+    asserting,
+    assertion_claims,
+    backend,
+)
 from tests.support.server import running_server
 
 FORM = "application/x-www-form-urlencoded"
@@ -218,3 +226,31 @@ def test_the_built_in_server_is_there_unless_others_are_named(
 
     assert settings.has_authorization_server is there
     assert not Settings(auth="none").has_authorization_server
+
+
+def test_who_gets_a_token_and_who_is_refused_one_is_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "fhir.db"
+    with running_server(store, auth="smart") as base:
+        url = f"{base.removesuffix('/fhir')}/auth/token"
+
+        async def register() -> None:
+            async with authorization(Settings(store=f"sqlite:{store}")) as server:
+                await server.clients.add(backend(), now=clock())
+
+        asyncio.run(register())
+        seconds = clock() // 1_000_000
+        said = assertion_claims(aud=url, exp=seconds + 200)
+        form = dict(asserting(an_assertion(said)).form)
+
+        statuses = [httpx.post(url, data=form).status_code for _ in range(2)]
+
+    main(["audit", "export", "--store", f"sqlite:{store}"])
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    given, refused = (each for each in events if each["kind"] == "token")
+    assert statuses == [200, 401]
+    assert given["agent"]["subject"] == given["agent"]["client"] == "loader"
+    assert given["agent"]["purpose"] == "TREAT"
+    assert (refused["agent"], refused["status"], refused["note"]) == (None, 401, "invalid_client")
+    assert form["client_assertion"] not in json.dumps(events)

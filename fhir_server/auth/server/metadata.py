@@ -5,7 +5,7 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fhir_server.auth.server.authentication import ALGORITHMS
@@ -21,7 +21,7 @@ SCOPES = (
 CAPABILITIES = (
     *("launch-ehr", "launch-standalone", "authorize-post"),
     *("client-public", "client-confidential-symmetric", "client-confidential-asymmetric"),
-    *("context-banner", "context-style", "context-ehr-patient", "context-ehr-encounter"),
+    *("context-banner", "context-ehr-patient", "context-ehr-encounter"),
     *("context-standalone-patient", "context-standalone-encounter"),
     *("sso-openid-connect", "permission-offline", "permission-online"),
 )
@@ -63,9 +63,3 @@ def metadata(site: Site) -> Mapping[str, Any]:
 def published(site: Site) -> Mapping[str, Any]:
     """Return the metadata without what is SMART's alone."""
     return {name: value for name, value in metadata(site).items() if name != "capabilities"}
-
-
-def capabilities_of(told: Mapping[str, Any]) -> Sequence[str]:
-    """Return the capabilities in an issuer's metadata, none where it says nothing of them."""
-    said = told.get("capabilities")
-    return said if isinstance(said, list) and all(isinstance(each, str) for each in said) else ()

@@ -113,7 +113,7 @@ class Writer:
     def close(self) -> None:
         """Take no more requests; `run` ends when those that wait are committed."""
         self._closing = True
-        self.log.hasten()
+        self.log.close()
         self._arrived.set()
 
     def _taken(self) -> list[_Request]:

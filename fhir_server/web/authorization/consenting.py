@@ -14,6 +14,7 @@ from fhir_server.web.authorization.choices import Choice
 from fhir_server.web.authorization.choosing import chosen_by
 from fhir_server.web.authorization.forms import Form
 from fhir_server.web.authorization.sessions import Session
+from fhir_server.web.authorization.signing import wants_sign_in
 from fhir_server.web.authorization.visit import Visit, address_of
 from fhir_server.web.authorization.wording import (
     duration_in_words,
@@ -70,7 +71,7 @@ async def decide(visit: Visit) -> Response:
     if form["decision"] != "allow":
         # Whoever it is may say no.
         return visit.moved(await visit.desk.authorizing.refuse(pending.handle, now=visit.now))
-    if visit.session is None:
+    if visit.session is None or wants_sign_in(pending, visit.session):
         return visit.moved(address_of(pending.handle))
     return await _allowed(visit, pending, visit.session, form)
 

@@ -13,11 +13,8 @@ from fhir_server.rest.request import Pairs, parse_pairs, query_text
 from fhir_server.web.authorization.choosing import chosen_by, patients_page, picker_for
 from fhir_server.web.authorization.consenting import consent_page
 from fhir_server.web.authorization.forms import read_form
-from fhir_server.web.authorization.sessions import Session
-from fhir_server.web.authorization.signing import sign_in_page
+from fhir_server.web.authorization.signing import sign_in_page, wants_sign_in
 from fhir_server.web.authorization.visit import Visit, address_of
-
-_SECOND = 1_000_000
 
 
 async def authorize(visit: Visit) -> Response:
@@ -41,7 +38,7 @@ async def proceed(visit: Visit) -> Response:
     if pending is None:
         return visit.over()
     session = visit.session
-    if session is None or _wants_sign_in(pending, session):
+    if session is None or wants_sign_in(pending, session):
         return sign_in_page(visit, pending)
     if pending.launched_by not in {None, session.user.subject}:
         return _opened_by_another(visit, pending)
@@ -57,14 +54,6 @@ async def _parameters(visit: Visit) -> Pairs:
     if visit.request.method == "POST":
         return (await read_form(visit.request)).pairs
     return parse_pairs(query_text(visit.request.scope["query_string"]))
-
-
-def _wants_sign_in(pending: PendingAuthorization, session: Session) -> bool:
-    """Tell whether the app asks for a sign-in that is younger than this one."""
-    if "login" in pending.prompt:
-        return session.authenticated < pending.begun
-    longest = pending.max_age
-    return longest is not None and session.authenticated < pending.begun - longest * _SECOND
 
 
 def _opened_by_another(visit: Visit, pending: PendingAuthorization) -> Response:

@@ -15,6 +15,9 @@ PER_NAME = 10
 PER_ADDRESS = 100
 """Of a hospital, many come from one address."""
 
+_TOLD_APART = 200
+"""Characters of a name."""
+
 
 @dataclass(frozen=True, slots=True)
 class TooOften:
@@ -35,7 +38,8 @@ class SignIn:
         self, name: str, password: str, *, address: str, now: int
     ) -> User | TooOften | None:
         """Return who that is; None for an unknown name as for a wrong password."""
-        key = name.casefold()
+        # As much as tells names apart: what is counted is kept.
+        key = name.casefold()[:_TOLD_APART]
         wait = max(self.names.wait([key], now=now), self.addresses.wait([address], now=now))
         if wait:
             return TooOften(wait)

@@ -8,6 +8,7 @@ from fastapi import Response
 
 from fhir_server.auth.server.contract import PendingAuthorization
 from fhir_server.auth.server.users import User
+from fhir_server.web.authorization.sessions import Session
 from fhir_server.web.authorization.sign_in import TooOften
 from fhir_server.web.authorization.visit import Visit, address_of
 from fhir_server.web.authorization.wording import span_in_words
@@ -15,6 +16,7 @@ from fhir_server.web.authorization.wording import span_in_words
 HOME = "/auth/launch"
 """Where people who came by themselves go on."""
 
+_SECOND = 1_000_000
 _WRONG = "The user name or the password is not right."
 
 
@@ -45,6 +47,14 @@ def sign_in_page(
             for key, provider in visit.desk.providers.items()
         ],
     )
+
+
+def wants_sign_in(pending: PendingAuthorization, session: Session) -> bool:
+    """Tell whether an app asks for a sign-in that is younger than this one."""
+    if "login" in pending.prompt:
+        return session.authenticated < pending.begun
+    longest = pending.max_age
+    return longest is not None and session.authenticated < pending.begun - longest * _SECOND
 
 
 async def sign_in(visit: Visit) -> Response:

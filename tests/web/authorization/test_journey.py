@@ -91,6 +91,20 @@ def test_nobody_allows_anything_without_a_sign_in(visitor: Visitor, app: App) ->
     assert after.offers("/auth/sign-in")
 
 
+@pytest.mark.parametrize("wanted", [{"prompt": "login"}, {"max_age": "0"}])
+def test_nobody_allows_anything_with_a_sign_in_that_is_too_old(
+    visitor: Visitor, app: App, wanted: dict[str, str]
+) -> None:
+    page = asked(visitor, app, "user/*.rs", **wanted)
+    fields = page.form("/auth/consent").fields
+
+    sent = [*fields, ("patient", ""), ("scope", "user/*.rs"), ("decision", "allow")]
+    after = visitor.post("/auth/consent", sent, **{"sec-fetch-site": "same-origin"})
+
+    assert page.offers("/auth/sign-in")
+    assert after.offers("/auth/sign-in")
+
+
 @pytest.mark.parametrize("scope", ["system/*.rs", "user/*.cruds", "patient/Patient.rs"])
 def test_no_more_is_allowed_than_was_shown(visitor: Visitor, app: App, scope: str) -> None:
     page = asked(visitor, app, "user/Observation.rs")

@@ -1,0 +1,115 @@
+"""`fhir-server member`: the servers whose answers this one gives as one, at /federated."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from fhir_server.cli.frame import CommandFailed
+from fhir_server.cli.options import add_settings, settings_of
+from fhir_server.fhir.errors import FhirError
+from fhir_server.settings import Settings
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    parser.description = (
+        "The members of a federation: a search at /federated is asked of each of them, and answered as one."
+        " `add` asks a server what it can do and takes it in, `check` asks all of them anew."
+    )
+    parser.add_argument("action", choices=("add", "list", "check", "remove"))
+    parser.add_argument(
+        "id", nargs="?", help="a short name, part of addresses: small letters, digits, -"
+    )
+    parser.add_argument("--base", help="its FHIR base: https://fhir.example.org/r4")
+    parser.add_argument("--name", help="its name for people [the id]")
+    parser.add_argument("--ods", help="ODS code of its organisation")
+    parser.add_argument(
+        "--required", action="store_true", help="without it there is no answer at all"
+    )
+    parser.add_argument("--seconds", type=float, default=4.0, help="how long it may take [4]")
+    parser.add_argument(
+        "--unsorted", action="store_true", help="it keeps no order: all its matches are fetched"
+    )
+    add_settings(parser, ["store", "member_networks"])
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Do it; raise CommandFailed for a server that cannot be a member."""
+    settings = settings_of(arguments)
+    needs_id = arguments.action in {"add", "remove"}
+    if needs_id != (arguments.id is not None):
+        told = "names a member" if needs_id else "is about all members, and names none"
+        raise CommandFailed(f"member {arguments.action} {told}", status=2)
+    actions = {"add": _add, "list": _list, "check": _check, "remove": _remove}
+    try:
+        actions[arguments.action](settings, arguments)
+    except FhirError as error:
+        raise CommandFailed(str(error)) from error
+
+
+def _add(settings: Settings, arguments: argparse.Namespace) -> None:
+    # Here, so that `member --help` does not load a store.
+    from fhir_server.federation.members import Member  # noqa: PLC0415
+    from fhir_server.federation.transport import Failed  # noqa: PLC0415
+    from fhir_server.offline import add_member  # noqa: PLC0415
+
+    if arguments.base is None:
+        raise CommandFailed("a member is added with its FHIR base: --base URL", status=2)
+    member = Member(
+        arguments.id,
+        arguments.name or arguments.id,
+        arguments.base.rstrip("/"),
+        arguments.ods,
+        required=arguments.required,
+        seconds=arguments.seconds,
+        sorted=not arguments.unsorted,
+    )
+    try:
+        found = asyncio.run(add_member(settings, member))
+    except (Failed, ValueError) as problem:
+        told = str(problem) or "it did not answer in time"
+        raise CommandFailed(f"{member.id} at {member.base} was not added: {told}") from problem
+    sys.stdout.write(f"{member.id} was added: it searches {len(found.types)} resource types\n")
+
+
+def _list(settings: Settings, _: argparse.Namespace) -> None:
+    from fhir_server.offline import members_of  # noqa: PLC0415
+
+    for each in asyncio.run(members_of(settings)):
+        marks = [
+            each.ods or "",
+            "required" if each.required else "",
+            "" if each.sorted else "unsorted",
+        ]
+        told = ", ".join(filter(None, [each.name, *marks]))
+        sys.stdout.write(f"{each.id}  {each.base}  ({told})\n")
+
+
+def _check(settings: Settings, _: argparse.Namespace) -> None:
+    from fhir_server.federation.members import Capabilities, Member  # noqa: PLC0415
+    from fhir_server.federation.transport import Failed  # noqa: PLC0415
+    from fhir_server.offline import check_members  # noqa: PLC0415
+
+    failed: list[str] = []
+
+    def tell(member: Member, found: Capabilities | Failed) -> None:
+        if isinstance(found, Failed):
+            failed.append(member.id)
+            told = str(found) or found.state
+        else:
+            told = f"ok, searches {len(found.types)} resource types"
+        sys.stdout.write(f"{member.id}  {told}\n")
+
+    asyncio.run(check_members(settings, tell))
+    if failed:
+        raise CommandFailed(f"{', '.join(failed)}: no answer that can be used")
+
+
+def _remove(settings: Settings, arguments: argparse.Namespace) -> None:
+    from fhir_server.offline import remove_member  # noqa: PLC0415
+
+    if not asyncio.run(remove_member(settings, arguments.id)):
+        raise CommandFailed(f"there is no member {arguments.id}")
+    sys.stdout.write(f"{arguments.id} was removed\n")

@@ -1,0 +1,84 @@
+"""Builds the hub's FHIR base, when it is first asked: a node that is no hub pays nothing for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from secrets import token_urlsafe
+
+import httpx2
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from fhir_server.federation.destinations import Destinations, networks_of
+from fhir_server.federation.http import HttpTransport
+from fhir_server.federation.hub import Hub
+from fhir_server.federation.registry import Registry
+from fhir_server.rest.app import FhirApplication
+from fhir_server.rest.federated.routes import Federation
+from fhir_server.rest.service import Service
+from fhir_server.rest.telemetry import Telemetry
+from fhir_server.settings import FEDERATED
+
+MOST_CONNECTIONS = 400
+
+
+@asynccontextmanager
+async def transport_to(networks: Sequence[str]) -> AsyncIterator[HttpTransport]:
+    """Yield the way to members, which may be at public addresses and in these networks."""
+    limits = httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=100)
+    # Times are bounded where requests are made; the environment's proxies would dial what was not looked at.
+    async with httpx2.AsyncClient(
+        follow_redirects=False, limits=limits, timeout=None, trust_env=False
+    ) as client:
+        yield HttpTransport(client, Destinations(networks_of(networks)))
+
+
+class FederatedBase:
+    """The hub's base as an application, until `aclose`."""
+
+    def __init__(
+        self,
+        service: Service,
+        telemetry: Telemetry,
+        networks: Sequence[str],
+        *,
+        new_request_id: Callable[[], str],
+    ) -> None:
+        self._service, self._telemetry = service, telemetry
+        self._networks, self._new_request_id = networks, new_request_id
+        self._stack = AsyncExitStack()
+        self._building = asyncio.Lock()
+        self._built: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        if self._built is None:
+            async with self._building:
+                if self._built is None:
+                    self._built = await self._build()
+        await self._built(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """Close the connections to members."""
+        await self._stack.aclose()
+
+    async def _build(self) -> ASGIApp:
+        transport = await self._stack.enter_async_context(transport_to(self._networks))
+        service = self._service
+        kept = service.store.key_values
+        lifetime = service.cursors.lifetime
+        hub = Hub(Registry(kept), kept, transport, service.clock, token_urlsafe, lifetime)
+        federation = Federation(hub)
+        return FhirApplication(
+            service.serving(federation.routes(), _beside(service.base_url)),
+            self._telemetry,
+            prefix=FEDERATED,
+            new_request_id=self._new_request_id,
+            find=federation.find,
+        )
+
+
+def _beside(base_url: str | None) -> str | None:
+    """Return the hub's base beside the node's own, where that is set."""
+    return None if base_url is None else base_url.rpartition("/")[0] + FEDERATED

@@ -1,0 +1,104 @@
+"""What became of each member in a page: every one is accounted for, so that nothing is lost in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from fhir_server.fhir.outcome import Issue, operation_outcome
+from fhir_server.fhir.resource import Resource
+
+State: TypeAlias = Literal[
+    "ok",
+    "partial",
+    "timeout",
+    "error",
+    "circuit-open",
+    "unauthorised",
+    "unsupported",
+    "order-violation",
+]
+"""How a member fared; `partial`: it says itself that its answer is not whole."""
+
+EXTENSION = "https://example.org/fdp/StructureDefinition/federation-member"
+
+_CODES: dict[State, str] = {
+    "partial": "incomplete",
+    "timeout": "timeout",
+    "error": "transient",
+    "circuit-open": "transient",
+    "unauthorised": "security",
+    "unsupported": "not-supported",
+    "order-violation": "processing",
+}
+"""The issue code of each state: https://hl7.org/fhir/R4/valueset-issue-type.html."""
+
+_SAID: dict[State, str] = {
+    "partial": "answered in part",
+    "timeout": "did not answer in time",
+    "error": "failed",
+    "circuit-open": "has failed again and again, and is left alone for a while",
+    "unauthorised": "does not let this server in",
+    "unsupported": "cannot be asked this",
+    "order-violation": "did not keep the order",
+}
+
+
+class Account(msgspec.Struct):
+    """One member in one cursor. `milliseconds` is what this page waited for it; `fetched` and `emitted` count matches.
+
+    `frozen_at` is the page, from 1, at which it was given up: nothing of it comes later in this cursor.
+    """
+
+    member: str
+    state: State = "ok"
+    ods: str | None = None
+    milliseconds: int = 0
+    fetched: int = 0
+    emitted: int = 0
+    frozen_at: int | None = None
+    problem: str = ""
+
+    @property
+    def frozen(self) -> bool:
+        """Tell whether the member was given up."""
+        return self.frozen_at is not None
+
+
+def outcome_of(accounts: Iterable[Account], issues: Iterable[Issue] = ()) -> Resource:
+    """Return the OperationOutcome of a page: an issue for each member that is not ok, and a list of all."""
+    told = list(accounts)
+    missing = [each for each in told if each.state != "ok"]
+    found = [*issues, *(_issue(each) for each in missing)]
+    if not found:
+        count = f"{len(told)} of {len(told)} members answered"
+        found = [Issue("information", "informational", count)]
+    outcome = operation_outcome(found)
+    outcome["extension"] = [_listed(each) for each in told]
+    return outcome
+
+
+def _issue(account: Account) -> Issue:
+    told = f"The member {account.member} {_SAID[account.state]}"
+    if account.problem:
+        told += f": {account.problem}"
+    if account.frozen and account.emitted:
+        told += f"; {account.emitted} of its matches came before that"
+    return Issue("warning", _CODES[account.state], told)
+
+
+def _listed(account: Account) -> Resource:
+    told: list[dict[str, Any]] = [
+        {"url": "member", "valueString": account.member},
+        {"url": "status", "valueCode": account.state},
+        {"url": "elapsedMilliseconds", "valueInteger": account.milliseconds},
+        {"url": "fetched", "valueInteger": account.fetched},
+        {"url": "emitted", "valueInteger": account.emitted},
+    ]
+    if account.ods is not None:
+        told.append({"url": "organisation", "valueString": account.ods})
+    if account.frozen_at is not None:
+        told.append({"url": "frozenAtPage", "valueInteger": account.frozen_at})
+    return {"url": EXTENSION, "extension": told}

@@ -1,0 +1,114 @@
+"""One member's part of one search: its pages, by the line to it, and what the hub itself looks at on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, urlencode
+
+from fhir_server.federation.answers import BadAnswer, Match, MemberPage, member_page
+from fhir_server.federation.dividing import Division
+from fhir_server.federation.lines import Line
+from fhir_server.federation.transport import Failed
+from fhir_server.fhir.errors import FhirError
+from fhir_server.fhir.json import parse
+from fhir_server.fhir.resource import Resource
+from fhir_server.search.expression import SortKey
+from fhir_server.search.indexing import Extractor
+from fhir_server.search.matching import matches, sort_key
+from fhir_server.search.ordering import Order, SortValue
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+MOST_UNSORTED = 1_000
+"""Matches that are fetched of a member that keeps no order, to put them in order here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How one member is asked: `keys` are the completed sort keys, `headers` go with each request."""
+
+    line: Line
+    resource_type: str
+    division: Division
+    keys: tuple[SortKey, ...]
+    extractor: Extractor
+    headers: Mapping[str, str]
+
+    def first(self, pairs: tuple[tuple[str, str], ...]) -> str:
+        """Return the URL of the first page."""
+        base = self.line.member.base
+        query = urlencode((*self.division.pushed, *pairs), safe="/:,$|", quote_via=quote)
+        return f"{base}/{self.resource_type}?{query}"
+
+    async def page(self, url: str, *, until: float) -> MemberPage:
+        """Return a page; raise Failed. `until` is a moment of the event loop."""
+        page = await self._page(url, until)
+        if self.line.member.sorted:
+            return page
+        return await self._all(page, until)
+
+    def judge(self, match: Match) -> tuple[SortValue, ...] | None:
+        """Return what a match sorts by, None where it is no match after all; raise ValueError."""
+        try:
+            resource = parse(match.resource)
+            record = self.extractor.extract(resource)
+            updated = _moment(resource)
+        except (FhirError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{match.type}/{match.id} cannot be read") from error
+        if not matches(self.division.residual, record, updated=updated):
+            return None
+        return tuple(sort_key(record, each, updated=updated) for each in self.keys)
+
+    async def _page(self, url: str, until: float) -> MemberPage:
+        content = await self.line.get(url, self.headers, until=until)
+        try:
+            page = member_page(
+                content, asked=url, base=self.line.member.base, resource_type=self.resource_type
+            )
+        except BadAnswer as problem:
+            raise Failed("error", str(problem)) from problem
+        left_out = self.division.to_be_shown - page.applied
+        if left_out:
+            raise Failed("unsupported", f"it left out {', '.join(sorted(left_out))}")
+        return page
+
+    async def _all(self, page: MemberPage, until: float) -> MemberPage:
+        """Return all pages as one, in our order: nothing can be shown before all is known."""
+        found, included, seen = [*page.matches], [*page.included], set[str]()
+        while page.next is not None:
+            if len(found) > MOST_UNSORTED or page.next in seen:
+                raise Failed(
+                    "unsupported", f"it keeps no order, and has over {MOST_UNSORTED} matches"
+                )
+            seen.add(page.next)
+            page = await self._page(page.next, until)
+            found += page.matches
+            included += page.included
+        return MemberPage(
+            tuple(self._in_order(found)),
+            tuple(included),
+            None,
+            len(found),
+            page.applied,
+            page.warned,
+        )
+
+    def _in_order(self, found: list[Match]) -> list[Match]:
+        try:
+            values = {each.full_url: self.judge(each) for each in found}
+        except ValueError as problem:
+            raise Failed("error", str(problem)) from problem
+        placed = [
+            (Order(self.keys, known), each) for each in found if (known := values[each.full_url])
+        ]
+        return [each for _, each in sorted(placed, key=lambda pair: pair[0])]
+
+
+def _moment(resource: Resource) -> int:
+    """Return when a resource was updated, in microseconds; 0 where it does not say."""
+    told = resource.get("meta", {}).get("lastUpdated")
+    if told is None:
+        return 0
+    return (datetime.fromisoformat(told) - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,105 @@
+"""Who answers which part of a question: a member what it declares, the hub the rest; never less is asked. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fhir_server.federation.members import Capabilities
+from fhir_server.fhir.errors import NotSupported
+from fhir_server.search.expression import EVERYTHING, Predicate, is_of_several
+from fhir_server.search.indexing import Extractor
+from fhir_server.search.parsing import parse_query
+from fhir_server.search.query import Query
+
+_EVERYWHERE = frozenset({"_id", "_lastUpdated"})
+"""Parameters that every server has, whether it declares them or not: the hub looks at what comes all the same."""
+
+_HUB = frozenset(
+    {"_sort", "_count", "_total", "_elements", "_summary", "_cursor", "_format", "_pretty"}
+)
+"""What is about the page as a whole, and so the hub's own."""
+
+_INCLUDES = frozenset({"_include", "_revinclude"})
+
+_UNDECLARED = frozenset({"_has", "_filter", "_text", "_content", "_list"})
+"""Parameters that no CapabilityStatement has to declare: a member that applied them says so in its self link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """`pushed` is asked of the member, `residual` looked at here on what it answers.
+
+    `to_be_shown` are names that its self link must have: else it may have left them out in silence.
+    `problem`: why it cannot be asked this at all; nothing else counts then.
+    """
+
+    pushed: tuple[tuple[str, str], ...] = ()
+    residual: Predicate = EVERYTHING
+    to_be_shown: frozenset[str] = frozenset()
+    problem: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether the member answers all of it, so that its total is the total."""
+        return self.residual == EVERYTHING
+
+
+def check_served(query: Query) -> None:
+    """Raise NotSupported for what members' answers cannot be merged by."""
+    for name, value in query.applied:
+        if _code(name) in {"_contained", "_containedType"}:
+            raise NotSupported(
+                f"{name}={value}: contained resources are searched at a member itself"
+            )
+
+
+def divided(
+    query: Query,
+    resource_type: str,
+    capabilities: Capabilities,
+    extractor: Extractor,
+    *,
+    now: int,
+) -> Division:
+    """Return how a search is divided between a member and the hub; `now` is in microseconds.
+
+    The extractor is the one that reads the member's resources.
+    """
+    if not capabilities.searches(resource_type):
+        return Division(problem=f"it does not search {resource_type}")
+    asked = [pair for pair in query.applied if _code(pair[0]) not in _HUB]
+    pushed = [pair for pair in asked if _is_pushed(_code(pair[0]), resource_type, capabilities)]
+    left = [pair for pair in asked if pair not in pushed]
+    shown = frozenset(name for name, _ in pushed if _code(name) in _UNDECLARED)
+    if not left:
+        return Division(tuple(pushed), to_be_shown=shown)
+    residual = parse_query(
+        resource_type,
+        left,
+        extractor.definitions,
+        now=now,
+        base_url=extractor.base_url,
+        zone=extractor.zone.key,
+    ).plan
+    if is_of_several(residual.predicate):
+        names = ", ".join(name for name, _ in left)
+        return Division(problem=f"it does not declare {names}, which is about other resources too")
+    return Division(tuple(pushed), residual.predicate, shown)
+
+
+def _is_pushed(code: str, resource_type: str, capabilities: Capabilities) -> bool:
+    declared = capabilities.knows(resource_type, code)
+    return declared or code in _INCLUDES or code in _EVERYWHERE or code in _UNDECLARED
+
+
+def sort_pairs(query: Query, primary: str | None) -> tuple[tuple[str, str], ...]:
+    """Return the order that a member is asked for: the client's, else the newest first by the type's primary date."""
+    asked = tuple(pair for pair in query.applied if pair[0] == "_sort")
+    if asked or primary is None:
+        return asked
+    return (("_sort", f"-{primary}"),)
+
+
+def _code(name: str) -> str:
+    """Return the code of a parameter, without modifier and chain."""
+    return name.partition(":")[0].partition(".")[0]

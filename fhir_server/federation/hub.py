@@ -1,0 +1,103 @@
+"""The hub: the members as they stand in the register, a line to each, and the cursors that it gives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import msgspec
+
+from fhir_server.federation.cursors import FederatedCursor, packed_cursor, unpacked_cursor
+from fhir_server.federation.lines import Line
+from fhir_server.federation.members import Member
+from fhir_server.federation.registry import Registry
+from fhir_server.federation.search import Party
+from fhir_server.federation.transport import Failed, Transport
+from fhir_server.fhir.errors import BadRequest
+from fhir_server.search.indexing import Extractor
+from fhir_server.storage.keyvalues import KeyValues
+
+_CURSOR = "federated-cursor"
+_DIGEST = sha256().digest_size
+DISCOVERY_SECONDS = 10.0
+
+HEADERS: Mapping[str, str] = {"accept": "application/fhir+json", "prefer": "handling=strict"}
+"""Go with each request to a member: what it cannot do, it is to say."""
+
+
+@dataclass(slots=True)
+class Hub:
+    """`clock` gives microseconds, `new_handle` names that nobody can guess; `lifetime` of cursors in microseconds."""
+
+    registry: Registry
+    kept: KeyValues
+    transport: Transport
+    clock: Callable[[], int]
+    new_handle: Callable[[], str]
+    lifetime: int
+    _lines: dict[Member, Line] = field(default_factory=dict)
+    _extractors: dict[str, Extractor] = field(default_factory=dict)
+
+    async def parties(self, like: Extractor, *, now: int) -> Sequence[Party]:
+        """Return the members as they stand; their resources are read as the node's own are."""
+        members = await self.registry.members(now=now)
+        self._lines = {each: self._lines.get(each) or self._line(each) for each in members}
+        return [
+            Party(
+                self._lines[each],
+                await self.registry.capabilities(each.id, now=now),
+                self._extractor(each.base, like),
+            )
+            for each in members
+        ]
+
+    def line(self, member: str) -> Line | None:
+        """Return the line to a member, as it was when the members were last looked up."""
+        return next((line for each, line in self._lines.items() if each.id == member), None)
+
+    async def keep(self, cursor: FederatedCursor, scope: bytes, *, now: int) -> str:
+        """Return the handle of a cursor that is good for this scope alone."""
+        handle, content = self.new_handle(), sha256(scope).digest() + packed_cursor(cursor)
+        await self.kept.put(_CURSOR, _name(handle), content, now=now, expires=now + self.lifetime)
+        return handle
+
+    async def cursor(self, handle: str, scope: bytes, *, now: int) -> FederatedCursor:
+        """Return what was kept; raise BadRequest for a handle that was not given for this, or is old."""
+        content = await self.kept.get(_CURSOR, _name(handle), now=now)
+        if content is None or content[:_DIGEST] != sha256(scope).digest():
+            raise BadRequest(
+                "The _cursor is none that this server gave for this query, or has expired; follow the links of a "
+                "Bundle as they are, or start again from the first page."
+            )
+        return unpacked_cursor(content[_DIGEST:])
+
+    def _line(self, member: Member) -> Line:
+        return Line(member, self.transport, self.clock)
+
+    def _extractor(self, base: str, like: Extractor) -> Extractor:
+        known = self._extractors.get(base)
+        if known is None or known.definitions is not like.definitions:
+            known = Extractor(like.definitions, zone=like.zone.key, base_url=base)
+            self._extractors[base] = known
+        return known
+
+
+async def declared(
+    member: Member, transport: Transport, clock: Callable[[], int]
+) -> Mapping[str, object]:
+    """Return the CapabilityStatement of a member; raise Failed."""
+    line = Line(msgspec.structs.replace(member, seconds=DISCOVERY_SECONDS), transport, clock)
+    until = asyncio.get_running_loop().time() + DISCOVERY_SECONDS
+    headers = {"accept": HEADERS["accept"]}
+    content = await line.get(f"{member.base}/metadata", headers, until=until)
+    try:
+        return msgspec.json.decode(content, type=dict[str, object])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise Failed("error", "its CapabilityStatement is not JSON") from error
+
+
+def _name(handle: str) -> str:
+    """Return the key of a handle: whoever reads the store cannot use it."""
+    return sha256(handle.encode()).hexdigest()

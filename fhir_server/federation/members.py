@@ -1,0 +1,76 @@
+"""The members of a federation, and what each says that it can do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+MEMBER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
+"""The rule for ids of members: they are part of addresses, and no name of a resource type."""
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A server that is asked. `base` is its FHIR base without a slash at the end, `ods` the organisation's ODS code.
+
+    `required`: without it there is no answer at all. `at_once` bounds the requests that wait for it, `seconds` each of
+    them. Not `sorted`: it does not keep the order that it is asked for, so all its matches are fetched, up to a bound.
+    """
+
+    id: str
+    name: str
+    base: str
+    ods: str | None = None
+    required: bool = False
+    seconds: float = 4.0
+    at_once: int = 16
+    sorted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a member declares: the codes of the search parameters of each type that it can search."""
+
+    types: Mapping[str, frozenset[str]]
+
+    def searches(self, resource_type: str) -> bool:
+        """Tell whether a type can be searched there."""
+        return resource_type in self.types
+
+    def knows(self, resource_type: str, code: str) -> bool:
+        """Tell whether a type can be searched there by this parameter."""
+        return code in self.types.get(resource_type, ())
+
+
+def capabilities_of(statement: Mapping[str, Any]) -> Capabilities:
+    """Return what a CapabilityStatement declares; raise ValueError for what is none of an R4 server.
+
+    https://hl7.org/fhir/R4/capabilitystatement.html
+    """
+    version = statement.get("fhirVersion")
+    if statement.get("resourceType") != "CapabilityStatement" or not isinstance(version, str):
+        raise ValueError("it publishes no CapabilityStatement")
+    if not version.startswith("4.0"):
+        raise ValueError(f"it speaks FHIR {version[:10]}, not R4 (4.0.1)")
+    found: dict[str, frozenset[str]] = {}
+    for served in _listed(statement, "rest"):
+        shared = _names(served)
+        for each in _listed(served, "resource"):
+            codes = {interaction.get("code") for interaction in _listed(each, "interaction")}
+            if "search-type" in codes and isinstance(each.get("type"), str):
+                found[each["type"]] = _names(each) | shared
+    return Capabilities(found)
+
+
+def _names(element: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(str(each.get("name")) for each in _listed(element, "searchParam"))
+
+
+def _listed(element: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    value = element.get(name)
+    if not isinstance(value, list):
+        return []
+    return [each for each in value if isinstance(each, dict)]

@@ -1,0 +1,273 @@
+"""A search of all members as one: https://hl7.org/fhir/R4/search.html.
+
+Asked of each what it can answer, merged in one order, every member accounted for on every page. A member that failed is
+not asked again by the same cursor: what it has is reported missing, and `missing` leads to it alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from fhir_server.conformance.definitions import Definitions
+from fhir_server.federation.accounts import Account
+from fhir_server.federation.answers import Match, MemberPage
+from fhir_server.federation.asking import Asking
+from fhir_server.federation.cursors import FederatedCursor, Place, Standing
+from fhir_server.federation.dividing import divided, sort_pairs
+from fhir_server.federation.lines import Line
+from fhir_server.federation.linking import belonging
+from fhir_server.federation.members import Capabilities
+from fhir_server.federation.merging import Judge, Merge, Stream, Taken
+from fhir_server.federation.transport import Failed
+from fhir_server.search.expression import SortKey
+from fhir_server.search.filtering import known_parameters
+from fhir_server.search.indexing import Extractor
+from fhir_server.search.ordering import Order, SortValue, completed
+from fhir_server.search.parsing import Query
+from fhir_server.search.primary import primary_parameter
+
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+
+MOST_PAGES = 50
+"""Pages of one member that one page of the hub may need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A member that takes part: the line to it, what it declares, what reads its resources."""
+
+    line: Line
+    capabilities: Capabilities
+    extractor: Extractor
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of all. `headers` go to each member; `until` is a moment of the event loop."""
+
+    query: Query
+    resource_type: str
+    definitions: Definitions
+    headers: Mapping[str, str]
+    moment: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Federated:
+    """One page. `cursor` is where the next one starts, None at the end; `missing` where what failed is asked anew.
+
+    `total` is known where every member told it, and nothing was left out of what they told.
+    """
+
+    taken: Sequence[Taken]
+    included: Sequence[Taken]
+    accounts: Sequence[Account]
+    cursor: FederatedCursor | None
+    missing: FederatedCursor | None
+    total: int | None
+
+
+async def federated_search(
+    question: Question, parties: Sequence[Party], cursor: FederatedCursor | None = None
+) -> Federated:
+    """Return a page: the first, or the one at the cursor. No failure of a member is raised: all are in the accounts."""
+    query = question.query
+    askings = {each.line.member.id: _asking(question, each) for each in parties}
+    standings = _begun(question, askings) if cursor is None else _known(cursor, askings)
+    streams = [Stream(each.account, each.place, _judge(askings, each)) for each in standings]
+    order = _order(completed(query.plan.sort))
+    merge = Merge(streams, order, query.count, 1 if cursor is None else cursor.page + 1)
+    totals: dict[str, int | None] = {}
+    for stream in streams:
+        stream.account.milliseconds = 0
+    await _fill(merge, askings, question.until, totals)
+    return Federated(
+        merge.taken,
+        [each for stream in streams for each in _included(merge, stream, askings)],
+        [each.account for each in streams],
+        _cursor(merge, question.moment),
+        _missing(merge, question.moment),
+        _total(merge, askings, totals),
+    )
+
+
+async def federated_count(question: Question, parties: Sequence[Party]) -> Federated:
+    """Return the total alone, None where a member did not tell it."""
+    askings = {each.line.member.id: _asking(question, each) for each in parties}
+    standings = _begun(question, askings, (("_summary", "count"),))
+    totals: dict[str, int | None] = {}
+
+    async def ask(standing: Standing) -> None:
+        asking = askings[standing.account.member]
+        if standing.account.frozen:
+            return
+        if not asking.division.whole:
+            _give_up(
+                standing.account, Failed("unsupported", "its total would be of more than this")
+            )
+            return
+        try:
+            page = await _timed(asking, standing.place.url, standing.account, question.until)
+        except Failed as failure:
+            _give_up(standing.account, failure)
+        else:
+            totals[standing.account.member] = page.total
+
+    await _all(ask(each) for each in standings)
+    accounts = [each.account for each in standings]
+    return Federated((), (), accounts, None, None, _sum(accounts, totals))
+
+
+async def _fill(
+    merge: Merge, askings: Mapping[str, Asking], until: float, totals: dict[str, int | None]
+) -> None:
+    """Fetch and merge until the page is full, or nothing more is there."""
+    pages: Counter[str] = Counter()
+
+    async def ask(stream: Stream) -> None:
+        member = stream.account.member
+        pages[member] += 1
+        if pages[member] > MOST_PAGES:
+            merge.freeze(stream, "error", f"one page of this needs more than {MOST_PAGES} of its")
+            return
+        try:
+            page = await _timed(askings[member], stream.place.url, stream.account, until)
+        except Failed as failure:
+            merge.freeze(stream, failure.state, str(failure))
+        else:
+            totals.setdefault(member, page.total)
+            merge.give(stream, page)
+
+    while wanted := merge.wanted():
+        await _all(ask(each) for each in wanted)
+        merge.merge()
+
+
+async def _timed(asking: Asking, url: str, account: Account, until: float) -> MemberPage:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        return await asking.page(url, until=until)
+    finally:
+        account.milliseconds += round((loop.time() - began) * 1000)
+
+
+async def _all(waits: Iterable[Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for each in waits:
+            group.create_task(each)
+
+
+def _asking(question: Question, party: Party) -> Asking:
+    division = divided(
+        question.query,
+        question.resource_type,
+        party.capabilities,
+        party.extractor,
+        now=question.moment,
+    )
+    keys = completed(question.query.plan.sort)
+    return Asking(
+        party.line, question.resource_type, division, keys, party.extractor, question.headers
+    )
+
+
+def _begun(
+    question: Question, askings: Mapping[str, Asking], form: Pairs | None = None
+) -> list[Standing]:
+    """Return where each member stands before the first page: those that cannot be asked are given up."""
+    found = []
+    pairs = _form(question) if form is None else form
+    for asking in askings.values():
+        account = Account(asking.line.member.id, ods=asking.line.member.ods)
+        if asking.division.problem:
+            _give_up(account, Failed("unsupported", asking.division.problem))
+        found.append(Standing(account, Place(asking.first(pairs))))
+    return found
+
+
+def _form(question: Question) -> Pairs:
+    """Return what a member is asked for besides the criteria: the order, the size of a page, the total if it is to be told."""
+    query = question.query
+    known = known_parameters(question.definitions, question.resource_type).parameters
+    total = (("_total", "accurate"),) if query.total == "accurate" else ()
+    return (
+        *sort_pairs(query, primary_parameter(known)),
+        ("_count", str(query.count)),
+        *total,
+    )
+
+
+def _known(cursor: FederatedCursor, askings: Mapping[str, Asking]) -> list[Standing]:
+    """Return where each member stands; one that was taken out of the register meanwhile is given up."""
+    for each in cursor.standings:
+        if each.account.member not in askings and not each.account.frozen:
+            _give_up(each.account, Failed("error", "it is no member any more"), cursor.page + 1)
+    return cursor.standings
+
+
+def _judge(askings: Mapping[str, Asking], standing: Standing) -> Judge:
+    asking = askings.get(standing.account.member)
+    return _nothing if asking is None else asking.judge
+
+
+def _nothing(_: Match) -> None:
+    return None
+
+
+def _order(keys: tuple[SortKey, ...]) -> Callable[[tuple[SortValue, ...]], Order]:
+    return lambda values: Order(keys, values)
+
+
+def _give_up(account: Account, failure: Failed, page: int = 1) -> None:
+    account.state, account.problem, account.frozen_at = failure.state, str(failure), page
+
+
+def _included(merge: Merge, stream: Stream, askings: Mapping[str, Asking]) -> list[Taken]:
+    member = stream.account.member
+    if not stream.included:
+        return []
+    shown = [each.match for each in merge.taken if each.member == member]
+    base = askings[member].line.member.base
+    return [Taken(member, each) for each in belonging(shown, stream.included, base)]
+
+
+def _cursor(merge: Merge, moment: int) -> FederatedCursor | None:
+    if not merge.more:
+        return None
+    standings = [Standing(each.account, each.place) for each in merge.streams]
+    return FederatedCursor(merge.page, moment, standings)
+
+
+def _missing(merge: Merge, moment: int) -> FederatedCursor | None:
+    """Return where those that failed are asked anew, from where they stood; not those that cannot be asked this."""
+    failed = [
+        Standing(Account(each.account.member, ods=each.account.ods), each.place)
+        for each in merge.streams
+        if each.account.frozen and each.account.state not in {"unsupported", "unauthorised"}
+    ]
+    return FederatedCursor(0, moment, failed) if failed else None
+
+
+def _total(
+    merge: Merge, askings: Mapping[str, Asking], totals: Mapping[str, int | None]
+) -> int | None:
+    accounts = [each.account for each in merge.streams]
+    if merge.page > 1 or any(each.state != "ok" for each in accounts):
+        return None
+    if not merge.more:
+        return len(merge.taken)
+    if any(not askings[each.member].division.whole for each in accounts):
+        return None
+    return _sum(accounts, totals)
+
+
+def _sum(accounts: Sequence[Account], totals: Mapping[str, int | None]) -> int | None:
+    found = [totals.get(each.member) if each.state == "ok" else None for each in accounts]
+    told = [each for each in found if each is not None]
+    return sum(told) if len(told) == len(found) else None

@@ -1,0 +1,1 @@
+"""The hub's FHIR base: the API of one server, answered by all members."""

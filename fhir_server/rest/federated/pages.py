@@ -1,0 +1,78 @@
+"""A federated page as a Bundle: members' bytes spliced, each entry with its source, every member accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from fhir_server.federation.accounts import EXTENSION, outcome_of
+from fhir_server.federation.merging import Taken
+from fhir_server.federation.search import Federated
+from fhir_server.fhir.bundle import Entry, Link, SearchMode, bundle_bytes
+from fhir_server.fhir.instants import instant
+from fhir_server.fhir.json import dump
+from fhir_server.rest.paging import CURSOR
+from fhir_server.rest.projection import Projection, Projector
+from fhir_server.rest.request import Pairs
+
+RETRY = "https://example.org/fdp/link/missing"
+"""The relation of the link that asks those alone that failed: a URL, since FHIR's names are those of IANA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a page is written: `address` is that of the search, `applied` what counts of its query."""
+
+    id: str
+    now: int
+    address: str
+    applied: Pairs
+    projector: Projector
+    projection: Projection | None
+
+
+def page_bytes(
+    shown: Shown,
+    found: Federated,
+    *,
+    following: str | None,
+    missing: str | None,
+) -> bytes:
+    """Return a page; `following` and `missing` are handles of cursors."""
+    return bundle_bytes(
+        "searchset",
+        id=shown.id,
+        last_updated=instant(shown.now),
+        total=found.total,
+        links=_links(shown, following, missing),
+        entries=[
+            *_entries(shown, found.taken, "match"),
+            *_entries(shown, found.included, "include"),
+            Entry(resource=dump(outcome_of(found.accounts)), mode="outcome"),
+        ],
+    )
+
+
+def _links(shown: Shown, following: str | None, missing: str | None) -> list[Link]:
+    query = urlencode(shown.applied, safe="/:,$", quote_via=quote)
+    first = f"{shown.address}?{query}" if query else shown.address
+    further = first + ("&" if query else "?") + CURSOR + "="
+    links = [Link("self", first)]
+    if following is not None:
+        links.append(Link("next", further + following))
+    if missing is not None:
+        links.append(Link(RETRY, further + missing))
+    return links
+
+
+def _entries(shown: Shown, taken: Sequence[Taken], mode: SearchMode) -> Iterator[Entry]:
+    for each in taken:
+        body = each.match.resource
+        if shown.projection is not None:
+            body = shown.projector.project(body, shown.projection, included=mode == "include")
+        yield Entry(each.match.full_url, body, mode, extension=_source(each.member))
+
+
+def _source(member: str) -> bytes:
+    return dump([{"url": EXTENSION, "valueString": member}])

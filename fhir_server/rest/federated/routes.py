@@ -1,0 +1,230 @@
+"""The addresses of the hub's FHIR base: https://hl7.org/fhir/R4/http.html, as far as members can answer together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fhir_server.conformance.capability import (
+    Interactions,
+    Security,
+    Software,
+    capability_statement,
+)
+from fhir_server.federation.accounts import outcome_of
+from fhir_server.federation.cursors import FederatedCursor
+from fhir_server.federation.dividing import check_served
+from fhir_server.federation.hub import HEADERS, Hub
+from fhir_server.federation.members import MEMBER_ID
+from fhir_server.federation.search import (
+    Federated,
+    Party,
+    Question,
+    federated_count,
+    federated_search,
+)
+from fhir_server.federation.transport import Absent, Failed
+from fhir_server.fhir.errors import (
+    BadRequest,
+    BadSyntax,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    Unavailable,
+    shown,
+)
+from fhir_server.fhir.instants import instant
+from fhir_server.fhir.json import dump, parse
+from fhir_server.fhir.outcome import Issue
+from fhir_server.fhir.resource import LOGICAL_ID
+from fhir_server.rest.answer import Answer
+from fhir_server.rest.bodies import form_of
+from fhir_server.rest.conditional import preferences
+from fhir_server.rest.cursors import scope_of
+from fhir_server.rest.federated.pages import Shown, page_bytes
+from fhir_server.rest.paging import CURSOR
+from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
+from fhir_server.rest.routing import find, table
+from fhir_server.rest.service import Route, Routes, Service
+from fhir_server.search.parsing import parse_query
+
+DEADLINE = b"x-request-deadline"
+"""A header: the seconds after which the caller does not wait any more."""
+
+SECONDS, SHORTEST, LONGEST = 5.0, 0.1, 60.0
+
+MEMBER_READ = "/[member]/[type]/[id]"
+
+
+@dataclass(frozen=True, slots=True)
+class Federation:
+    """Serves the hub's base."""
+
+    hub: Hub
+
+    def routes(self) -> Routes:
+        """Return what is served."""
+        return table(
+            (
+                Route("GET", "/[type]", self.search, ("search-type",)),
+                Route("POST", "/[type]/_search", self.search_by_form, ("search-type",)),
+                Route("GET", MEMBER_READ, self.read, ("read",)),
+                Route("GET", "/metadata", self.metadata, (), open=True),
+            )
+        )
+
+    def find(self, service: Service, request: Request) -> Route:
+        """Return the route of a request: `[member]/[type]/[id]` is an address here too; raise NotFound or MethodNotAllowed."""
+        match request.segments:
+            case (member, kind, _) if MEMBER_ID.match(member) and kind in service.types:
+                route = service.routes[MEMBER_READ].get(request.method)
+                if route is None:
+                    raise MethodNotAllowed(
+                        "A member's resource is read by GET here.", ("GET", "HEAD")
+                    )
+                return route
+            case _:
+                return find(service, request)
+
+    async def search(self, service: Service, request: Request) -> Answer:
+        """Serve `GET [type]`."""
+        return await self._search(service, request, request.pairs)
+
+    async def search_by_form(self, service: Service, request: Request) -> Answer:
+        """Serve `POST [type]/_search`."""
+        return await self._search(service, request, (*request.pairs, *await form_of(request)))
+
+    async def read(self, service: Service, request: Request) -> Answer:
+        """Serve `GET [member]/[type]/[id]`: the member's bytes."""
+        _check_caller(request)
+        member, kind, logical_id = request.segments
+        if LOGICAL_ID.match(logical_id) is None:
+            raise BadRequest(f"{logical_id[:70]!r} is no logical id.")
+        await self.hub.parties(service.register.current.extractor, now=service.clock())
+        line = self.hub.line(member)
+        if line is None:
+            raise NotFound(f"There is no member {member!r} in this federation.")
+        url = f"{line.member.base}/{kind}/{logical_id}"
+        try:
+            content = await line.get(url, HEADERS, until=_deadline(request))
+        except Absent as absent:
+            raise NotFound(f"The member {member} has no {kind}/{logical_id}.") from absent
+        except Failed as failure:
+            raise Unavailable(
+                f"The member {member} gave no answer: {failure.state} {failure}"
+            ) from failure
+        return Answer(200, _one(content, kind, logical_id))
+
+    async def metadata(self, service: Service, request: Request) -> Answer:
+        """Serve `GET metadata`: the types that members search."""
+        definitions = service.register.current.definitions
+        parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
+        types = {each for party in parties for each in party.capabilities.types}
+        statement = capability_statement(
+            definitions,
+            types=types & service.types,
+            interactions=Interactions(("search-type",), ()),
+            software=Software(service.version, instant(service.started), request.base_url),
+            security=Security(bool(service.cross_origin.origins), None),
+        )
+        return Answer(200, dump(statement))
+
+    async def _search(self, service: Service, request: Request, pairs: Pairs) -> Answer:
+        _check_caller(request)
+        now, extractor = service.clock(), service.register.current.extractor
+        asked = tuple(pair for pair in pairs if pair[0] not in {CURSOR, *HOW_TO_ANSWER})
+        handle = next((value for name, value in pairs if name == CURSOR), None)
+        scope = scope_of(f"federated/{request.type}", asked, principal=request.principal)
+        cursor = None if handle is None else await self.hub.cursor(handle, scope, now=now)
+        preferred = preferences(request.header(b"prefer"))
+        moment = now if cursor is None else cursor.moment
+        query = parse_query(
+            request.type,
+            asked,
+            extractor.definitions,
+            now=moment,
+            lenient=preferred.lenient,
+            zone=extractor.zone.key,
+            sizes=service.limits.pages,
+        )
+        check_served(query)
+        question = Question(
+            query, request.type, extractor.definitions, HEADERS, moment, _deadline(request)
+        )
+        parties = await self.hub.parties(extractor, now=now)
+        if query.only_count:
+            found = await federated_count(question, parties)
+        else:
+            found = await federated_search(question, parties, cursor)
+        address = f"{request.base_url}/{request.type}"
+        projection = service.projector.projection(request.type, query.summary, query.elements)
+        shown = Shown(service.new_id(), now, address, asked, service.projector, projection)
+        return await self._answer(shown, found, parties, scope, strict=preferred.strict)
+
+    async def _answer(
+        self,
+        shown: Shown,
+        found: Federated,
+        parties: Sequence[Party],
+        scope: bytes,
+        *,
+        strict: bool,
+    ) -> Answer:
+        lacking = _lacking(found, parties, strict=strict)
+        if lacking:
+            issue = Issue("error", "transient", f"There is no answer without {', '.join(lacking)}")
+            return Answer(503, dump(outcome_of(found.accounts, [issue])))
+        body = page_bytes(
+            shown,
+            found,
+            following=await self._kept(found.cursor, scope, shown.now),
+            missing=await self._kept(found.missing, scope, shown.now),
+        )
+        return Answer(200, body)
+
+    async def _kept(self, cursor: FederatedCursor | None, scope: bytes, now: int) -> str | None:
+        return None if cursor is None else await self.hub.keep(cursor, scope, now=now)
+
+
+def _lacking(found: Federated, parties: Sequence[Party], *, strict: bool) -> list[str]:
+    """Return the members without whom there is to be no answer, and who did not give theirs."""
+    required = {each.line.member.id for each in parties if strict or each.line.member.required}
+    return [
+        each.member for each in found.accounts if each.state != "ok" and each.member in required
+    ]
+
+
+def _check_caller(request: Request) -> None:
+    if request.caller is not None:
+        raise Forbidden(
+            "Members are not told yet who asks, and for what: a federated search is served with auth=none alone."
+        )
+
+
+def _deadline(request: Request) -> float:
+    """Return the moment of the event loop until which the caller waits; raise BadRequest."""
+    text = request.header(DEADLINE)
+    try:
+        seconds = float(text) if text else SECONDS
+    except ValueError:
+        seconds = 0.0
+    if not SHORTEST <= seconds <= LONGEST:
+        raise BadRequest(
+            f"X-Request-Deadline: {shown(text)} is no number of seconds from {SHORTEST} to {LONGEST:.0f}."
+        )
+    return asyncio.get_running_loop().time() + seconds
+
+
+def _one(content: bytes, kind: str, logical_id: str) -> bytes:
+    """Return the resource that a member answered a read with; raise Unavailable for anything else."""
+    try:
+        head = parse(content)
+    except BadSyntax as error:
+        raise Unavailable("The member answered what is no resource.") from error
+    if not isinstance(head, dict) or (head.get("resourceType"), head.get("id")) != (
+        kind,
+        logical_id,
+    ):
+        raise Unavailable("The member answered another resource than was asked for.")
+    return content

@@ -1,0 +1,217 @@
+"""The hub's FHIR base over HTTP: a FHIR server like any other, that tells what became of each member."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2 as httpx
+import pytest
+
+from fhir_server.federation.members import Member
+from fhir_server.offline import add_member, remove_member
+from fhir_server.settings import Settings
+from tests.rest.access import a_client, guarded
+from tests.support.server import running_server
+
+NETWORKS = ("127.0.0.0/8",)
+
+
+class Hub(NamedTuple):
+    """A hub, the settings of its store, its members, and where their stores are."""
+
+    client: httpx.Client
+    settings: Settings
+    members: tuple[str, str]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """Return a hub with two members; tests share it, and leave it as it was."""
+    folder = tmp_path_factory.mktemp("federated")
+    settings = Settings(store=f"sqlite:{folder / 'hub.db'}", member_networks=NETWORKS)
+    with (
+        running_server(folder / "a.db") as first,
+        running_server(folder / "b.db") as second,
+        running_server(folder / "hub.db", member_networks=NETWORKS) as base,
+        httpx.Client(base_url=base.replace("/fhir", "/federated/"), timeout=30) as client,
+    ):
+        for name, url in (("a", first), ("b", second)):
+            fill(url)
+            asyncio.run(add_member(settings, Member(name, name.upper(), url)))
+        yield Hub(client, settings, (first, second), folder)
+
+
+def fill(base: str) -> None:
+    """Write what both members hold under the same ids, each as its own."""
+    with httpx.Client(base_url=base + "/") as client:
+        organisation = {"resourceType": "Organization", "id": "o", "name": "Trust"}
+        assert client.put("Organization/o", json=organisation).status_code == 201
+        for each in range(5):
+            patient = {
+                "resourceType": "Patient",
+                "id": f"p{each}",
+                "birthDate": f"1990-0{each + 1}-01",
+                "managingOrganization": {"reference": "Organization/o"},
+            }
+            assert client.put(f"Patient/p{each}", json=patient).status_code == 201
+
+
+def matches(bundle: dict[str, Any], mode: str = "match") -> list[dict[str, Any]]:
+    return [each for each in bundle["entry"] if each["search"]["mode"] == mode]
+
+
+def next_of(bundle: dict[str, Any]) -> str:
+    (url,) = [each["url"] for each in bundle["link"] if each["relation"] == "next"]
+    return str(url)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["Patiemt", "Patient?colour=red", "Patient?birthdate=tuesday", "Patient?_contained=true"],
+)
+def test_what_no_server_could_answer_is_refused_before_anybody_is_asked(
+    hub: Hub, asked: str
+) -> None:
+    refused = hub.client.get(asked)
+    assert refused.status_code in {400, 404}
+    assert refused.json()["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("seconds", ["soon", "0", "-1", "1e9", "nan"])
+def test_a_deadline_that_is_none_is_refused(hub: Hub, seconds: str) -> None:
+    refused = hub.client.get("Patient", headers={"X-Request-Deadline": seconds})
+    assert refused.status_code == 400
+    assert "X-Request-Deadline" in refused.text
+
+
+def test_a_cursor_is_good_for_its_own_query_alone(hub: Hub) -> None:
+    url = next_of(hub.client.get("Patient?_count=2").json())
+    altered = url[:-1] + ("A" if url[-1] != "A" else "B")
+    for wrong in (
+        altered,
+        url.replace("_count=2", "_count=3"),
+        url.replace("/Patient", "/Organization"),
+    ):
+        refused = hub.client.get(wrong)
+        assert refused.status_code == 400, wrong
+        assert "_cursor" in refused.text
+    assert hub.client.get(url).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("member", "told"), [("a/Patient/nobody", 404), ("c/Patient/p0", 404), ("a/Patient/$x", 400)]
+)
+def test_a_member_is_read_only_for_what_it_has(hub: Hub, member: str, told: int) -> None:
+    assert hub.client.get(member).status_code == told
+    assert hub.client.put(member, json={}).status_code == 405
+
+
+def test_without_a_required_member_there_is_no_answer_and_it_is_told_which(hub: Hub) -> None:
+    with running_server(hub.folder / "c.db") as third:
+        required = Member("c", "C", third, required=True)
+        asyncio.run(add_member(hub.settings, required))
+        assert hub.client.get("Patient").status_code == 200
+    try:
+        refused = hub.client.get("Patient")
+        assert refused.status_code == 503
+        assert "no answer without c" in refused.text
+        assert len(refused.json()["extension"]) == 3
+    finally:
+        asyncio.run(remove_member(hub.settings, "c"))
+
+
+def test_a_strict_caller_gets_all_or_nothing(hub: Hub) -> None:
+    with running_server(hub.folder / "d.db") as third:
+        asyncio.run(add_member(hub.settings, Member("d", "D", third)))
+    try:
+        lenient = hub.client.get("Patient?_count=20")
+        assert lenient.status_code == 200
+        assert len(matches(lenient.json())) == 10
+        assert "total" not in lenient.json()
+        strict = hub.client.get("Patient", headers={"Prefer": "handling=strict"})
+        assert strict.status_code == 503
+    finally:
+        asyncio.run(remove_member(hub.settings, "d"))
+
+
+@pytest.mark.parametrize("query", ["", "&_sort=birthdate", "&_sort=-birthdate&_count=3"])
+def test_all_members_are_asked_and_told(hub: Hub, query: str) -> None:
+    bundle = hub.client.get(f"Patient?birthdate=ge1990{query}").json()
+    assert {each["fullUrl"].rpartition("/Patient/")[0] for each in matches(bundle)} == {
+        *hub.members
+    }
+    (outcome,) = matches(bundle, "outcome")
+    assert "2 of 2 members" in outcome["resource"]["issue"][0]["diagnostics"]
+
+
+def test_the_same_id_at_two_members_is_two_resources(hub: Hub) -> None:
+    bundle = hub.client.get("Patient?_id=p1").json()
+    assert bundle["total"] == 2
+    assert sorted(each["fullUrl"] for each in matches(bundle)) == sorted(
+        f"{each}/Patient/p1" for each in hub.members
+    )
+    assert {each["extension"][0]["valueString"] for each in matches(bundle)} == {"a", "b"}
+
+
+def test_a_form_asks_the_same(hub: Hub) -> None:
+    asked = {"birthdate": "1990-02-01"}
+    by_form = hub.client.post("Patient/_search", data=asked).json()
+    by_url = hub.client.get("Patient", params=asked).json()
+    assert [each["fullUrl"] for each in matches(by_form)] == [
+        each["fullUrl"] for each in matches(by_url)
+    ]
+
+
+def test_what_a_member_includes_comes_with_the_matches_that_are_shown(hub: Hub) -> None:
+    bundle = hub.client.get("Patient?_sort=birthdate&_count=1&_include=Patient:organization").json()
+    (shown,) = matches(bundle)
+    base = shown["fullUrl"].rpartition("/Patient/")[0]
+    assert [each["fullUrl"] for each in matches(bundle, "include")] == [f"{base}/Organization/o"]
+
+
+def test_elements_and_summaries_are_the_hubs_own_work(hub: Hub) -> None:
+    bundle = hub.client.get("Patient?_elements=id&_sort=birthdate").json()
+    assert len(matches(bundle)) == 10
+    assert not any("birthDate" in each["resource"] for each in matches(bundle))
+    assert hub.client.get("Patient?_summary=count").json()["total"] == 10
+
+
+def test_a_resource_of_a_member_is_read_as_the_member_has_it(hub: Hub) -> None:
+    read = hub.client.get("b/Patient/p2")
+    assert read.content == httpx.get(f"{hub.members[1]}/Patient/p2").content
+
+
+def test_the_statement_claims_what_is_served_and_no_more(hub: Hub) -> None:
+    statement = hub.client.get("metadata").json()
+    codes = {
+        interaction["code"]
+        for each in statement["rest"][0]["resource"]
+        for interaction in each["interaction"]
+    }
+    assert codes == {"search-type"}
+    assert statement["rest"][0].get("interaction", []) == []
+
+
+def test_a_member_that_is_taken_out_is_asked_no_more(hub: Hub) -> None:
+    asyncio.run(remove_member(hub.settings, "b"))
+    try:
+        assert hub.client.get("Patient?_summary=count").json()["total"] == 5
+    finally:
+        asyncio.run(add_member(hub.settings, Member("b", "B", hub.members[1])))
+    assert hub.client.get("Patient?_summary=count").json()["total"] == 10
+
+
+def test_who_asks_with_a_token_is_refused_until_members_can_be_told_who_that_is(
+    tmp_path: Path,
+) -> None:
+    with guarded(tmp_path / "hub.db") as node:
+        base = node.base.replace("/fhir", "/federated")
+        with a_client(base) as client:
+            assert client.get("/Patient").status_code == 401
+            token = node.token(scope="system/*.cruds")
+            refused = client.get("/Patient", headers={"authorization": f"Bearer {token}"})
+    assert refused.status_code == 403
