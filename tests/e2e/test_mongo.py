@@ -19,6 +19,8 @@ SERVE = (
     "-m",
     "fhir_server",
     "serve",
+    "--auth",
+    "none",
     "--port",
     "0",
     "--log-level",
