@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from tests.support.data import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LAYERS = ("runtime", "build", "test", "lint")
+LAYERS = ("runtime", "build", "mongo", "test", "lint")
 ALLOWED = re.compile(r"[a-z0-9-]+==\S+( ; .+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
 
 
@@ -32,11 +32,8 @@ def wanted(layer: str) -> list[Requirement]:
     given = {
         "runtime": project["dependencies"],
         "build": PROJECT["build-system"]["requires"],
-        "test": [
-            *groups["test"],
-            *project["optional-dependencies"]["models"],
-            *project["optional-dependencies"]["mongo"],
-        ],
+        "mongo": project["optional-dependencies"]["mongo"],
+        "test": [*groups["test"], *project["optional-dependencies"]["models"]],
         "lint": groups["lint"],
     }
     return [Requirement(each) for each in given[layer]]

@@ -19,6 +19,8 @@ SERVE = (
     "-m",
     "fhir_server",
     "serve",
+    "--auth",
+    "none",
     "--port",
     "0",
     "--log-level",
@@ -28,8 +30,8 @@ SERVE = (
 
 
 @contextmanager
-def serving(url: str) -> Iterator[str]:
-    """Serve a node on a database; yield its FHIR base."""
+def serving(url: str, *, ended: str = "terminate") -> Iterator[str]:
+    """Serve a node on a database; yield its FHIR base. Where the database is gone it is not asked to end, but killed."""
     process = subprocess.Popen(
         [*SERVE, url], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -37,7 +39,7 @@ def serving(url: str) -> Iterator[str]:
     try:
         yield process.stdout.readline().split()[-1]
     finally:
-        process.terminate()
+        getattr(process, ended)()
         process.wait(20)
         process.stdout.close()
 
@@ -127,7 +129,7 @@ def test_a_transaction_is_written_whole_or_not_at_all(server: str) -> None:
 
 def test_a_node_whose_server_is_lost_says_so_and_when_to_try_again() -> None:
     process, address = mongo.started()
-    with serving(f"{address}/four") as base:
+    with serving(f"{address}/four", ended="kill") as base:
         httpx2.put(f"{base}/Patient/ada", json=ADA)
         mongo.ended(process)
 

@@ -16,7 +16,14 @@ from pymongo import MongoClient
 
 from fhir_server.fhir.errors import FhirError, TooCostly, TooLarge, Unavailable
 from fhir_server.fhir.resource import Key
-from fhir_server.search.expression import HasTerm, HasWords, InHierarchy, Phrase, Plan, SortKey
+from fhir_server.search.expression import (
+    HasTerm,
+    HasWords,
+    InHierarchy,
+    Phrase,
+    Plan,
+    SortKey,
+)
 from fhir_server.search.record import NO_DATE, IndexRecord
 from fhir_server.storage.contract import (
     Draft,

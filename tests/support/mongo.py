@@ -6,7 +6,9 @@ Where it is missing, the tests fail.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 SECONDS_TO_START = 60
+PR_SET_PDEATHSIG = 1
 _processes: list[subprocess.Popen[bytes]] = []
 
 
@@ -45,6 +48,7 @@ def started(
         [program(), *place, "--log-level", "ERROR", *options],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=_end_with_parent,  # noqa: PLW1509 - it does one call of the system
     )
     address = f"mongodb://127.0.0.1:{port}"
     try:
@@ -53,6 +57,12 @@ def started(
         ended(process)
         raise
     return process, address
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end the server where its test process is killed: Linux alone can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _await_answer(process: subprocess.Popen[bytes], address: str) -> None:

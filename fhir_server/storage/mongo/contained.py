@@ -14,9 +14,10 @@ from fhir_server.search.ordering import NATURAL, Order
 from fhir_server.search.planning import leading_terms
 from fhir_server.search.record import ANY_CONTAINED, NO_DATE, IndexRecord, unpacked
 from fhir_server.search.record import inside as inside_type
+from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.documents import RECORD, RESOURCE, Document
 from fhir_server.storage.mongo.schema import BY_TERM, Fields
-from fhir_server.storage.mongo.sights import Sight, both
+from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
 
 MOST_CONTAINERS = 20_000

@@ -10,10 +10,10 @@ from msgspec import structs
 from fhir_server.search.expression import Contained, Plan
 from fhir_server.search.ordering import Order, completed
 from fhir_server.storage.contract import Count, Page, Position, Row
+from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.contained import Inside
 from fhir_server.storage.mongo.documents import Document, row_of
 from fhir_server.storage.mongo.searching import Searcher, Wanted
-from fhir_server.storage.mongo.sights import both
 
 
 async def page(searcher: Searcher, plan: Plan, after: Position | None, limit: int) -> Page:

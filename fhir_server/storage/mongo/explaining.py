@@ -16,11 +16,12 @@ from fhir_server.search.planning import conjuncts
 from fhir_server.storage.contract import Position
 from fhir_server.storage.explanation import Access, Explanation, Statement
 from fhir_server.storage.mongo import containing
+from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.documents import RESOURCE, Document
 from fhir_server.storage.mongo.failures import OutOfTime
 from fhir_server.storage.mongo.orders import is_served, runs
 from fhir_server.storage.mongo.searching import Searcher, Wanted
-from fhir_server.storage.mongo.sights import Sight, both
+from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
 
 
@@ -62,8 +63,9 @@ async def _statement(statements: Statements, wanted: Wanted, plan: Plan, limit: 
     command: Document = {"find": RESOURCE, "filter": condition, "limit": limit + 1}
     if run is not None:
         command["sort"] = dict(run.members)
-    if wanted.hint is not None:
-        command["hint"] = wanted.hint
+    hint = run.index if run is not None and wanted.lead is None else wanted.hint
+    if hint is not None:
+        command["hint"] = hint
     asked = {"explain": command, "verbosity": "executionStats"}
     answer = await statements.database.command(asked)
     way = tuple(_stages(answer.get("queryPlanner", {}).get("winningPlan", {})))

@@ -13,11 +13,12 @@ from typing import Any
 from fhir_server.search.expression import SortKey
 from fhir_server.search.ordering import PRIMARY, Order, SortValue, primary_key
 from fhir_server.search.record import NO_DATE
+from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.documents import Document
-from fhir_server.storage.mongo.schema import Fields
-from fhir_server.storage.mongo.sights import both
+from fhir_server.storage.mongo.schema import BY_ID, BY_MOMENT, BY_TYPE, Fields
 
 _MEMBERS = {"_lastUpdated": "m", "_id": "i"}
+_INDEXES = {"m": BY_MOMENT, "i": BY_ID}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,11 @@ class Run:
 
     condition: Document
     members: Fields
+
+    @property
+    def index(self) -> str:
+        """The index that is in this order, for what nothing else leads to."""
+        return _INDEXES.get(self.members[0][0], BY_TYPE)
 
 
 def member_of(key: SortKey) -> str | None:

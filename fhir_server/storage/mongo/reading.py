@@ -15,6 +15,7 @@ from fhir_server.storage.contract import (
     Position,
     Row,
 )
+from fhir_server.storage.mongo.conditions import NEVER, both
 from fhir_server.storage.mongo.documents import (
     HISTORY,
     RESOURCE,
@@ -25,7 +26,7 @@ from fhir_server.storage.mongo.documents import (
     stored_of,
 )
 from fhir_server.storage.mongo.schema import BY_ID
-from fhir_server.storage.mongo.sights import NEVER, Sight, both
+from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
 from fhir_server.storage.parameters import Extent
 
@@ -57,9 +58,9 @@ class Reader:
         current = await self.current(key)
         if current is None or current.version == version:
             return current
-        wanted = both({"_id": f"{key}/{version}"}, self._sight.of(key.type))
+        wanted = both({"_id": f"{key}/{version}"}, self._sight.of_past(key.type))
         found = await self._statements.one(HISTORY, wanted, STORED)
-        return stored_of(found) if found else None
+        return stored_of(found) if found and self._sight.shows(found) else None
 
     async def many(self, keys: Sequence[Key]) -> list[Row]:
         """Return the current, not deleted, visible ones of these resources."""
@@ -78,11 +79,12 @@ class Reader:
 
     async def history(self, scope: HistoryScope, after: Position | None, limit: int) -> HistoryPage:
         """Return versions, the newest first; raise TooCostly where too much is passed over."""
-        wanted = both(*_within(scope, after), await self._of_one(scope), *self._sight.of_any())
+        asked = both(*_within(scope, after), await self._of_one(scope))
+        wanted = both(asked, *self._sight.of_any())
         # The current ones first: one that is archived meanwhile comes twice, instead of not at all.
         current = self._statements.find(RESOURCE, wanted, STORED, order=NEWEST, limit=limit + 1)
         found = {(each["t"], each["i"], each["v"]): each async for each in current}
-        async for each in self._past(wanted, limit + 1):
+        async for each in self._past(asked, limit + 1):
             found[each["t"], each["i"], each["v"]] = each
         newest = sorted(found.values(), key=_moment, reverse=True)
         versions = tuple(map(stored_of, newest[:limit]))
@@ -96,9 +98,10 @@ class Reader:
         found = await self._statements.one(RESOURCE, one, {"n": 1})
         return NEVER if found is None else {"n": found["n"]}
 
-    async def _past(self, wanted: Document, limit: int) -> AsyncIterator[Document]:
+    async def _past(self, asked: Document, limit: int) -> AsyncIterator[Document]:
         """Yield past versions whose current one may be seen too, the newest first."""
         bound = self._sight.is_bound
+        wanted = both(asked, *self._sight.of_any_past())
         cursor = self._statements.find(
             HISTORY, wanted, STORED, order=NEWEST, limit=0 if bound else limit
         )
@@ -122,7 +125,11 @@ class Reader:
         ids = {f"{each['t']}/{each['i']}" for each in versions}
         wanted = both({"_id": {"$in": sorted(ids)}}, *self._sight.of_any())
         seen = {each["_id"] for each in await self._statements.all(RESOURCE, wanted, {"_id": 1})}
-        return [each for each in versions if f"{each['t']}/{each['i']}" in seen]
+        return [
+            each
+            for each in versions
+            if f"{each['t']}/{each['i']}" in seen and self._sight.shows(each)
+        ]
 
     async def as_of(self, part: Part, moment: int, limit: int) -> tuple[list[Stored], int | None]:
         """Return what was current at a moment in a range of surrogate ids, and where to go on."""
@@ -148,9 +155,9 @@ class Reader:
         members = {"_id": 1, "n": 1}
         async for each in self._statements.find(HISTORY, wanted, members, order=OLDEST):
             latest[each["n"]] = each["_id"]
-        seen = both({"_id": {"$in": list(latest.values())}}, *self._sight.of_any())
+        seen = both({"_id": {"$in": list(latest.values())}}, *self._sight.of_any_past())
         found = await self._statements.all(HISTORY, seen, {**STORED, "n": 1})
-        return {each["n"]: each for each in found}
+        return {each["n"]: each for each in found if self._sight.shows(each)}
 
     async def following(self, kind: str, after: str, highest: int, limit: int) -> list[Stored]:
         """Return the resources of a type that follow an id, those above a surrogate id left out."""

@@ -104,13 +104,20 @@ async def prepare(database: AsyncDatabase[Document], zone: str) -> None:
             f"the database was written by another release (format {state['format']}, here {FORMAT})"
         )
     elif state["zone"] != zone:
-        raise Unavailable(
-            f"the database was indexed in the time zone {state['zone']}, and dates without one would be missed "
-            f"in {zone}: set FHIR_TIME_ZONE={state['zone']}, or load it anew into another database"
-        )
+        await _change_zone(database, state["zone"], zone)
     problems = [each async for each in _problems(database)]
     if problems:
         raise Unavailable("; ".join(problems))
+
+
+async def _change_zone(database: AsyncDatabase[Document], known: str, zone: str) -> None:
+    """Take another zone for a database that is empty; raise Unavailable for any other."""
+    if await database[RESOURCE].find_one({}, {"_id": 1}) is not None:
+        raise Unavailable(
+            f"the store was indexed in the time zone {known}, and dates without one would be missed in {zone}: "
+            f"set FHIR_TIME_ZONE={known}"
+        )
+    await database[STATE].update_one({"_id": STORE}, {"$set": {"zone": zone}})
 
 
 async def _make(database: AsyncDatabase[Document], zone: str) -> None:

@@ -6,7 +6,7 @@ are of one transaction, so that they are of one moment.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from heapq import nsmallest
@@ -35,11 +35,12 @@ from fhir_server.search.expression import (
 from fhir_server.search.matching import Resolver, matches, sort_key
 from fhir_server.search.ordering import Order, completed
 from fhir_server.search.planning import Driver, choose, conjuncts
-from fhir_server.search.record import IndexRecord, is_posted, prefix_end, unpacked
+from fhir_server.search.record import IndexRecord, is_posted, unpacked
 from fhir_server.search.words import has_words, texts_of
 from fhir_server.storage.contract import Count, Page, Position
 from fhir_server.storage.explanation import Lead
 from fhir_server.storage.mongo.asking import settled
+from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.documents import (
     PLACE,
     RECORD,
@@ -52,9 +53,9 @@ from fhir_server.storage.mongo.documents import (
 from fhir_server.storage.mongo.joining import MOST_JOINED, Joins
 from fhir_server.storage.mongo.orders import Run, is_served, runs, value_of
 from fhir_server.storage.mongo.schema import BY_ID, BY_MOMENT, BY_RANGE, BY_TERM, BY_TYPE
-from fhir_server.storage.mongo.sights import Sight, both
+from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
-from fhir_server.storage.mongo.translation import Translation, families
+from fhir_server.storage.mongo.translation import Translation, translation_of
 
 GATHERED = 20_000
 """Matches that are sorted here for one page."""
@@ -158,10 +159,8 @@ class Searcher:
     async def wanted(self, kind: str, predicate: Predicate) -> Wanted:
         """Return how the matches of a type are found: joins written out, the cheapest index chosen."""
         written = await self._joins.written(kind, predicate)
-        translation = Translation(kind, await self._axes(kind, written))
-        patient = self.sight.visibility.patient_of(kind)
-        bound = () if patient is None else (HasTerm(compartment_term(patient)),)
-        whole = AllOf((*bound, written))
+        whole = AllOf((*self._bounds(kind), written))
+        translation = await translation_of(self.statements, kind, whole)
         driver = await settled(
             lambda look: choose(kind, whole, lambda lead, most: look((kind, lead, most))),
             partial(self._counted, translation),
@@ -184,6 +183,14 @@ class Searcher:
             driver.rest,
         )
 
+    def _bounds(self, kind: str) -> Iterator[Predicate]:
+        """Yield what leads to no more than what may be seen: a compartment, the criteria of scopes."""
+        sight = self.sight.visibility
+        if (patient := sight.patient_of(kind)) is not None:
+            yield HasTerm(compartment_term(patient))
+        if (criterion := sight.criterion(kind)) is not None:
+            yield criterion
+
     def _leads(self, kind: str, driver: Driver) -> tuple[Lead, ...]:
         counted: dict[Predicate, tuple[int, int]] = {}
         for (name, lead, most), number in self._counts.items():
@@ -202,15 +209,6 @@ class Searcher:
             return min(len(lead.ids), most)
         condition = both({"t": kind, "x": False}, translation.condition(lead))
         return await self.statements.count(RESOURCE, condition, limit=most, hint=_index(lead))
-
-    async def _axes(self, kind: str, predicate: Predicate) -> dict[str, list[str]]:
-        """Return the axes that there are of the families that are asked in a unit."""
-        found: dict[str, list[str]] = {}
-        for family in families(predicate):
-            key = f"{kind}.{family}"
-            axes = self.statements.find("axis", {"_id": {"$gte": key, "$lt": prefix_end(key)}})
-            found[family] = [each["_id"] async for each in axes]
-        return found
 
     async def first(
         self,
@@ -263,7 +261,7 @@ class Searcher:
             members,
             order=() if run is None else run.members,
             limit=limit if exact else 0,
-            hint=wanted.hint,
+            hint=run.index if run is not None and wanted.lead is None else wanted.hint,
         )
         async with cursor:
             async for document in cursor:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from fhir_server.fhir.json import parse_resource
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.visibility import Visibility
+from fhir_server.storage.mongo.conditions import NEVER, any_of, both
 from fhir_server.storage.mongo.deciding import ANY_KIND
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.schema import STATE, STORE
 from fhir_server.storage.mongo.statements import Statements
-
-NEVER: Document = {"_id": {"$in": []}}
-"""The condition that no document satisfies."""
+from fhir_server.storage.mongo.translation import translation_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,21 @@ class Denied:
 class Sight:
     """What a caller sees; `denied` None where no audience is asked for.
 
-    An audience that the store does not know is denied everything: `is_blind`.
+    An audience that the store does not know is denied everything: `is_blind`. `criteria` are those of scopes, as
+    conditions on what is current; of a past version its body tells (`shows`).
     """
 
     visibility: Visibility
     denied: Denied | None = None
     is_blind: bool = False
+    criteria: Mapping[str, Document] = field(default_factory=dict)
 
     def of(self, kind: str) -> Document:
-        """Return what a document of this type that is seen satisfies."""
+        """Return what a current document of this type that is seen satisfies."""
+        return both(self.of_past(kind), self.criteria.get(kind, {}))
+
+    def of_past(self, kind: str) -> Document:
+        """Return what a past version of this type that is seen satisfies, but for criteria."""
         if self.is_blind or not self.visibility.permits_type(kind):
             return NEVER
         seen: Document = {}
@@ -70,7 +76,12 @@ class Sight:
         return seen
 
     def of_any(self) -> list[Document]:
-        """Return what a document of whatever type that is seen satisfies: all of these."""
+        """Return what a current document of whatever type that is seen satisfies: all of these."""
+        met = [any_of([{"t": {"$ne": kind}}, each]) for kind, each in self.criteria.items()]
+        return [*self.of_any_past(), *met]
+
+    def of_any_past(self) -> list[Document]:
+        """Return what a past version of whatever type that is seen satisfies, but for criteria: all of these."""
         if self.is_blind:
             return [NEVER]
         seen: list[Document] = []
@@ -86,15 +97,16 @@ class Sight:
     @property
     def is_bound(self) -> bool:
         """Tell whether some resources of a type may be seen, and others not."""
-        return self.visibility.patient is not None or self.visibility.audience is not None
+        sight = self.visibility
+        return any(each is not None for each in (sight.patient, sight.audience, sight.criteria))
 
-
-def both(*conditions: Document) -> Document:
-    """Return the condition that all of these hold."""
-    told = [each for each in conditions if each]
-    if not told:
-        return {}
-    return told[0] if len(told) == 1 else {"$and": told}
+    def shows(self, version: Document) -> bool:
+        """Tell whether a past version satisfies the criteria of its type; a deletion satisfies none."""
+        criteria, kind = self.visibility.criteria, version["t"]
+        if criteria is None or criteria.of(kind) is None:
+            return True
+        body = version["b"]
+        return body is not None and criteria.meets(kind, criteria.extract(parse_resource(body)))
 
 
 Denial = tuple[int, str, int, int]
@@ -110,8 +122,9 @@ class KnownDenials:
 
     async def sight(self, statements: Statements, sight: Visibility) -> Sight:
         """Return what is seen by this sight at the moment of the transaction."""
+        criteria = await criteria_of(statements, sight)
         if sight.audience is None:
-            return Sight(sight)
+            return Sight(sight, criteria=criteria)
         state = await statements.one(STATE, {"_id": STORE}, {"epoch": 1, "incarnation": 1})
         epoch = (state["incarnation"], state["epoch"]) if state else None
         if epoch is None or epoch != self._epoch:
@@ -119,17 +132,30 @@ class KnownDenials:
         key = sight.audience.key
         if key not in self._rows:
             self._rows[key] = await denials_of(statements, sight.audience)
-        return seen(sight, self._rows[key])
+        return seen(sight, self._rows[key], criteria)
 
 
 async def sight_while_writing(statements: Statements, sight: Visibility) -> Sight:
     """Return what is seen within a transaction that writes: nothing is remembered of it."""
+    criteria = await criteria_of(statements, sight)
     if sight.audience is None:
-        return Sight(sight)
-    return seen(sight, await denials_of(statements, sight.audience))
+        return Sight(sight, criteria=criteria)
+    return seen(sight, await denials_of(statements, sight.audience), criteria)
 
 
-def seen(sight: Visibility, rows: Iterable[Denial] | None) -> Sight:
+async def criteria_of(statements: Statements, sight: Visibility) -> dict[str, Document]:
+    """Return the criteria of scopes by type, as conditions: what they are about is no deletion."""
+    found: dict[str, Document] = {}
+    for kind, predicate in sight.criteria.by_type if sight.criteria else ():
+        translation = await translation_of(statements, kind, predicate)
+        assert translation.is_exact(predicate), "criteria are about the content of one resource"
+        found[kind] = both({"x": False}, translation.condition(predicate))
+    return found
+
+
+def seen(
+    sight: Visibility, rows: Iterable[Denial] | None, criteria: Mapping[str, Document]
+) -> Sight:
     """Return what is seen where these are the denials; None: the audience is not known."""
     if rows is None:
         return Sight(sight, is_blind=True)
@@ -142,7 +168,7 @@ def seen(sight: Visibility, rows: Iterable[Denial] | None) -> Sight:
         owner_text, _, kind = each.partition(".")
         opened.setdefault(int(owner_text), set()).add(kind)
     kinds = {number: frozenset(each) for number, each in opened.items()}
-    return Sight(sight, Denied(owners, kinds))
+    return Sight(sight, Denied(owners, kinds), criteria=criteria)
 
 
 async def denials_of(statements: Statements, audience: Audience) -> tuple[Denial, ...] | None:

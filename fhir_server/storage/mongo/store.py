@@ -264,7 +264,7 @@ class MongoStore:
         """Read by a few statements: of one moment where an audience's denials are among them."""
         try:
             with problems():
-                if sight.audience is None:
+                if sight.audience is None and sight.criteria is None:
                     return await work(Reader(self._statements(), Sight(sight)))
                 return await self._of_one_moment(
                     sight, lambda statements, seen: work(Reader(statements, seen))
@@ -284,7 +284,7 @@ class MongoStore:
     ) -> T:
         try:
             with problems():
-                if sight.audience is None and _is_simple(plan):
+                if sight.audience is None and sight.criteria is None and _is_simple(plan):
                     return await work(Searcher(self._statements(), Sight(sight)))
                 return await self._of_one_moment(
                     sight, lambda statements, seen: work(Searcher(statements, seen))

@@ -35,8 +35,9 @@ from fhir_server.search.expression import (
 )
 from fhir_server.search.planning import spans_of, tightened
 from fhir_server.search.record import is_family, is_posted, prefix_end
+from fhir_server.storage.mongo.conditions import any_of, both
 from fhir_server.storage.mongo.documents import Document, axis_key
-from fhir_server.storage.mongo.sights import NEVER, both
+from fhir_server.storage.mongo.statements import Statements
 
 _OPERATORS = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
 _LOWER = {">", ">="}
@@ -146,15 +147,6 @@ class Translation:
         return axis, int(span)
 
 
-def any_of(conditions: Sequence[Document]) -> Document:
-    """Return the condition that one of these holds; of none: never."""
-    if not conditions:
-        return NEVER
-    if any(not each for each in conditions):
-        return {}
-    return conditions[0] if len(conditions) == 1 else {"$or": list(conditions)}
-
-
 def compared(limits: Iterable[Limit]) -> Document:
     """Return limits as a condition on one value: of several on one side the tightest."""
     tightest: dict[str, Bound] = {}
@@ -195,3 +187,13 @@ def families(predicate: Predicate) -> Iterator[str]:
                 yield from families(each)
         case _:
             return
+
+
+async def translation_of(statements: Statements, kind: str, predicate: Predicate) -> Translation:
+    """Return what translates the predicates in this one: with the axes that there are of their families."""
+    found: dict[str, list[str]] = {}
+    for family in families(predicate):
+        key = f"{kind}.{family}"
+        axes = statements.find("axis", {"_id": {"$gte": key, "$lt": prefix_end(key)}})
+        found[family] = [each["_id"] async for each in axes]
+    return Translation(kind, found)
