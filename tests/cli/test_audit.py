@@ -13,7 +13,7 @@ from fhir_server.audit.event import Agent, Event, encoded
 from fhir_server.cli.frame import main
 from fhir_server.offline.checking import Finding, scrubbing
 from fhir_server.offline.opting_out import load_opt_outs
-from tests.cli.test_offline import BED, load, settings_at
+from tests.offline.test_loading import BED, load, settings_at
 from tests.storage.conftest import open_sqlite
 
 EVENT = Event(1_795_000_000_000_000, "read", agent=Agent("https://issuer.example", "dr-jones"))

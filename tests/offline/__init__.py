@@ -1,1 +1,1 @@
-"""Tests of the command line."""
+"""Tests of what the commands do to a store without a server."""

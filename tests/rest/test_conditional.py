@@ -81,7 +81,7 @@ def test_a_version_that_the_client_has_is_not_sent(headers: dict[str, str], *, s
         ("return=representation", Preferences()),
         ("return=OperationOutcome", Preferences("OperationOutcome")),
         ("handling=lenient", Preferences(lenient=True)),
-        ("handling=strict", Preferences()),
+        ("handling=strict", Preferences(strict=True)),
         ("return=minimal; handling=lenient", Preferences("minimal", lenient=True)),
         ("handling=lenient, return=minimal", Preferences("minimal", lenient=True)),
         ("respond-async", Preferences()),
