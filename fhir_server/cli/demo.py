@@ -15,6 +15,18 @@ from fhir_server.settings import Settings
 MOST_TRUSTS = 20
 
 
+_RECORD = "Condition?patient=patient-0012&_pretty=true"
+
+_FIVE = (
+    "  ask --role R8000                       # a consultant: the record\n",
+    "  ask --role R8009 --purpose PATADMIN    # a receptionist: refused, by the role\n",
+    "  ask --role R8012 --purpose HDM         # an analyst: refused, until a register of opt-outs is loaded\n",
+    "  ask --role R8000 --purpose COVAUTH     # an insurer: refused, whatever the role\n",
+    "  ask --patient patient-0012             # the patient: the own record\n",
+)
+"""Who asks for `_RECORD`, and what they are answered."""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     parser.description = (
@@ -78,8 +90,12 @@ def _sign_ins(settings: Settings, passwords: Sequence[tuple[str, str]]) -> str:
     if not passwords:
         return ""
     people = "".join(f"  {name:<13} {password}\n" for name, password in passwords)
+    token = f"fhir-server token --store {settings.store} --port {settings.port}"
     return (
         f"Sign in at {settings.origin}/auth/launch, with passwords of this start:\n\n{people}\n"
         'Each line below needs a token (-H "Authorization: Bearer $TOKEN"):\n\n'
-        f"  TOKEN=$(fhir-server token --store {settings.store} --port {settings.port} --role R8000)\n\n"
+        f"  TOKEN=$({token} --role R8000)\n\n"
+        "One address, five who ask, five answers:\n\n"
+        f'  ask() {{ curl -s -H "Authorization: Bearer $({token} "$@")" \'{settings.origin}/fhir/{_RECORD}\'; }}\n'
+        f"{''.join(_FIVE)}\n"
     )
