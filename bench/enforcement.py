@@ -46,9 +46,9 @@ async def _of_the_store(path: Path) -> list[Figure]:
     async with open_store(path, clock=clock, enforcement=enforcement()) as store:
         people = (await store.extent("Patient")).count
         bound = WITHOUT.of_audience(FOR_RESEARCH, at=clock())
-        first = await _beside_writes(store, _load(path, people, 0))
+        first = await _beside_writes(store, _load(path, _register(path, people, 0)))
         admitted = await _beside_writes(store, store.count(bound, Plan(frozenset({"Basic"}))))
-        second = await _beside_writes(store, _load(path, people, 1))
+        second = await _beside_writes(store, _load(path, _register(path, people, 1)))
         for_one = await _compared(store, [_of_person(each) for each in _not_denied(people)])
         for_all = await _compared(store, [_plan([("code", code)]) for code in CODES])
     return [
@@ -60,11 +60,16 @@ async def _of_the_store(path: Path) -> list[Figure]:
     ]
 
 
-async def _load(path: Path, people: int, first: int) -> None:
-    """Load the register by its command, in a process of its own: every 20th from the first on, and all elsewhere."""
+def _register(path: Path, people: int, first: int) -> Path:
+    """Return a register of every 20th of the people here, from the first on, and of all who are elsewhere."""
     register = path.with_name("register.txt")
     chosen = (*range(first, people, SHARE), *range(people, NHS_NUMBERS))
     register.write_text("".join(f"{nhs_number(each)}\n" for each in chosen))
+    return register
+
+
+async def _load(path: Path, register: Path) -> None:
+    """Load a register by its command, in a process of its own."""
     day = (datetime.fromtimestamp(clock() / 1e6, UTC) - timedelta(days=1)).date().isoformat()
     arguments = ["-m", "fhir_server", "optout", "load", str(register), "--as-of", day]
     child = await asyncio.create_subprocess_exec(
