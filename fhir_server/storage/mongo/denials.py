@@ -13,9 +13,9 @@ import msgspec
 
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.decision import Audience, Decision, Enforcement, LaidDown
+from fhir_server.policy.denying import People, Rules
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import Draft
-from fhir_server.storage.mongo.deciding import People, Rules
 from fhir_server.storage.mongo.documents import RESOURCE, Document
 from fhir_server.storage.mongo.persons import Marks, Persons, those_apart
 from fhir_server.storage.mongo.schema import REGISTER, RULES, STATE

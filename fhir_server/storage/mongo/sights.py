@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from fhir_server.fhir.json import parse_resource
 from fhir_server.policy.decision import Audience
+from fhir_server.policy.denying import ANY_KIND
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.mongo.conditions import NEVER, any_of, both
-from fhir_server.storage.mongo.deciding import ANY_KIND
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.schema import STATE, STORE
 from fhir_server.storage.mongo.statements import Statements

@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import apsw
@@ -22,14 +21,12 @@ import msgspec
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.decision import (
-    EVER,
     Audience,
     Decision,
     Enforcement,
     LaidDown,
-    Provision,
-    Subject,
 )
+from fhir_server.policy.denying import Rules
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.record import SEPARATOR, system_key
 from fhir_server.storage.contract import Draft
@@ -40,7 +37,6 @@ from fhir_server.storage.sqlite.persons import NUMBERS, Persons
 MOST_AUDIENCES = 1_000
 """Audiences whose denials are kept; the oldest make room, and are worked out anew when they return."""
 
-ANY_KIND = "*"
 
 _audience = msgspec.msgpack.Decoder(Audience).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -66,9 +62,7 @@ class Denials:
         self, connection: apsw.Connection, enforcement: Enforcement, *, key: bytes
     ) -> None:
         self._connection = connection
-        self._policy = enforcement.policy
-        self._kinds = sorted(enforcement.kinds)
-        self._personal = sorted(enforcement.personal)
+        self._judging = Rules(enforcement)
         self._rules = enforcement.rules
         self._persons = Persons(connection, key)
         self._number = re.compile(
@@ -190,17 +184,13 @@ class Denials:
         """Return the denials of an owner class as they should be: kind, since, until."""
         concerned = self._concerned_by(owner)
         people = [self._persons.provisions_about(each) for each in concerned.mentions]
-        return {
-            (kind, since, until)
-            for kind in self._decided_on(people, concerned.labels)
-            for since, until in self._denied(people, audience, self._subject(kind, concerned))
-        }
+        return self._judging.expected(concerned.labels, people, audience)
 
     def decided(self, owner: int, kind: str, audience: Audience, *, at: int) -> Decision:
         """Return what is decided on a type in an owner class, with its reasons."""
         concerned = self._concerned_by(owner)
         people = [self._persons.provisions_about(each) for each in concerned.mentions]
-        return self._policy.decide(people, audience, self._subject(kind, concerned), at=at)
+        return self._judging.decided(kind, concerned.labels, people, audience, at=at)
 
     def opened(self, sight: Visibility) -> Visibility:
         """Return a sight with what its emergency opens at its moment: the types of the owner classes of those people.
@@ -218,30 +208,15 @@ class Denials:
     def _opened_of(
         self, concerned: OwnerClass, patients: Collection[str], sight: Visibility
     ) -> Iterator[str]:
-        """Yield the types of an owner class that an emergency of these patients opens."""
+        """Return the types of an owner class that an emergency of these patients opens."""
         assert sight.audience is not None
-        lifted = replace(sight.audience, emergency=True)
         facts = {each: self._persons.provisions_about(each) for each in concerned.mentions}
         own = [facts[each] for each in facts if each in patients]
         others = [facts[each] for each in facts if each not in patients]
-        for kind in self._decided_on([*own, *others], concerned.labels):
-            subject = self._subject(kind, concerned)
-            decided = [self._policy.decide(own, lifted, subject, at=sight.at)]
-            if others:
-                decided.append(self._policy.decide(others, sight.audience, subject, at=sight.at))
-            if all(each.effect == "permit" for each in decided):
-                yield kind
+        return self._judging.opened(concerned.labels, own, others, sight.audience, at=sight.at)
 
     def _concerned_by(self, owner: int) -> OwnerClass:
         return unpacked_patients(self._connection.execute(MENTIONED, (owner,)).get)
-
-    def _subject(self, kind: str, concerned: OwnerClass) -> Subject:
-        personal = kind == ANY_KIND or kind in self._personal
-        return Subject(kind, frozenset(concerned.labels), personal)
-
-    def _is_bound(self, audience: Audience) -> bool:
-        rule = self._policy.purposes.rule(audience.purpose)
-        return rule is not None and rule.opt_out and not audience.exempt
 
     def concerned(self) -> list[int]:
         """Return the owner classes that something was laid down about, that bear labels, and those of nobody."""
@@ -254,7 +229,7 @@ class Denials:
 
     def _hides(self, packed: bytes) -> bool:
         """Tell whether an owner class bears a label that hides it by itself."""
-        return any(self._policy.labels.on(unpacked_patients(packed).labels))
+        return self._judging.hides(unpacked_patients(packed).labels)
 
     def _decide_again(self, patients: Iterable[str]) -> None:
         if self._audiences:
@@ -262,7 +237,7 @@ class Denials:
 
     def _decide_bound(self, patients: Iterable[str]) -> None:
         """Decide anew about people for those whom opt-outs bind."""
-        bound = [each for each in self._audiences if self._is_bound(each)]
+        bound = [each for each in self._audiences if self._judging.is_bound(each)]
         if bound:
             self._decide(sorted(self._persons.classes(patients)), bound)
 
@@ -278,32 +253,3 @@ class Denials:
                     "INSERT INTO denial VALUES(?,?,?,?,?)",
                     [(audience.key, owner, *each) for each in rows],
                 )
-
-    def _decided_on(
-        self, people: Sequence[Sequence[Provision]], labels: Collection[str]
-    ) -> Sequence[str]:
-        """Return the resource types to decide on: one by one only where that can make a difference."""
-        if not people:
-            return self._kinds if any(self._policy.labels.on(labels)) else self._personal
-        by_kind = any(each.kinds for facts in people for one in facts for each in one.chain)
-        return self._kinds if by_kind else (ANY_KIND,)
-
-    def _denied(
-        self, people: Sequence[Sequence[Provision]], audience: Audience, subject: Subject
-    ) -> Iterator[tuple[int, int]]:
-        """Yield the stretches of time in which a type is denied."""
-        moments = {-EVER, EVER}
-        for facts in people:
-            for one in facts:
-                for each in one.chain:
-                    moments |= {each.since, each.until}
-        begun: int | None = None
-        for start, end in pairwise(sorted(moments)):
-            decided = self._policy.decide(people, audience, subject, at=start)
-            if decided.effect == "deny" and begun is None:
-                begun = start
-            elif decided.effect == "permit" and begun is not None:
-                yield begun, start
-                begun = None
-            if end == EVER and begun is not None:
-                yield begun, EVER

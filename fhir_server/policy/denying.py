@@ -1,4 +1,7 @@
-"""What is denied of an owner class: the decision, applied to each type and stretch of time. Pure."""
+"""What is denied of an owner class: the decision, applied to each type and stretch of time. Pure.
+
+Each backend keeps denials in its own way; what they have to be is said here alone.
+"""
 
 from __future__ import annotations
 
