@@ -12,6 +12,11 @@ REST = "http://terminology.hl7.org/CodeSystem/audit-event-type"
 INTERACTION = "http://hl7.org/fhir/restful-interaction"
 
 
+_AUTHENTICATION = (DICOM, "110114", "User Authentication")
+_LOGIN = (DICOM, "110122", "Login")
+_ALERT = (DICOM, "110113", "Security Alert")
+
+
 class Kind(NamedTuple):
     """`action` is of C, R, U, D, E; `says` is a verb in the past tense; `profile` one of IHE BALP, "" where none fits."""
 
@@ -37,40 +42,25 @@ KINDS = {
     "batch": Kind("E", "sent a batch"),
     "transaction": Kind("E", "wrote"),
     "operation": Kind("E", "asked for an operation"),
-    "sign-in": Kind(
-        "E",
-        "signed in",
-        type=(DICOM, "110114", "User Authentication"),
-        subtype=(DICOM, "110122", "Login"),
-    ),
-    "sign-out": Kind(
-        "E",
-        "signed out",
-        type=(DICOM, "110114", "User Authentication"),
-        subtype=(DICOM, "110123", "Logout"),
-    ),
+    "sign-in": Kind("E", "signed in", type=_AUTHENTICATION, subtype=_LOGIN),
+    "sign-out": Kind("E", "signed out", type=_AUTHENTICATION, subtype=(DICOM, "110123", "Logout")),
     "permit": Kind(
         "E",
         "let an app have access",
-        type=(DICOM, "110113", "Security Alert"),
+        type=_ALERT,
         subtype=(DICOM, "110137", "User Security Attributes Changed"),
     ),
-    "token": Kind(
-        "E",
-        "got a token",
-        type=(DICOM, "110114", "User Authentication"),
-        subtype=(DICOM, "110122", "Login"),
-    ),
+    "token": Kind("E", "got a token", type=_AUTHENTICATION, subtype=_LOGIN),
     "break-glass": Kind(
         "E",
         "opened the record in an emergency",
-        type=(DICOM, "110113", "Security Alert"),
+        type=_ALERT,
         subtype=(DICOM, "110127", "Emergency Override Started"),
     ),
     "break-glass-end": Kind(
         "E",
         "ended the emergency access to the record",
-        type=(DICOM, "110113", "Security Alert"),
+        type=_ALERT,
         subtype=(DICOM, "110138", "Emergency Override Stopped"),
     ),
     "load": Kind("C", "loaded files", type=(DICOM, "110107", "Import")),
