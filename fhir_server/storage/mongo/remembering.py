@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from secrets import token_bytes
 
 from bson import Binary
 from pymongo.asynchronous.database import AsyncDatabase
@@ -85,6 +86,15 @@ class MongoKeyValues:
         if abs(now - self._swept) > BETWEEN_SWEEPS:
             self._swept = now
             await self._values.delete_many({"expires": {"$lte": now}})
+
+
+async def secret_of(database: AsyncDatabase[Document], name: str) -> bytes:
+    """Return 32 random bytes that belong to this store, made when first asked for."""
+    made = {"$setOnInsert": {"value": Binary(token_bytes(32))}}
+    await database["secret"].update_one({"_id": name}, made, upsert=True)
+    found = await database["secret"].find_one({"_id": name})
+    assert found is not None, "it was just made"
+    return bytes(found["value"])
 
 
 def _id(kind: str, key: str) -> str:
