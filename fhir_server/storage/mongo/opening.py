@@ -35,6 +35,24 @@ DATABASE = "fhir"
 
 
 @asynccontextmanager
+async def connected(url: str) -> AsyncIterator[AsyncDatabase[Document]]:
+    """Yield a database as it is; raise Unavailable for a server that does not answer, or has no transactions."""
+    with problems():
+        client = _client(url)
+    async with client:
+        database = client.get_default_database(
+            DATABASE,
+            codec_options=CODEC,
+            write_concern=MAJORITY,
+            read_concern=ReadConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        with problems():
+            await check_topology(database)
+        yield database
+
+
+@asynccontextmanager
 async def open_store(
     url: str,
     *,
@@ -51,18 +69,8 @@ async def open_store(
     Leaving it commits what waits, and closes. Raises Unavailable for a server that does not answer, or has no
     transactions, and for a database of another release.
     """
-    with problems():
-        client = _client(url)
-    async with client:
-        database = client.get_default_database(
-            DATABASE,
-            codec_options=CODEC,
-            write_concern=MAJORITY,
-            read_concern=ReadConcern("majority"),
-            read_preference=ReadPreference.PRIMARY,
-        )
+    async with connected(url) as database:
         with problems():
-            await check_topology(database)
             await prepare(database, zone)
             enforcing = None
             if enforcement is not None:
