@@ -39,7 +39,7 @@ from fhir_server.rest.projection import Projector
 from fhir_server.rest.service import Limits, Service
 from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
-from fhir_server.rules import disclosure, enforcement
+from fhir_server.rules import admission, disclosure, enforcement
 from fhir_server.search.defaults import PageSizes
 from fhir_server.search.indexing import Extractor
 from fhir_server.settings import (
@@ -263,6 +263,7 @@ async def trust_of(settings: Settings, store: Store) -> AsyncIterator[Trust | No
         site=site,
         store=store,
         registrations={} if path is None else registrations_in(path),
+        admit=admission(settings),
     ) as trust:
         yield trust
 
