@@ -1,10 +1,13 @@
-"""Members over HTTP: https://www.python-httpx.org. Nothing they send is trusted: neither its size, nor where it points."""
+"""Members over HTTP: https://www.python-httpx.org. Nothing they send is trusted: neither its size, nor where it points.
+
+Their token endpoints are reached in the same way, under the same guards.
+"""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import httpx2
 
@@ -14,6 +17,7 @@ from fhir_server.federation.transport import Failed, Reply
 LARGEST = 16 * 1024 * 1024
 """Bytes of an answer, unpacked."""
 
+_JSON = "application/json"
 _GZIP = 16 + zlib.MAX_WBITS
 _CHUNK = 256 * 1024
 
@@ -30,9 +34,19 @@ class HttpTransport:
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
         """Return what is at a URL; raise Failed."""
+        return await self._sent("GET", url, headers, None)
+
+    async def post(self, url: str, form: Mapping[str, str]) -> Reply:
+        """Return what a form is answered with; raise Failed."""
+        headers = {"content-type": "application/x-www-form-urlencoded", "accept": _JSON}
+        return await self._sent("POST", url, headers, urlencode(form).encode())
+
+    async def _sent(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Reply:
         try:
             destination = await self._destinations.of(url)
-            return await self._get(url, destination, headers)
+            return await self._to(destination, method, url, headers, body)
         except (Forbidden, ValueError) as error:
             raise Failed("error", str(error)) from error
         except (httpx2.ConnectError, httpx2.RemoteProtocolError, httpx2.ReadError) as error:
@@ -41,14 +55,21 @@ class HttpTransport:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise Failed("error", "it cannot be reached") from error
 
-    async def _get(self, url: str, destination: Destination, headers: Mapping[str, str]) -> Reply:
+    async def _to(
+        self,
+        destination: Destination,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> Reply:
         parts = urlsplit(url)
         host = f"[{destination.address}]" if ":" in destination.address else destination.address
         pinned = urlunsplit(parts._replace(netloc=f"{host}:{destination.port}"))
         sent = {**headers, "host": parts.netloc, "accept-encoding": "gzip"}
         extensions = {"sni_hostname": destination.host} if destination.scheme == "https" else {}
         async with self._client.stream(
-            "GET", pinned, headers=sent, extensions=extensions
+            method, pinned, headers=sent, content=body, extensions=extensions
         ) as response:
             content = await self._read(response)
             told = {name.lower(): value for name, value in response.headers.items()}

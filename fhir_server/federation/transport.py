@@ -31,6 +31,14 @@ class Absent(Failed):
     """There is nothing at the address."""
 
 
+class Posting(Protocol):
+    """Sends forms to token endpoints; whoever calls bounds the time."""
+
+    async def post(self, url: str, form: Mapping[str, str]) -> Reply:
+        """Return what a form is answered with, redirects not followed; raise Failed."""
+        ...
+
+
 class Transport(Protocol):
     """Fetches by GET; whoever calls bounds the time."""
 

@@ -9,8 +9,10 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager
 
+from msgspec.structs import replace
+
 from fhir_server.federating import transport_to
-from fhir_server.federation.hub import declared
+from fhir_server.federation.hub import declared, token_endpoint
 from fhir_server.federation.members import Capabilities, Member
 from fhir_server.federation.registry import Registry
 from fhir_server.federation.transport import Failed, Transport
@@ -19,9 +21,16 @@ from fhir_server.wiring import clock, opened_store
 
 
 async def add_member(settings: Settings, member: Member) -> Capabilities:
-    """Ask a member what it can do and take it in; raise Failed, ValueError, or FhirError."""
+    """Ask a member what it can do, where it gives tokens if that is not known, and take it in.
+
+    Raise Failed, ValueError, or FhirError.
+    """
     async with _members(settings) as (registry, transport):
         statement = await declared(member, transport, clock)
+        credentials = member.credentials
+        if credentials is not None and not credentials.token_url:
+            url = await token_endpoint(member, transport, clock)
+            member = replace(member, credentials=replace(credentials, token_url=url))
         return await registry.add(member, statement, now=clock())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from secrets import token_bytes
 from typing import TypeVar
@@ -17,7 +17,7 @@ from pymongo.read_preferences import ReadPreference
 
 from fhir_server.fhir.errors import TooCostly, Unavailable
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Decision, Enforcement
+from fhir_server.policy.decision import Audience, Decision, Enforcement, Person
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.defaults import DEFAULT_ZONE
@@ -204,6 +204,12 @@ class MongoStore:
         with problems():
             found = await self._statements().one(STATE, {"_id": REGISTER})
         return None if found is None else OptOuts(found["as_of"], found["number"])
+
+    async def people(self, numbers: Collection[str]) -> Mapping[str, Person]:
+        """See Store.people."""
+        with problems():
+            async with of_one_moment(self._database, seconds=self._seconds) as statements:
+                return await self._enforcing.people(statements, numbers)
 
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
         """See Store.decision."""
