@@ -204,10 +204,10 @@ def opened_store(
         )
     try:
         # Here, since a node on SQLite needs none of it, and would start later.
-        from fhir_server.storage.mongo import store as mongo  # noqa: PLC0415
+        from fhir_server.storage.mongo import opening  # noqa: PLC0415
     except ImportError:
         raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
-    return mongo.open_store(
+    return opening.open_store(
         settings.store,
         clock=clock,
         seconds=settings.search_seconds,

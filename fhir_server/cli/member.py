@@ -15,20 +15,25 @@ from fhir_server.settings import Settings
 if TYPE_CHECKING:
     from fhir_server.federation.members import Credentials
 
+NAMING = ("add", "suspend", "resume", "remove")
+"""Actions on one member, which they name."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     parser.description = (
         "The members of a federation: a search at /federated is asked of each of them, and answered as one."
-        " `add` asks a server what it can do and takes it in, `check` asks all of them anew."
+        " `add` asks a server what it can do and takes it in, `check` asks all of them anew; one that is suspended is"
+        " not asked, and each answer says so, until it is resumed."
     )
-    parser.add_argument("action", choices=("add", "list", "check", "remove"))
+    parser.add_argument("action", choices=(*NAMING, "list", "check"))
     parser.add_argument(
         "id", nargs="?", help="a short name, part of addresses: small letters, digits, -"
     )
     parser.add_argument("--base", help="its FHIR base: https://fhir.example.org/r4")
     parser.add_argument("--name", help="its name for people [the id]")
     parser.add_argument("--ods", help="ODS code of its organisation")
+    parser.add_argument("--service", help="name of the service whose data it has, if it is one's")
     parser.add_argument(
         "--required", action="store_true", help="without it there is no answer at all"
     )
@@ -65,11 +70,18 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Do it; raise CommandFailed for a server that cannot be a member."""
     settings = settings_of(arguments)
-    needs_id = arguments.action in {"add", "remove"}
+    needs_id = arguments.action in NAMING
     if needs_id != (arguments.id is not None):
         told = "names a member" if needs_id else "is about all members, and names none"
         raise CommandFailed(f"member {arguments.action} {told}", status=2)
-    actions = {"add": _add, "list": _list, "check": _check, "remove": _remove}
+    actions = {
+        "add": _add,
+        "list": _list,
+        "check": _check,
+        "suspend": _suspend,
+        "resume": _resume,
+        "remove": _remove,
+    }
     try:
         actions[arguments.action](settings, arguments)
     except FhirError as error:
@@ -96,7 +108,7 @@ def _add(settings: Settings, arguments: argparse.Namespace) -> None:
         open=arguments.open,
     )
     try:
-        found = asyncio.run(add_member(settings, member))
+        found = asyncio.run(add_member(settings, member, arguments.service))
     except (Failed, ValueError) as problem:
         told = str(problem) or "it did not answer in time"
         raise CommandFailed(f"{member.id} at {member.base} was not added: {told}") from problem
@@ -139,6 +151,7 @@ def _list(settings: Settings, _: argparse.Namespace) -> None:
             "" if each.sorted else "unsorted",
             "" if each.credentials is None else f"as {each.credentials.client_id}",
             "open" if each.open else "",
+            f"not asked: {each.withheld}" if each.withheld else "",
         ]
         told = ", ".join(filter(None, [each.name, *marks]))
         sys.stdout.write(f"{each.id}  {each.base}  ({told})\n")
@@ -162,6 +175,21 @@ def _check(settings: Settings, _: argparse.Namespace) -> None:
     asyncio.run(check_members(settings, tell))
     if failed:
         raise CommandFailed(f"{', '.join(failed)}: no answer that can be used")
+
+
+def _suspend(settings: Settings, arguments: argparse.Namespace) -> None:
+    _set_status(settings, arguments.id, "suspended")
+
+
+def _resume(settings: Settings, arguments: argparse.Namespace) -> None:
+    _set_status(settings, arguments.id, "active")
+
+
+def _set_status(settings: Settings, member: str, status: str) -> None:
+    from fhir_server.offline.enrolling import set_member_status  # noqa: PLC0415
+
+    asyncio.run(set_member_status(settings, member, status))
+    sys.stdout.write(f"{member} is {status}\n")
 
 
 def _remove(settings: Settings, arguments: argparse.Namespace) -> None:

@@ -19,8 +19,9 @@ State: TypeAlias = Literal[
     "unauthorised",
     "unsupported",
     "order-violation",
+    "suspended",
 ]
-"""How a member fared; `partial`: it says itself that its answer is not whole."""
+"""How a member fared; `partial`: it says itself that its answer is not whole; `suspended`: it is not to be asked."""
 
 EXTENSION = "https://example.org/fdp/StructureDefinition/federation-member"
 
@@ -32,6 +33,7 @@ _CODES: dict[State, str] = {
     "unauthorised": "security",
     "unsupported": "not-supported",
     "order-violation": "processing",
+    "suspended": "suppressed",
 }
 """The issue code of each state: https://hl7.org/fhir/R4/valueset-issue-type.html."""
 
@@ -43,6 +45,7 @@ _SAID: dict[State, str] = {
     "unauthorised": "does not let this server in",
     "unsupported": "cannot be asked this",
     "order-violation": "did not keep the order",
+    "suspended": "is not asked for now",
 }
 
 

@@ -13,8 +13,8 @@ import msgspec
 from fhir_server.federation.answers import is_below
 from fhir_server.federation.cursors import FederatedCursor, packed_cursor, unpacked_cursor
 from fhir_server.federation.lines import Line
-from fhir_server.federation.members import Member
-from fhir_server.federation.registry import Registry
+from fhir_server.federation.members import Capabilities, Member
+from fhir_server.federation.registry import Registered, Registry
 from fhir_server.federation.search import Party
 from fhir_server.federation.transport import Failed, Transport
 from fhir_server.fhir.errors import BadRequest
@@ -40,20 +40,29 @@ class Hub:
     new_handle: Callable[[], str]
     lifetime: int
     _lines: dict[Member, Line] = field(default_factory=dict)
+    _known: dict[Registered, Capabilities] = field(default_factory=dict)
     _extractors: dict[str, Extractor] = field(default_factory=dict)
 
     async def parties(self, like: Extractor, *, now: int) -> Sequence[Party]:
         """Return the members as they stand; their resources are read as the node's own are."""
-        members = await self.registry.members(now=now)
-        self._lines = {each: self._lines.get(each) or self._line(each) for each in members}
+        registered = await self.registry.registered(now=now)
+        self._lines = {
+            e.member: self._lines.get(e.member) or self._line(e.member) for e in registered
+        }
+        self._known = {each: await self._capabilities(each, now=now) for each in registered}
         return [
             Party(
-                self._lines[each],
-                await self.registry.capabilities(each.id, now=now),
-                self._extractor(each.base, like),
+                self._lines[each.member],
+                capabilities,
+                self._extractor(each.member.base, like),
             )
-            for each in members
+            for each, capabilities in self._known.items()
         ]
+
+    async def _capabilities(self, registered: Registered, *, now: int) -> Capabilities:
+        """Return what a member declares, which is read again when it was asked anew."""
+        found = self._known.get(registered)
+        return found or await self.registry.capabilities(registered, now=now)
 
     def line(self, member: str) -> Line | None:
         """Return the line to a member, as it was when the members were last looked up."""

@@ -45,6 +45,8 @@ class Line:
 
     async def get(self, url: str, headers: Mapping[str, str], *, until: float) -> bytes:
         """Return what the member answers at a URL; raise Failed. `until` is a moment of the event loop."""
+        if self.member.withheld:
+            raise Failed("suspended", self.member.withheld)
         own = asyncio.get_running_loop().time() + self.member.seconds
         try:
             async with asyncio.timeout_at(min(until, own)):

@@ -181,12 +181,14 @@ def _asking(question: Question, party: Party) -> Asking:
         now=question.moment,
     )
     keys = completed(question.query.plan.sort)
+    # Where the member answers all of it, nothing is looked at here but the order.
+    extractor = party.extractor.for_order(keys) if division.whole else party.extractor
     return Asking(
         party.line,
         question.resource_type,
         division,
         keys,
-        party.extractor,
+        extractor,
         question.headers,
         party.clearing,
     )
@@ -200,7 +202,9 @@ def _begun(
     pairs = _form(question) if form is None else form
     for asking in askings.values():
         account = Account(asking.line.member.id, ods=asking.line.member.ods)
-        if asking.division.problem:
+        if asking.line.member.withheld:
+            _give_up(account, Failed("suspended", asking.line.member.withheld))
+        elif asking.division.problem:
             _give_up(account, Failed("unsupported", asking.division.problem))
         found.append(Standing(account, Place(asking.first(pairs))))
     return found
@@ -219,10 +223,16 @@ def _form(question: Question) -> Pairs:
 
 
 def _known(cursor: FederatedCursor, askings: Mapping[str, Asking]) -> list[Standing]:
-    """Return where each member stands; one that was taken out of the register meanwhile is given up."""
+    """Return where each member stands; one that was taken out of the register, or withheld, meanwhile is given up."""
     for each in cursor.standings:
-        if each.account.member not in askings and not each.account.frozen:
+        asking = askings.get(each.account.member)
+        if each.account.frozen:
+            continue
+        if asking is None:
             _give_up(each.account, Failed("error", "it is no member any more"), cursor.page + 1)
+        elif asking.line.member.withheld:
+            failure = Failed("suspended", asking.line.member.withheld)
+            _give_up(each.account, failure, cursor.page + 1)
     return cursor.standings
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -19,7 +20,7 @@ from fhir_server.auth.behalf import Behalf, extensions_of
 from fhir_server.auth.server.authentication import ASSERTION_TYPE
 from fhir_server.auth.server.signing import SigningKeys
 from fhir_server.federation.members import Credentials
-from fhir_server.federation.transport import Failed, Posting, Reply, Transport
+from fhir_server.federation.transport import Failed, Reply, Transport
 
 ASSERTED_FOR = 240
 """Seconds that an assertion is good: a member takes five minutes, and its clock may be behind."""
@@ -29,6 +30,7 @@ LONGEST_LIFE = 3600
 MOST_TOKENS = 10_000
 
 _SECOND = 1_000_000
+_FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*")
 _CODES = frozenset(
     {"invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client"}
@@ -65,7 +67,7 @@ class Tokens:
     """Gets tokens, and keeps `most` of them. `clock` gives microseconds, `new_id` what nobody can guess."""
 
     keys: SigningKeys
-    endpoint: Posting
+    transport: Transport
     clock: Callable[[], int]
     new_id: Callable[[], str]
     most: int = MOST_TOKENS
@@ -92,9 +94,7 @@ class Tokens:
 
     async def _get(self, ask: Ask) -> str:
         now = self.clock()
-        granted = _checked(
-            await self.endpoint.post(ask.credentials.token_url, await self._form(ask))
-        )
+        granted = _checked(await self._asked(ask))
         lasts = min(granted.expires_in, LONGEST_LIFE) - MARGIN
         self._known.pop(ask, None)
         if len(self._known) >= self.most:
@@ -102,6 +102,10 @@ class Tokens:
             del self._known[next(iter(self._known))]
         self._known[ask] = granted.access_token, now + int(lasts * _SECOND)
         return granted.access_token
+
+    async def _asked(self, ask: Ask) -> Reply:
+        form = urlencode(await self._form(ask)).encode()
+        return await self.transport.send("POST", ask.credentials.token_url, _FORM, form)
 
     async def _form(self, ask: Ask) -> Mapping[str, str]:
         return {
@@ -136,12 +140,23 @@ class Bearing:
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
         """See Transport.get."""
+        return await self._tried(lambda token: self.transport.get(url, _with(token, headers)))
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
+    ) -> Reply:
+        """See Transport.send."""
+        return await self._tried(
+            lambda token: self.transport.send(method, url, _with(token, headers), content)
+        )
+
+    async def _tried(self, asking: Callable[[str], Awaitable[Reply]]) -> Reply:
         token = await self.tokens.token(self.ask)
-        reply = await self.transport.get(url, _with(token, headers))
+        reply = await asking(token)
         if reply.status != HTTPStatus.UNAUTHORIZED:
             return reply
         self.tokens.forget(self.ask, token)
-        return await self.transport.get(url, _with(await self.tokens.token(self.ask), headers))
+        return await asking(await self.tokens.token(self.ask))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +167,17 @@ class Refusing:
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:  # noqa: ARG002 - nothing is sent
         """See Transport.get."""
-        raise Failed("unauthorised", self.problem)
+        raise Failed("unauthorised", self.problem, sent=False)
+
+    async def send(
+        self,
+        method: str,  # noqa: ARG002
+        url: str,  # noqa: ARG002
+        headers: Mapping[str, str],  # noqa: ARG002
+        content: bytes = b"",  # noqa: ARG002
+    ) -> Reply:
+        """See Transport.send."""
+        raise Failed("unauthorised", self.problem, sent=False)
 
 
 def _with(token: str, headers: Mapping[str, str]) -> Mapping[str, str]:
