@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -35,6 +36,12 @@ class Line:
 
     def __post_init__(self) -> None:
         self._turns = asyncio.Semaphore(self.member.at_once)
+
+    def through(self, transport: Transport) -> Line:
+        """Return the same line for one caller: its turns and its breaker are those of all."""
+        found = copy(self)
+        found.transport = transport
+        return found
 
     async def get(self, url: str, headers: Mapping[str, str], *, until: float) -> bytes:
         """Return what the member answers at a URL; raise Failed. `until` is a moment of the event loop."""
