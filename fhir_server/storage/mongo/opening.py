@@ -6,18 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
-from fhir_server.fhir.errors import Unavailable
 from fhir_server.policy.decision import Enforcement
 from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.storage.mongo.denials import Denials, Enforcing
 from fhir_server.storage.mongo.documents import CODEC, Document
 from fhir_server.storage.mongo.failures import reading as problems
+from fhir_server.storage.mongo.reaching import reached
 from fhir_server.storage.mongo.remembering import secret_of
 from fhir_server.storage.mongo.schema import RULES, STATE, check_topology, prepare
 from fhir_server.storage.mongo.statements import MAJORITY
@@ -27,11 +25,24 @@ from fhir_server.storage.mongo.writer import Writer
 PATIENT_SECONDS = 10.0
 """How long one search may take."""
 
-SELECTION_MILLISECONDS = 5_000
-"""How long a request waits for a primary: an election takes a few seconds."""
-
 DATABASE = "fhir"
 """The database, where the address names none."""
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[AsyncDatabase[Document]]:
+    """Yield a database as it is; raise Unreachable or Unavailable, as `open_store` does."""
+    async with reached(url) as client:
+        database = client.get_default_database(
+            DATABASE,
+            codec_options=CODEC,
+            write_concern=MAJORITY,
+            read_concern=ReadConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        with problems():
+            await check_topology(database)
+        yield database
 
 
 @asynccontextmanager
@@ -48,21 +59,11 @@ async def open_store(
     A search may take so many seconds. Without `enforcement` no denials are kept, and no sight may have an audience.
     `zone` is that of the dates which name none.
 
-    Leaving it commits what waits, and closes. Raises Unavailable for a server that does not answer, or has no
-    transactions, and for a database of another release.
+    Leaving it commits what waits, and closes. Raises Unreachable for a server that does not answer, and Unavailable
+    for one that has no transactions or refuses the user, and for a database of another release.
     """
-    with problems():
-        client = _client(url)
-    async with client:
-        database = client.get_default_database(
-            DATABASE,
-            codec_options=CODEC,
-            write_concern=MAJORITY,
-            read_concern=ReadConcern("majority"),
-            read_preference=ReadPreference.PRIMARY,
-        )
+    async with connected(url) as database:
         with problems():
-            await check_topology(database)
             await prepare(database, zone)
             enforcing = None
             if enforcement is not None:
@@ -85,17 +86,3 @@ async def _settle(database: AsyncDatabase[Document], writer: Writer, enforcing: 
         kept = await database[STATE].find_one({"_id": RULES})
     if kept is None or kept["edition"] != enforcing.edition:
         await writer.do(Denials.settle)
-
-
-def _client(url: str) -> AsyncMongoClient[Document]:
-    """Return a client; raise Unavailable for an address that is none."""
-    try:
-        return AsyncMongoClient(
-            url,
-            appname="fhir-server",
-            serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
-            retryReads=True,
-            retryWrites=True,
-        )
-    except (PyMongoError, ValueError) as problem:
-        raise Unavailable(f"this is no address of a MongoDB: {type(problem).__name__}") from None

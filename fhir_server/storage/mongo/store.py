@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from secrets import token_bytes
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Decision
+from fhir_server.policy.decision import Audience, Decision, Person
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan
@@ -37,7 +37,7 @@ from fhir_server.storage.mongo.denials import Denials, Enforcing
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.door import UnknownAudience
 from fhir_server.storage.mongo.explaining import explained
-from fhir_server.storage.mongo.failures import OutOfTime
+from fhir_server.storage.mongo.failures import OutOfTime, answered
 from fhir_server.storage.mongo.failures import reading as problems
 from fhir_server.storage.mongo.orders import is_served
 from fhir_server.storage.mongo.reading import Reader
@@ -122,7 +122,7 @@ class MongoStore:
         self, sight: Visibility, plan: Plan, after: Position | None, limit: int
     ) -> Explanation:
         """See Store.explain."""
-        with problems():
+        async with answered(self._seconds):
             return await explained(self._statements(), Sight(sight), plan, after, limit)
 
     async def history(
@@ -139,7 +139,7 @@ class MongoStore:
 
     async def now(self) -> int:
         """See Store.now."""
-        with problems():
+        async with answered(self._seconds):
             return await reading.latest_moment(self._statements())
 
     async def scan(self, sight: Visibility, part: Part, as_of: int) -> AsyncIterator[Stored]:
@@ -157,7 +157,7 @@ class MongoStore:
     async def changes(self, after: int) -> AsyncIterator[Change]:
         """See Store.changes."""
         while True:
-            with problems():
+            async with answered(self._seconds):
                 found = await reading.changes(self._statements(), after, CHUNK)
             for change in found:
                 yield change
@@ -182,9 +182,15 @@ class MongoStore:
 
     async def opt_outs(self) -> OptOuts | None:
         """See Store.opt_outs."""
-        with problems():
+        async with answered(self._seconds):
             found = await self._statements().one(STATE, {"_id": REGISTER})
         return None if found is None else OptOuts(found["as_of"], found["number"])
+
+    async def people(self, numbers: Collection[str]) -> Mapping[str, Person]:
+        """See Store.people."""
+        with problems():
+            async with of_one_moment(self._database, seconds=self._seconds) as statements:
+                return await self._enforcing.people(statements, numbers)
 
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
         """See Store.decision."""
@@ -194,7 +200,7 @@ class MongoStore:
 
     async def stamp(self) -> Stamp:
         """See Store.stamp."""
-        with problems():
+        async with answered(self._seconds):
             state = await self._statements().one(STATE, {"_id": STORE})
         assert state is not None, "the state is made with the collections"
         return Stamp(state["revision"], state["generation"], state["latest_parameter"])
@@ -211,7 +217,7 @@ class MongoStore:
 
     async def extent(self, resource_type: str) -> Extent:
         """See Store.extent."""
-        with problems():
+        async with answered(self._seconds):
             return await reading.extent_of(self._statements(), resource_type)
 
     async def walk(
@@ -224,7 +230,7 @@ class MongoStore:
 
     async def secret(self, name: str) -> bytes:
         """See Store.secret."""
-        with problems():
+        async with answered(self._seconds):
             return await secret_of(self._database, name)
 
     @property
@@ -246,7 +252,8 @@ class MongoStore:
         try:
             with problems():
                 if sight.audience is None and sight.criteria is None:
-                    return await work(Reader(self._statements(), Sight(sight)))
+                    async with answered(self._seconds):
+                        return await work(Reader(self._statements(), Sight(sight)))
                 return await self._of_one_moment(
                     sight, lambda statements, seen: work(Reader(statements, seen))
                 )
@@ -266,7 +273,8 @@ class MongoStore:
         try:
             with problems():
                 if sight.audience is None and sight.criteria is None and _is_simple(plan):
-                    return await work(Searcher(self._statements(), Sight(sight)))
+                    async with answered(self._seconds):
+                        return await work(Searcher(self._statements(), Sight(sight)))
                 return await self._of_one_moment(
                     sight, lambda statements, seen: work(Searcher(statements, seen))
                 )
