@@ -35,7 +35,7 @@ from fhir_server.storage.moving import (
     together,
 )
 
-CHUNK = 200
+CHUNK = 500
 """Documents that are read at once."""
 
 _COLLECTIONS = {
