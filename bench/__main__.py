@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import core, enforcement, growth, http
+from bench import core, enforcement, federation, growth, http
 from bench.figures import Figure, as_markdown, save
 from bench.place import Place
 
@@ -21,6 +21,7 @@ NAMES = (
     "enforcement",
     "create",
     "bundle",
+    "federation",
     "count",
     "growth",
     "validation",
@@ -28,6 +29,9 @@ NAMES = (
 )
 OF_LARGE = {"read", "audit", "search", "enforcement", "count"}
 """What is measured on the large store."""
+
+WITHOUT_STORE = {"validation", "federation"}
+"""What is measured without the store: a hub keeps nothing of what it passes on."""
 
 STORES = ("large", "create", "bundle", "start")
 
@@ -92,7 +96,7 @@ def measure(names: set[str], given: argparse.Namespace, place: Place) -> list[Fi
     large, folder = place.address("large"), place.folder
     figures: list[Figure] = []
     if "load" in names or (names & OF_LARGE and not place.holds("large")):
-        figures += core.load(given.resources, place)
+        figures += _of(place, "load", core.load(given.resources, place))
     steps: dict[str, Callable[[], Figure | list[Figure]]] = {
         "read": lambda: http.read_by_id(large, folder, given.seconds),
         "audit": lambda: http.audited_reads(large, folder, given.seconds),
@@ -104,18 +108,21 @@ def measure(names: set[str], given: argparse.Namespace, place: Place) -> list[Fi
         "start": lambda: core.start(place),
         "create": lambda: http.create(place, given.seconds),
         "bundle": lambda: http.transactions(place, given.seconds),
+        "federation": lambda: federation.federation(folder, given.seconds),
     }
     for name, step in steps.items():
         if name in names:
             print(f"measuring {name} …", flush=True)
             found = step()
-            figures += found if isinstance(found, list) else [found]
-    return figures if place.mongo is None else [_unpromised(each) for each in figures]
+            figures += _of(place, name, found if isinstance(found, list) else [found])
+    return figures
 
 
-def _unpromised(figure: Figure) -> Figure:
-    """Return a figure of a MongoDB: what README promises is of SQLite."""
-    return replace(figure, promised="none on MongoDB", kept=None)
+def _of(place: Place, name: str, figures: Sequence[Figure]) -> Sequence[Figure]:
+    """Return figures without the promises of README, which are of SQLite, where they are of a MongoDB."""
+    if place.mongo is None or name in WITHOUT_STORE:
+        return figures
+    return [replace(each, promised="none on MongoDB", kept=None) for each in figures]
 
 
 if __name__ == "__main__":

@@ -60,11 +60,12 @@ def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 60) -> N
 
 
 @contextmanager
-def node(store: str, *, workers: int = 1, audit: str = "off") -> Iterator[int]:
+def node(store: str, *, workers: int = 1, audit: str = "off", networks: str = "") -> Iterator[int]:
     """Run our server on the store at an address; give its port."""
     port = free_port()
     arguments = ["-m", "fhir_server", "serve", "--auth", "none", "--port", str(port)]
     arguments += ["--workers", str(workers), "--audit", audit]
+    arguments += ["--member-networks", networks] if networks else []
     with process(arguments, port, "/health/ready", store=store):
         yield port
 
