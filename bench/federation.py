@@ -166,7 +166,7 @@ def _filled(store: Path) -> Iterator[int]:
     source.write_bytes(_trust())
     load = [sys.executable, "-m", "fhir_server", "load", str(source), "--store", f"sqlite:{store}"]
     subprocess.run(load, check=True, cwd=servers.ROOT, capture_output=True)
-    with servers.node(store) as port:
+    with servers.node(f"sqlite:{store}") as port:
         yield port
 
 
@@ -180,7 +180,7 @@ def hub(folder: Path, members: Mapping[str, Resource]) -> Iterator[int]:
     store = folder / "hub.db"
     remove(store)
     asyncio.run(_enrol(store, members))
-    with servers.node(store, networks="127.0.0.0/8") as port:
+    with servers.node(f"sqlite:{store}", networks="127.0.0.0/8") as port:
         yield port
 
 
