@@ -44,7 +44,7 @@ SEARCHES = (
     "Organization?_summary=count",
 )
 HEADERS = {"accept": "application/fhir+json"}
-SCRIPTS = 120
+SCRIPTS = 96
 
 
 async def answers(trusts: Trusts, script: Sequence[str]) -> list[bytes]:

@@ -6,7 +6,7 @@ What is hidden is told here in other words than the hub's: `Trusts.hidden`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -41,12 +41,16 @@ PERSONAL = personal_types(DEFINITIONS.compartments["Patient"])
 
 @dataclass(slots=True)
 class Trust:
-    """A member with a few types, that answers as the oracle does."""
+    """A member with a few types, that answers as the oracle does; `whole` is what it was before something was erased.
+
+    Who people are is told by that: whom a resource is about does not change by what of it is shown.
+    """
 
     name: str
     resources: Sequence[Resource]
     largest_page: int
     declared: frozenset[str]
+    whole: Trust | None = None
     candidates: dict[str, list[Candidate]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,7 +108,8 @@ class Trust:
         """Return it as a member whose answers are cleared."""
         line = Line(Member(self.name, self.name, self.base), self, lambda: 0)
         headers = {"accept": "application/fhir+json"}
-        clearing = Clearing(judge, Directory(line, headers), EXTRACTOR)
+        people = line if self.whole is None else line.through(self.whole)
+        clearing = Clearing(judge, Directory(people, headers), EXTRACTOR)
         types = dict.fromkeys(TYPES, self.declared)
         return Party(line, Capabilities(types), EXTRACTOR, clearing)
 
@@ -130,14 +135,16 @@ class Trusts:
     def erased(self) -> Trusts:
         """Return the same where nobody holds what is hidden."""
         left = [
-            replace(each, resources=[one for one in each.resources if not self.hidden(each, one)])
+            Trust(
+                each.name,
+                [one for one in each.resources if not self.hidden(each, one)],
+                each.largest_page,
+                each.declared,
+                each,
+            )
             for each in self.members
         ]
-        return Trusts(
-            [Trust(e.name, e.resources, e.largest_page, e.declared) for e in left],
-            self.denied,
-            self.purpose,
-        )
+        return Trusts(left, self.denied, self.purpose)
 
     def hidden(self, member: Trust, resource: Resource) -> bool:
         """Tell whether the hub must not show a resource."""
@@ -194,6 +201,8 @@ def _resources(random: Random) -> list[Resource]:
         patient = a_patient(f"p{each}", number, birthDate=born)
         if number is not None and random.random() < 0.3:
             patient["identifier"] = [identifier(each, random.choice(("01", "03")))]
+        if random.random() < 0.1:
+            patient["meta"] = {"security": [RESTRICTED]}
         found.append(patient)
     for each in range(random.randint(0, 12)):
         about = random.choice([*people, 77])
