@@ -262,6 +262,29 @@ def test_what_was_denied_at_the_hub_is_as_if_no_member_had_it(joined: Federation
     assert len(shown(asked(joined, "Patient"))) == 6
 
 
+def test_what_is_denied_between_two_pages_is_on_none_that_follows(joined: Federation) -> None:
+    first = asked(joined, "Patient?_count=2&_sort=birthdate")
+    (url,) = [each["url"] for each in first["link"] if each["relation"] == "next"]
+    with joined.hub.client() as client:
+        put(client, a_patient("denying", 2), a_denial("denying", "TREAT"))
+    try:
+        with joined.client() as client:
+            following = client.get(url).json()
+    finally:
+        with joined.hub.client(purpose="PATADMIN", role="integration") as client:
+            assert client.delete("Consent/of-denying").status_code == 204
+    assert shown(following) == ["Patient/p3", "Patient/p4"]
+    assert [each["relation"] for each in following["link"]] == ["self"]
+
+
+def test_a_request_goes_by_one_name_everywhere(joined: Federation) -> None:
+    with joined.client() as client:
+        client.get("Patient?birthdate=1990", headers={"X-Request-ID": "of-the-caller-7"})
+    with joined.members["a"].client(purpose="HCOMPL", role="R5105") as client:
+        told = client.get("AuditEvent?patient=Patient/p0&_sort=-date").text
+    assert "of-the-caller-7" in told
+
+
 def test_who_opted_out_at_the_hub_is_left_out_of_planning_and_so_is_who_is_not_known(
     joined: Federation,
 ) -> None:
