@@ -93,7 +93,11 @@ async def reads(trusts: Trusts) -> list[bytes]:
     for member in trusts.members:
         clearing = member.party(trusts.judge()).clearing
         assert clearing is not None
-        held = {f"{each['resourceType']}/{each['id']}": each for each in member.resources}
+        held = {
+            f"{kind}/{each.record.id}": member.resources[each.rid]
+            for kind, found_there in member.candidates.items()
+            for each in found_there
+        }
         for name in (
             *(f"Patient/p{each}" for each in range(6)),
             *(f"Observation/o{each}" for each in range(12)),

@@ -43,13 +43,15 @@ PERSONAL = personal_types(DEFINITIONS.compartments["Patient"])
 class Trust:
     """A member with a few types, that answers as the oracle does; `whole` is what it was before something was erased.
 
-    Who people are is told by that: whom a resource is about does not change by what of it is shown.
+    Who people are is told by that: whom a resource is about does not change by what of it is shown. What mentions one
+    of those who are `denying` it shows to nobody, neither in a search nor to who asks who that is.
     """
 
     name: str
     resources: Sequence[Resource]
     largest_page: int
     declared: frozenset[str]
+    denying: frozenset[str] = frozenset()
     whole: Trust | None = None
     candidates: dict[str, list[Candidate]] = field(init=False)
 
@@ -58,7 +60,7 @@ class Trust:
             kind: [
                 Candidate(EXTRACTOR.extract(each), 0, number)
                 for number, each in enumerate(self.resources)
-                if each["resourceType"] == kind
+                if each["resourceType"] == kind and self.denying.isdisjoint(_mentioned(each))
             ]
             for kind in TYPES
         }
@@ -102,7 +104,8 @@ class Trust:
         if "_include" not in asked:
             return []
         wanted = {each["subject"]["reference"] for each in shown if "subject" in each}
-        return [each for each in self.resources if _address(each) in wanted and each not in shown]
+        seen = [each for each in self.resources if self.denying.isdisjoint(_mentioned(each))]
+        return [each for each in seen if _address(each) in wanted and each not in shown]
 
     def party(self, judge: Judge) -> Party:
         """Return it as a member whose answers are cleared."""
@@ -140,14 +143,16 @@ class Trusts:
                 [one for one in each.resources if not self.hidden(each, one)],
                 each.largest_page,
                 each.declared,
-                each,
+                whole=each,
             )
             for each in self.members
         ]
         return Trusts(left, self.denied, self.purpose)
 
     def hidden(self, member: Trust, resource: Resource) -> bool:
-        """Tell whether the hub must not show a resource."""
+        """Tell whether the member, or the hub, must not show a resource."""
+        if not member.denying.isdisjoint(_mentioned(resource)):
+            return True
         if RESTRICTED in resource.get("meta", {}).get("security", ()):
             return True
         told_of = [each for each in member.resources if _address(each) in _mentioned(resource)]
@@ -181,6 +186,7 @@ def random_trusts(random: Random) -> Trusts:
             _resources(random),
             random.choice((1, 2, 3, 100)),
             CODES - frozenset(random.sample(("code", "status", "date"), random.randint(0, 2))),
+            frozenset(f"Patient/p{one}" for one in range(PEOPLE) if random.random() < 0.1),
         )
         for each in range(count)
     ]
