@@ -215,6 +215,21 @@ def test_both_members_answer_as_one(joined: Federation) -> None:
     assert shown(by_number) == ["Observation/o2", "Observation/o2"]
 
 
+@pytest.mark.parametrize(("code", "number"), [("8480-6", 6), ("4548-4", 0)])
+def test_a_scope_with_search_parameters_reaches_no_further_through_the_hub(
+    joined: Federation, code: str, number: int
+) -> None:
+    found = asked(joined, "Observation", scope=f"user/Observation.rs?code={code}")
+    assert statuses(found) == {"a": "ok", "b": "ok"}
+    assert len(shown(found)) == number
+
+
+def test_what_is_included_needs_a_scope_of_its_own(joined: Federation) -> None:
+    path = "Patient?_id=p0&_include=Patient:organization"
+    assert shown(asked(joined, path), "include") == ["Organization/o"]
+    assert shown(asked(joined, path, scope="user/Patient.rs"), "include") == []
+
+
 def test_a_member_records_the_caller_the_hub_and_the_purpose(joined: Federation) -> None:
     asked(joined, "Patient?birthdate=1991", sub="dr-who")
     with joined.members["a"].client(purpose="HCOMPL", role="R5105") as client:
