@@ -259,7 +259,13 @@ def _included(merge: Merge, stream: Stream, askings: Mapping[str, Asking]) -> li
         return []
     shown = [each.match for each in merge.taken if each.member == member]
     base = askings[member].line.member.base
-    return [Taken(member, each) for each in belonging(shown, stream.included, base)]
+    found = belonging(shown, stream.included, base)
+    # Not as they came: that depends on where the member's pages end, and so on what was left out.
+    return [Taken(member, each) for each in sorted(found, key=_address)]
+
+
+def _address(match: Match) -> str:
+    return match.full_url
 
 
 def _cursor(merge: Merge, moment: int) -> FederatedCursor | None:
