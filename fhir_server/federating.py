@@ -18,6 +18,7 @@ from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.federated.routes import Federation
 from fhir_server.rest.service import Service
 from fhir_server.rest.telemetry import Telemetry
+from fhir_server.rules import federated_writes
 from fhir_server.settings import FEDERATED
 
 
@@ -63,7 +64,7 @@ class FederatedBase:
         kept = service.store.key_values
         lifetime = service.cursors.lifetime
         hub = Hub(Registry(kept), kept, transport, service.clock, token_urlsafe, lifetime)
-        federation = Federation(hub)
+        federation = Federation(hub, federated_writes())
         return FhirApplication(
             service.serving(federation.routes(), _beside(service.base_url)),
             self._telemetry,

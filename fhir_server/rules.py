@@ -6,6 +6,7 @@ from functools import cache
 from hashlib import blake2b
 
 from fhir_server.conformance.definitions import definitions_in
+from fhir_server.federation.writes import Writes, read_writes
 from fhir_server.policy.counts import read_counts
 from fhir_server.policy.decision import Enforcement, Policy
 from fhir_server.policy.disclosure import Disclosure, Tables
@@ -51,6 +52,13 @@ def disclosure(settings: Settings) -> Disclosure:
         Tables(roles, _programmes(settings), read_counts(_table("counts.json")), policy().labels),
         settings.default_role,
         settings.break_glass_minutes,
+    )
+
+
+def federated_writes() -> Writes:
+    """Return what is written at members through a hub; raise ValueError for a table that cannot be used."""
+    return read_writes(
+        _table("federated-writes.json"), definitions_in(definitions_folder()).resource_types
     )
 
 

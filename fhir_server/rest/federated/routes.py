@@ -25,6 +25,7 @@ from fhir_server.federation.search import (
     federated_search,
 )
 from fhir_server.federation.transport import Absent, Failed
+from fhir_server.federation.writes import Writes
 from fhir_server.fhir.errors import (
     BadRequest,
     BadSyntax,
@@ -43,6 +44,7 @@ from fhir_server.rest.bodies import form_of
 from fhir_server.rest.conditional import preferences
 from fhir_server.rest.cursors import scope_of
 from fhir_server.rest.federated.pages import Shown, page_bytes
+from fhir_server.rest.federated.writing import METHODS, target_of, write
 from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.routing import find, table
@@ -62,6 +64,7 @@ class Federation:
     """Serves the hub's base."""
 
     hub: Hub
+    writes: Writes
 
     def routes(self) -> Routes:
         """Return what is served."""
@@ -70,6 +73,7 @@ class Federation:
                 Route("GET", "/[type]", self.search, ("search-type",)),
                 Route("POST", "/[type]/_search", self.search_by_form, ("search-type",)),
                 Route("GET", MEMBER_READ, self.read, ("read",)),
+                *(Route(each, MEMBER_READ, self.write, (code,)) for each, code in METHODS.items()),
                 Route("GET", "/metadata", self.metadata, (), open=True),
             )
         )
@@ -81,7 +85,8 @@ class Federation:
                 route = service.routes[MEMBER_READ].get(request.method)
                 if route is None:
                     raise MethodNotAllowed(
-                        "A member's resource is read by GET here.", ("GET", "HEAD")
+                        "A member's resource is read by GET here, and written by PUT or PATCH.",
+                        ("GET", "HEAD", *METHODS),
                     )
                 return route
             case _:
@@ -115,6 +120,16 @@ class Federation:
                 f"The member {member} gave no answer: {failure.state} {failure}"
             ) from failure
         return Answer(200, _one(content, kind, logical_id))
+
+    async def write(self, service: Service, request: Request) -> Answer:
+        """Serve `PUT` and `PATCH [member]/[type]/[id]`, for the types that are listed: the member's bytes."""
+        _check_caller(request)
+        target = target_of(request, self.writes)
+        await self.hub.parties(service.register.current.extractor, now=service.clock())
+        line = self.hub.line(target.member)
+        if line is None:
+            raise NotFound(f"There is no member {target.member!r} in this federation.")
+        return await write(line, target, request, until=_deadline(request))
 
     async def metadata(self, service: Service, request: Request) -> Answer:
         """Serve `GET metadata`: the types that members search."""
