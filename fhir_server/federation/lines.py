@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -43,6 +44,12 @@ class Line:
     def __post_init__(self) -> None:
         self._turns = asyncio.Semaphore(self.member.at_once)
 
+    def through(self, transport: Transport) -> Line:
+        """Return the same line for one caller: its turns and its breaker are those of all."""
+        found = copy(self)
+        found.transport = transport
+        return found
+
     async def get(self, url: str, headers: Mapping[str, str], *, until: float) -> bytes:
         """Return what the member answers at a URL; raise Failed. `until` is a moment of the event loop."""
         return await self._in_time(lambda: self._attempts(url, headers), until)
@@ -64,6 +71,8 @@ class Line:
     async def _in_time(
         self, work: Callable[[], Coroutine[Any, Any, _Found]], until: float
     ) -> _Found:
+        if self.member.withheld:
+            raise Failed("suspended", self.member.withheld, sent=False)
         own = asyncio.get_running_loop().time() + self.member.seconds
         began = False
         try:

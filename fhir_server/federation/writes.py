@@ -15,12 +15,14 @@ _table = msgspec.json.Decoder(dict[str, list[Write]]).decode
 
 
 def read_writes(content: bytes, known: Collection[str]) -> Writes:
-    """Return the table; raise ValueError for one that names what is none of the known types."""
+    """Return the table; raise ValueError for one that names other types than these."""
     try:
         found = _table(content)
     except msgspec.MsgspecError as error:
         raise ValueError(f"the table of federated writes cannot be read: {error}") from error
     unknown = sorted(set(found) - set(known))
     if unknown:
-        raise ValueError(f"the table of federated writes has no resource types: {unknown}")
+        raise ValueError(
+            f"the table of federated writes names what is no type, or tells of patients: {unknown}"
+        )
     return found

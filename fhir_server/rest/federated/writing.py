@@ -9,7 +9,9 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from fhir_server.federation.calling import line_for, system_scopes
 from fhir_server.federation.lines import Line
+from fhir_server.federation.tokens import Tokens
 from fhir_server.federation.transport import Failed, Reply
 from fhir_server.federation.writes import Write, Writes
 from fhir_server.fhir.errors import (
@@ -26,6 +28,7 @@ from fhir_server.fhir.outcome import Issue, operation_outcome
 from fhir_server.fhir.resource import LOGICAL_ID
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.conditional import refuse_if_none_match
+from fhir_server.rest.federated.callers import Admission
 from fhir_server.rest.negotiation import JSON_PATCH, media_type
 from fhir_server.rest.request import Request
 
@@ -67,6 +70,15 @@ def target_of(request: Request, writes: Writes) -> Target:
             f"A write to {target} needs the version that it is of: If-Match with the ETag that reading it gives."
         )
     return target
+
+
+def line_to_write(
+    line: Line, request: Request, admission: Admission | None, tokens: Tokens
+) -> Line:
+    """Return the line by which a caller writes at a member: asked for what the caller's own scopes let change."""
+    if admission is None or request.caller is None:
+        return line_for(line, None, tokens)
+    return line_for(line, admission.calling, tokens, system_scopes(request.caller.access, "ru"))
 
 
 async def write(line: Line, target: Target, request: Request, *, until: float) -> Answer:
