@@ -18,6 +18,7 @@ from fhir_server.federation.calling import reached
 from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
 from fhir_server.federation.hub import HEADERS, Hub
+from fhir_server.federation.joining import joined
 from fhir_server.federation.members import MEMBER_ID
 from fhir_server.federation.search import (
     Federated,
@@ -197,6 +198,8 @@ class Federation:
             moment,
             _deadline(request),
         )
+        if cursor is None:
+            parties = await joined(question, parties)
         if query.only_count:
             found = await federated_count(question, parties)
         else:
