@@ -9,19 +9,23 @@ from dataclasses import replace
 from secrets import token_urlsafe
 from typing import TypeVar
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fhir_server.auth.server.signing import SECRET, SigningKeys
 from fhir_server.federation.destinations import Destinations, networks_of
 from fhir_server.federation.enrolment import Enrolment, Writer
 from fhir_server.federation.http import HttpTransport
 from fhir_server.federation.hub import Hub
 from fhir_server.federation.pools import Pools
 from fhir_server.federation.registry import SIGHT, Registry
+from fhir_server.federation.tokens import Tokens
 from fhir_server.interactions.call import Call
 from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.federated.routes import Federation
 from fhir_server.rest.service import Service
 from fhir_server.rest.telemetry import Telemetry
+from fhir_server.rules import enforcement
 from fhir_server.settings import FEDERATED, PREFIX
 
 T = TypeVar("T")
@@ -75,7 +79,9 @@ class FederatedBase:
         enrolment = Enrolment(registry, writing_for(service), service.new_id)
         await enrolment.migrate(now=service.clock())
         hub = Hub(registry, kept, transport, service.clock, token_urlsafe, lifetime)
-        federation = Federation(hub)
+        keys = SigningKeys(kept, AESGCM(await service.store.secret(SECRET)))
+        tokens = Tokens(keys, transport, service.clock, token_urlsafe)
+        federation = Federation(hub, tokens, enforcement())
         return FhirApplication(
             service.serving(federation.routes(), _beside(service.base_url)),
             self._telemetry,

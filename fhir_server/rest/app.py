@@ -149,6 +149,7 @@ class FhirApplication:
             headers,
             self._service.base_url or _base_url(scope["scheme"], host, self._prefix),
             Streamed(receive, headers.get(b"content-length"), self._service.limits.body),
+            name=exchange.id,
         )
 
     def _negotiate(self, exchange: Exchange, request: Request) -> None:
