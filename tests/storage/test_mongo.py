@@ -302,7 +302,9 @@ async def test_while_nobody_answers_reads_and_writes_are_refused_and_then_go_on(
     assert result.stored.version == 2
 
 
-async def test_a_server_that_is_slow_within_the_time_of_a_request_is_waited_for(tmp_path: Path) -> None:
+async def test_a_server_that_is_slow_within_the_time_of_a_request_is_waited_for(
+    tmp_path: Path,
+) -> None:
     async with behind_a_proxy(tmp_path) as (store, proxy):
         await store.write([Put(a_draft())], atomic=True)
         proxy.seconds = 0.05
