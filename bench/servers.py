@@ -60,14 +60,25 @@ def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 60) -> N
 
 
 @contextmanager
-def node(store: str, *, workers: int = 1, audit: str = "off", networks: str = "") -> Iterator[int]:
+def node(store: str, *, workers: int = 1, audit: str = "off") -> Iterator[int]:
     """Run our server on the store at an address; give its port."""
-    port = free_port()
-    arguments = ["-m", "fhir_server", "serve", "--auth", "none", "--port", str(port)]
-    arguments += ["--workers", str(workers), "--audit", audit]
-    arguments += ["--member-networks", networks] if networks else []
-    with process(arguments, port, "/health/ready", store=store):
+    with running(store, "--workers", str(workers), "--audit", audit) as (port, _):
         yield port
+
+
+@contextmanager
+def running(store: str, *flags: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """Run our server on the store at an address; give its port and its process."""
+    port = free_port()
+    arguments = ["-m", "fhir_server", "serve", "--auth", "none", "--port", str(port), *flags]
+    with process(arguments, port, "/health/ready", store=store) as child:
+        yield port, child
+
+
+def processor_seconds(child: subprocess.Popen[bytes]) -> float:
+    """Return the processor time that a process has taken: what others do on the machine hardly moves it. Linux alone."""
+    after_name = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
