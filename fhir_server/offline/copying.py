@@ -9,7 +9,7 @@ from hashlib import blake2b
 import msgspec
 
 from fhir_server.fhir.errors import Unavailable
-from fhir_server.offline.backends import giving_from, taking_into
+from fhir_server.offline.backends import upkeep_of
 from fhir_server.settings import Settings
 from fhir_server.storage.moving import (
     PARTS,
@@ -83,12 +83,11 @@ async def copy(source: Settings, target: Settings, progress: Progress, *, now: i
     """
     if source.store_name == target.store_name:
         raise Unavailable("A store is not copied to itself")
-    async with giving_from(source) as giving, taking_into(target) as taking:
+    async with upkeep_of(source).giving() as giving, upkeep_of(target).taking() as taking:
         outline = await giving.outline()
         begun = await taking.begin(Mark(source.store_name, target.store_name, outline))
         progress.done, progress.total = begun.taken, max(1, 3 * outline.rows)
         await _take_all(giving, taking, begun, progress, now=now)
-        await giving.check_unchanged(outline)
         contents = await _compared(giving, await taking.settle(), outline, progress, now=now)
         await giving.check_unchanged(outline)
         await taking.finish()
@@ -104,6 +103,7 @@ async def _take_all(
             if moving := [each for each in rows if _goes(each, now)]:
                 await taking.take(moving)
             progress.done += len(rows)
+        await giving.check_unchanged(begun.outline)
 
 
 async def _compared(

@@ -18,6 +18,7 @@ from fhir_server.federation.calling import reached
 from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
 from fhir_server.federation.hub import HEADERS, Hub
+from fhir_server.federation.joining import joined
 from fhir_server.federation.members import MEMBER_ID
 from fhir_server.federation.search import (
     Federated,
@@ -28,6 +29,7 @@ from fhir_server.federation.search import (
 )
 from fhir_server.federation.tokens import Tokens
 from fhir_server.federation.transport import Absent, Failed
+from fhir_server.federation.writes import Writes
 from fhir_server.fhir.errors import (
     BadRequest,
     BadSyntax,
@@ -47,6 +49,7 @@ from fhir_server.rest.conditional import preferences
 from fhir_server.rest.cursors import scope_of
 from fhir_server.rest.federated.callers import Admission, admitted, concerned, told_of
 from fhir_server.rest.federated.pages import Shown, page_bytes
+from fhir_server.rest.federated.writing import METHODS, line_to_write, target_of, write
 from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.routing import find, table
@@ -71,6 +74,7 @@ class Federation:
     hub: Hub
     tokens: Tokens
     enforcement: Enforcement
+    writes: Writes
 
     def routes(self) -> Routes:
         """Return what is served."""
@@ -79,6 +83,7 @@ class Federation:
                 Route("GET", "/[type]", self.search, ("search-type",)),
                 Route("POST", "/[type]/_search", self.search_by_form, ("search-type",)),
                 Route("GET", MEMBER_READ, self.read, ("read",)),
+                *(Route(each, MEMBER_READ, self.write, (code,)) for each, code in METHODS.items()),
                 Route("GET", "/metadata", self.metadata, (), open=True),
                 Route("GET", KEYS, self.keys, (), open=True),
             )
@@ -93,7 +98,8 @@ class Federation:
                 route = service.routes[MEMBER_READ].get(request.method)
                 if route is None:
                     raise MethodNotAllowed(
-                        "A member's resource is read by GET here.", ("GET", "HEAD")
+                        "A member's resource is read by GET here, and written by PUT or PATCH.",
+                        ("GET", "HEAD", *METHODS),
                     )
                 return route
             case _:
@@ -133,6 +139,21 @@ class Federation:
         """Serve `GET jwks`: the keys by which members know this server, its assertions' own."""
         told = await self.tokens.keys.jwks(now=service.clock(), uses=("assertion",))
         return Answer(200, dump(told), media_type="application/json")
+
+    async def write(self, service: Service, request: Request) -> Answer:
+        """Serve `PUT` and `PATCH [member]/[type]/[id]`, for the types that are listed: the member's bytes."""
+        target = target_of(request, self.writes)
+        admission = None
+        if request.caller is not None:
+            admission = admitted(service, request, "u", self.enforcement)
+        parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
+        line = next((p.line for p in parties if p.line.member.id == target.member), None)
+        if line is None:
+            raise NotFound(f"There is no member {target.member!r} in this federation.")
+        if request.recording is not None:
+            request.recording.note = f"members: {target.member}"
+        reaching = line_to_write(line, request, admission, self.tokens)
+        return await write(reaching, target, request, until=_deadline(request))
 
     async def metadata(self, service: Service, request: Request) -> Answer:
         """Serve `GET metadata`: the types that members search."""
@@ -177,6 +198,8 @@ class Federation:
             moment,
             _deadline(request),
         )
+        if cursor is None:
+            parties = await joined(question, parties)
         if query.only_count:
             found = await federated_count(question, parties)
         else:

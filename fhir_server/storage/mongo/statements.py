@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, TypeVar
@@ -129,9 +129,11 @@ class Statements:
 
     async def distinct(self, collection: str, member: str, wanted: Document) -> Sequence[Any]:
         """Return the values that a member has."""
-        return await self[collection].distinct(
-            member, wanted, session=self.session, maxTimeMS=self.left
-        )
+        # Not the command of that name: within a transaction it is refused on a collection that is sharded.
+        # Sorted first, so that an index is read at each of its values alone.
+        stages = [{"$match": wanted}, {"$sort": {member: 1}}, {"$group": {"_id": f"${member}"}}]
+        cursor = await self[collection].aggregate(stages, session=self.session, maxTimeMS=self.left)
+        return [each["_id"] async for each in cursor]
 
 
 def together(values: Sequence[T]) -> Iterator[list[T]]:
@@ -169,3 +171,16 @@ async def _abort(session: AsyncClientSession) -> None:
         async with asyncio.timeout(ABORT_SECONDS):
             if session.in_transaction:
                 await session.abort_transaction()
+
+
+async def done_at_once(
+    database: AsyncDatabase[Document], work: Callable[[AsyncClientSession], Awaitable[T]]
+) -> T:
+    """Return what work in a transaction of its own gives; the driver tries it again where that may help."""
+    async with database.client.start_session() as session:
+        return await session.with_transaction(
+            work,
+            read_concern=SNAPSHOT,
+            write_concern=MAJORITY,
+            read_preference=ReadPreference.PRIMARY,
+        )
