@@ -286,24 +286,11 @@ class Settings(BaseSettings):
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
-    def is_readable_on_the_way(self) -> bool:
-        """Whether others can be reached that read along, unless something in front encrypts."""
-        return self.tls_cert is None and not is_loopback(self.host)
-
-    @property
     def origin(self) -> str:
         """The address that it listens at, as a URL without a path."""
         scheme = "https" if self.tls_cert else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
-
-    def environment(self) -> dict[str, str]:
-        """Return the variables that give a worker process these settings."""
-        given = self.model_dump(mode="json", exclude_none=True)
-        return {
-            f"FHIR_{name.upper()}": ",".join(value) if isinstance(value, list) else str(value)
-            for name, value in given.items()
-        }
 
 
 def registrations_in(path: Path) -> Mapping[str, Registration]:

@@ -29,7 +29,7 @@ from fhir_server.catalogue.register import opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.events import event_log
-from fhir_server.fhir.errors import FhirError, Unavailable
+from fhir_server.fhir.errors import FhirError
 from fhir_server.policy.decision import Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
@@ -51,7 +51,7 @@ from fhir_server.settings import (
     registrations_in,
 )
 from fhir_server.storage.contract import Store
-from fhir_server.storage.sqlite.store import open_store
+from fhir_server.stores import store_of
 from fhir_server.web.app import web_application
 from fhir_server.web.start import About
 from fhir_server.web.waiting import waiting_fhir, waiting_pages
@@ -215,30 +215,7 @@ def opened_store(
     settings: Settings, rules: Enforcement | None = None
 ) -> AbstractAsyncContextManager[Store]:
     """Open the store that the settings name; raise Unavailable. Without `rules` no denials are kept."""
-    if settings.is_in_a_file:
-        path = settings.store_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return open_store(
-            path,
-            clock=clock,
-            seconds=settings.search_seconds,
-            enforcement=rules,
-            zone=settings.time_zone,
-        )
-    try:
-        # Here, since a node on SQLite needs none of it, and would start later.
-        from fhir_server.storage.mongo import opening  # noqa: PLC0415
-    except ModuleNotFoundError as missing:
-        if missing.name not in {"pymongo", "bson"}:
-            raise
-        raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
-    return opening.open_store(
-        settings.store,
-        clock=clock,
-        seconds=settings.search_seconds,
-        enforcement=rules,
-        zone=settings.time_zone,
-    )
+    return store_of(settings, rules, clock)
 
 
 @asynccontextmanager
