@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
-from secrets import token_urlsafe
+from functools import partial
+from secrets import token_hex, token_urlsafe
 from typing import TypeVar
 
 import httpx2
@@ -14,14 +15,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhir_server.federation.destinations import Destinations, networks_of
 from fhir_server.federation.enrolment import Enrolment, Writer
+from fhir_server.federation.health import Health
 from fhir_server.federation.http import HttpTransport
 from fhir_server.federation.hub import Hub
+from fhir_server.federation.minding import STEP, Minder
 from fhir_server.federation.registry import SIGHT, Registry
 from fhir_server.interactions.call import Call
 from fhir_server.rest.app import FhirApplication
+from fhir_server.rest.federated.metrics import MemberMetrics
 from fhir_server.rest.federated.routes import Federation
 from fhir_server.rest.service import Service
-from fhir_server.rest.telemetry import Telemetry
+from fhir_server.rest.telemetry import Telemetry, Tell
+from fhir_server.rest.tracing import new_trace
 from fhir_server.settings import FEDERATED, PREFIX
 
 MOST_CONNECTIONS = 400
@@ -80,7 +85,19 @@ class FederatedBase:
         registry = Registry(service.store)
         enrolment = Enrolment(registry, writing_for(service), service.new_id)
         await enrolment.migrate(now=service.clock())
-        hub = Hub(registry, kept, transport, service.clock, token_urlsafe, lifetime)
+        metrics = MemberMetrics(self._telemetry.registry)
+        hub = Hub(
+            registry,
+            kept,
+            transport,
+            service.clock,
+            token_urlsafe,
+            lifetime,
+            Health(service.new_id()),
+            metrics,
+        )
+        minder = Minder(hub, metrics.breakers)
+        await self._stack.enter_async_context(minding(minder, self._telemetry.tell))
         federation = Federation(hub)
         return FhirApplication(
             service.serving(federation.routes(), _beside(service.base_url)),
@@ -88,7 +105,29 @@ class FederatedBase:
             prefix=FEDERATED,
             new_request_id=self._new_request_id,
             find=federation.find,
+            new_trace=partial(new_trace, token_hex),
         )
+
+
+@asynccontextmanager
+async def minding(minder: Minder, tell: Tell) -> AsyncIterator[None]:
+    """Mind the members, beside the requests, until the block ends."""
+
+    async def mind() -> None:
+        while True:
+            try:
+                await minder.step()
+            except Exception as problem:  # noqa: BLE001 - whatever it was, the next attempt may fare better
+                tell("minding_failed", {"level": "error", "problem": type(problem).__name__})
+            await asyncio.sleep(STEP)
+
+    task = asyncio.create_task(mind())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def writing_for(service: Service) -> Writer:

@@ -10,11 +10,13 @@ from hashlib import sha256
 import msgspec
 
 from fhir_server.federation.cursors import FederatedCursor, packed_cursor, unpacked_cursor
+from fhir_server.federation.health import Health, Look
 from fhir_server.federation.lines import Line
 from fhir_server.federation.members import Capabilities, Member
 from fhir_server.federation.registry import Registered, Registry
-from fhir_server.federation.search import Party
+from fhir_server.federation.search import Federated, Party
 from fhir_server.federation.transport import Failed, Transport
+from fhir_server.federation.watching import NoWatch, Watch, Watched
 from fhir_server.fhir.errors import BadRequest
 from fhir_server.search.indexing import Extractor
 from fhir_server.storage.keyvalues import KeyValues
@@ -37,6 +39,8 @@ class Hub:
     clock: Callable[[], int]
     new_handle: Callable[[], str]
     lifetime: int
+    health: Health
+    watch: Watch = field(default_factory=NoWatch)
     _lines: dict[Member, Line] = field(default_factory=dict)
     _known: dict[Registered, Capabilities] = field(default_factory=dict)
     _extractors: dict[str, Extractor] = field(default_factory=dict)
@@ -66,6 +70,35 @@ class Hub:
         """Return the line to a member, as it was when the members were last looked up."""
         return next((line for each, line in self._lines.items() if each.id == member), None)
 
+    @property
+    def open_members(self) -> Sequence[str]:
+        """The members that this process leaves alone, since they failed again and again."""
+        now = self.clock()
+        return [each.id for each, line in self._lines.items() if line.breaker.is_open(now=now)]
+
+    def saw(self, found: Federated, cursor: FederatedCursor | None) -> None:
+        """Remember how the members fared in a page, the one after the cursor."""
+        page = 1 if cursor is None else cursor.page + 1
+        self.health.saw_page(found.accounts, page, now=self.clock())
+
+    async def check(self, registered: Registered) -> Capabilities:
+        """Ask a member anew what it can do, and keep that; raise Failed, or ValueError for what is no R4 server."""
+        member, began = registered.member, self.clock()
+        look = Look(0, "check", "ok", 0)
+        try:
+            statement = await declared(member, self._watched(member), self.clock)
+            return await self.registry.learn(registered, statement, now=self.clock())
+        except Failed as failure:
+            look = msgspec.structs.replace(look, state=failure.state, problem=str(failure))
+            raise
+        except ValueError as problem:
+            look = msgspec.structs.replace(look, state="error", problem=str(problem))
+            raise
+        finally:
+            now = self.clock()
+            took = (now - began) // 1000
+            self.health.saw(member.id, msgspec.structs.replace(look, moment=now, milliseconds=took))
+
     async def keep(self, cursor: FederatedCursor, scope: bytes, *, now: int) -> str:
         """Return the handle of a cursor that is good for this scope alone."""
         handle, content = self.new_handle(), sha256(scope).digest() + packed_cursor(cursor)
@@ -83,7 +116,10 @@ class Hub:
         return unpacked_cursor(content[_DIGEST:])
 
     def _line(self, member: Member) -> Line:
-        return Line(member, self.transport, self.clock)
+        return Line(member, self._watched(member), self.clock)
+
+    def _watched(self, member: Member) -> Transport:
+        return Watched(self.transport, member.id, self.watch, self.clock)
 
     def _extractor(self, base: str, like: Extractor) -> Extractor:
         known = self._extractors.get(base)

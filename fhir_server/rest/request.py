@@ -32,7 +32,9 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Request(msgspec.Struct):
-    """What is asked: by the router's reading, `type`, `id` and `version` are parts of the path.
+    """What is asked: by the router's reading, `type`, `key` and `version` are parts of the path.
+
+    `id` is the name of the request, `trace` the trace that it belongs to (rest/tracing), nothing where it has none.
 
     `emergency` are the patients whose records a grant opens to the caller.
     `sent` are parameters that came in the body, as a query; `recording` is what it will be recorded as.
@@ -52,6 +54,8 @@ class Request(msgspec.Struct):
     sent: str = ""
     recording: Recording | None = None
     pairs: Pairs = ()
+    id: str = ""
+    trace: str = ""
 
     def __post_init__(self) -> None:
         self.pairs = parse_pairs(self.query) if self.query else ()

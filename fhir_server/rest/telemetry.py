@@ -29,7 +29,8 @@ class Telemetry:
     """
 
     def __init__(self, routes: Routes, registry: CollectorRegistry, *, tell: Tell) -> None:
-        self._tell = tell
+        self.tell = tell
+        self.registry = registry
         seconds = Histogram(
             "fhir_request_seconds",
             "Time from a request's arrival to its answer, by method, route and class of status.",
@@ -47,16 +48,16 @@ class Telemetry:
         }
 
     def completed(
-        self, method: str, route: str, status: int, seconds: float, request_id: str
+        self, method: str, route: str, status: int, seconds: float, request_id: str, **names: str
     ) -> None:
-        """Tell of an answered request."""
+        """Tell of an answered request; `names` are others that it goes by."""
         histogram = self._seconds.get((method, route, status // 100))
         if histogram is None:
             # A method that nobody serves is a client's text: as a label it could be anything.
             method, route = _OTHER, NO_ROUTE
             histogram = self._seconds[method, route, status // 100]
         histogram.observe(seconds)
-        self._tell(
+        self.tell(
             "request_completed",
             {
                 "level": "info",
@@ -65,6 +66,7 @@ class Telemetry:
                 "status": status,
                 "milliseconds": round(seconds * 1000, 2),
                 "request_id": request_id,
+                **names,
             },
         )
 
@@ -76,7 +78,7 @@ class Telemetry:
         while place is not None and place.tb_next is not None:
             place = place.tb_next
         where = "" if place is None else f"{place.tb_frame.f_code.co_qualname}:{place.tb_lineno}"
-        self._tell(
+        self.tell(
             "request_failed",
             {
                 "level": "error",

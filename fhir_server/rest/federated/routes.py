@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from secrets import token_hex
 
 from fhir_server.conformance.capability import (
     Interactions,
@@ -47,6 +48,7 @@ from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.routing import find, table
 from fhir_server.rest.service import Route, Routes, Service
+from fhir_server.rest.tracing import forwarded
 from fhir_server.search.parsing import parse_query
 
 DEADLINE = b"x-request-deadline"
@@ -107,7 +109,7 @@ class Federation:
             raise NotFound(f"There is no member {member!r} in this federation.")
         url = f"{line.member.base}/{kind}/{logical_id}"
         try:
-            content = await line.get(url, HEADERS, until=_deadline(request))
+            content = await line.get(url, _headers(request), until=_deadline(request))
         except Absent as absent:
             raise NotFound(f"The member {member} has no {kind}/{logical_id}.") from absent
         except Failed as failure:
@@ -150,13 +152,19 @@ class Federation:
         )
         check_served(query)
         question = Question(
-            query, request.type, extractor.definitions, HEADERS, moment, _deadline(request)
+            query,
+            request.type,
+            extractor.definitions,
+            _headers(request),
+            moment,
+            _deadline(request),
         )
         parties = await self.hub.parties(extractor, now=now)
         if query.only_count:
             found = await federated_count(question, parties)
         else:
             found = await federated_search(question, parties, cursor)
+        self.hub.saw(found, cursor)
         address = f"{request.base_url}/{request.type}"
         projection = service.projector.projection(request.type, query.summary, query.elements)
         shown = Shown(service.new_id(), now, address, asked, service.projector, projection)
@@ -200,6 +208,12 @@ def _check_caller(request: Request) -> None:
         raise Forbidden(
             "Members are not told yet who asks, and for what: a federated search is served with auth=none alone."
         )
+
+
+def _headers(request: Request) -> Mapping[str, str]:
+    """Return what goes with each request to a member: both servers' logs know it by the same names."""
+    told = forwarded(request.headers, request.id, request.trace, token_hex)
+    return {**HEADERS, **told}
 
 
 def _deadline(request: Request) -> float:
