@@ -10,7 +10,6 @@ from functools import partial
 from secrets import token_hex, token_urlsafe
 from typing import TypeVar
 
-import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhir_server.federation.destinations import Destinations, networks_of
@@ -19,6 +18,7 @@ from fhir_server.federation.health import Health
 from fhir_server.federation.http import HttpTransport
 from fhir_server.federation.hub import Hub
 from fhir_server.federation.minding import STEP, Minder
+from fhir_server.federation.pools import Pools
 from fhir_server.federation.registry import SIGHT, Registry
 from fhir_server.interactions.call import Call
 from fhir_server.rest.app import FhirApplication
@@ -29,8 +29,6 @@ from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.rest.tracing import new_trace
 from fhir_server.settings import FEDERATED, PREFIX
 
-MOST_CONNECTIONS = 400
-
 T = TypeVar("T")
 
 _LOCAL = "http://localhost" + PREFIX
@@ -40,12 +38,8 @@ _LOCAL = "http://localhost" + PREFIX
 @asynccontextmanager
 async def transport_to(networks: Sequence[str]) -> AsyncIterator[HttpTransport]:
     """Yield the way to members, which may be at public addresses and in these networks."""
-    limits = httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=100)
-    # Times are bounded where requests are made; the environment's proxies would dial what was not looked at.
-    async with httpx2.AsyncClient(
-        follow_redirects=False, limits=limits, timeout=None, trust_env=False
-    ) as client:
-        yield HttpTransport(client, Destinations(networks_of(networks)))
+    async with Pools() as pools:
+        yield HttpTransport(pools, Destinations(networks_of(networks)))
 
 
 class FederatedBase:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from hashlib import blake2b
 
 from fhir_server.conformance.definitions import definitions_in
+from fhir_server.policy.access import Access
 from fhir_server.policy.counts import read_counts
 from fhir_server.policy.decision import Enforcement, Policy
-from fhir_server.policy.disclosure import Disclosure, Tables
+from fhir_server.policy.disclosure import Disclosure, Standing, Tables
 from fhir_server.policy.labels import read_labels
 from fhir_server.policy.personal import NHS_NUMBER, personal_types
 from fhir_server.policy.programmes import Programmes, read_programmes
 from fhir_server.policy.purposes import read_purposes
+from fhir_server.policy.rights import rights_of
 from fhir_server.policy.roles import Known, read_roles
 from fhir_server.settings import Settings, definitions_folder, policy_folder
 
@@ -52,6 +55,16 @@ def disclosure(settings: Settings) -> Disclosure:
         settings.default_role,
         settings.break_glass_minutes,
     )
+
+
+def admission(settings: Settings) -> Callable[[Access], Standing]:
+    """Return what tells by claims alone what a caller may do, and raises Forbidden for who may do nothing."""
+
+    @cache
+    def judging() -> Disclosure:
+        return disclosure(settings)
+
+    return lambda access: judging().standing(access, rights_of(access))
 
 
 def _programmes(settings: Settings) -> Programmes:

@@ -39,7 +39,7 @@ from fhir_server.rest.projection import Projector
 from fhir_server.rest.service import Limits, Service
 from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry, Tell
-from fhir_server.rules import disclosure, enforcement
+from fhir_server.rules import admission, disclosure, enforcement
 from fhir_server.search.defaults import PageSizes
 from fhir_server.search.indexing import Extractor
 from fhir_server.settings import (
@@ -204,10 +204,10 @@ def opened_store(
         )
     try:
         # Here, since a node on SQLite needs none of it, and would start later.
-        from fhir_server.storage.mongo import store as mongo  # noqa: PLC0415
+        from fhir_server.storage.mongo import opening  # noqa: PLC0415
     except ImportError:
         raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
-    return mongo.open_store(
+    return opening.open_store(
         settings.store,
         clock=clock,
         seconds=settings.search_seconds,
@@ -263,6 +263,7 @@ async def trust_of(settings: Settings, store: Store) -> AsyncIterator[Trust | No
         site=site,
         store=store,
         registrations={} if path is None else registrations_in(path),
+        admit=admission(settings),
     ) as trust:
         yield trust
 

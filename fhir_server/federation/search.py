@@ -172,9 +172,9 @@ def _asking(question: Question, party: Party) -> Asking:
         now=question.moment,
     )
     keys = completed(question.query.plan.sort)
-    return Asking(
-        party.line, question.resource_type, division, keys, party.extractor, question.headers
-    )
+    # Where the member answers all of it, nothing is looked at here but the order.
+    extractor = party.extractor.for_order(keys) if division.whole else party.extractor
+    return Asking(party.line, question.resource_type, division, keys, extractor, question.headers)
 
 
 def _begun(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from fhir_server.federation.transport import Failed, Reply, Transport
+from fhir_server.federation.transport import Reply, Transport
 
 LEFT = "left"
 """How a request ended that was not waited for any longer."""
@@ -46,13 +46,20 @@ class Watched:
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
         """Return what is at a URL; raise Failed."""
+        return await self._watched(self.transport.get(url, headers))
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
+    ) -> Reply:
+        """Return what a request is answered; raise Failed."""
+        return await self._watched(self.transport.send(method, url, headers, content))
+
+    async def _watched(self, request: Awaitable[Reply]) -> Reply:
         began, status = self.clock(), "error"
         self.watch.began(self.member)
         try:
-            reply = await self.transport.get(url, headers)
+            reply = await request
             status = f"{reply.status // 100}xx"
-        except Failed:
-            raise
         except asyncio.CancelledError:
             status = LEFT
             raise

@@ -172,5 +172,9 @@ class Unavailable(FhirError):
     code = "transient"
 
 
+class Unreachable(Unavailable):
+    """The store does not answer: it may come back by itself."""
+
+
 class OutdatedIndex(Unavailable):
     """The search parameters changed since the request was read: it is to be run again under the new ones."""

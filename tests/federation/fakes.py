@@ -64,6 +64,13 @@ class FakeMember:
         reply = self.fault(len(self.asked) - 1)
         return Reply(200, HEADERS, self.page(url)) if reply is None else reply
 
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
+    ) -> Reply:
+        """Answer a search, and nothing else."""
+        assert (method, content) == ("GET", b"")
+        return await self.get(url, headers)
+
     def page(self, url: str) -> bytes:
         """Return the searchset at a URL of its own."""
         pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)

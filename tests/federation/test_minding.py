@@ -31,6 +31,12 @@ class Servers:
             raise Failed("error", "the connection failed")
         return Reply(200, {"content-type": "application/fhir+json"}, self.answer)
 
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
+    ) -> Reply:
+        """Refuse: nothing is sent to members here."""
+        raise AssertionError((method, url, headers, content))
+
 
 def hub_of(store: Store, servers: Servers, process: str, now: int = NOW) -> Hub:
     return Hub(Registry(store), store.key_values, servers, lambda: now, str, 1, Health(process))

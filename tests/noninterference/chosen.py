@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from fhir_server.catalogue.backfill import Backfill
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.access import Access
 from fhir_server.policy.scopes import parse_scopes
-from fhir_server.storage.sqlite.store import open_store
 from fhir_server.wiring import service_of
 from tests.noninterference.asking import LATER, SETTINGS, Clock
+from tests.noninterference.keeping import Kept
 from tests.noninterference.scripts import Ask
-from tests.noninterference.sides import rules, write
+from tests.noninterference.sides import write
 from tests.noninterference.worlds import ACT_REASON, LABELS, Resource, Step, to
 
 STEPS_AT_MOST = 50
@@ -123,10 +122,10 @@ CALLERS = (
 )
 
 
-async def build_chosen(path: Path) -> None:
+async def build_chosen(kept: Kept) -> None:
     """Write what was chosen into a new store."""
     clock = Clock()
-    async with open_store(path, clock=clock, enforcement=rules()) as store:
+    async with kept.open(clock) as store:
         service = await service_of(SETTINGS, store)
         steps: list[Step] = [(Key(each["resourceType"], each["id"]), each) for each in RESOURCES]
         for step in (*steps, (Key("Observation", "o1"), None)):

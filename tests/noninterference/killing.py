@@ -7,13 +7,10 @@ what a store without anything hidden answers, `test_noninterference.py` shows.
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 
 from fhir_server.fhir.resource import Key, Stored
@@ -25,7 +22,8 @@ from fhir_server.storage.contract import Part
 from tests.noninterference import chosen
 from tests.noninterference.asking import LATER, START, TICK, Answer
 from tests.noninterference.chosen import build_chosen
-from tests.noninterference.erasing import Reach, copied, hidden_keys
+from tests.noninterference.erasing import Reach, hidden_keys
+from tests.noninterference.keeping import Keep, Kept, in_files
 from tests.noninterference.mutants import Place, places, without
 from tests.noninterference.scripts import Ask, a_script
 from tests.noninterference.sides import Side, a_caller, admitted, build, inline, opened, reach_of
@@ -64,7 +62,7 @@ Seen = Answer | list[Stored]
 class Recorded:
     """A caller of a store, what it asks, and what it is answered."""
 
-    store: Path
+    store: Kept
     access: Access
     reach: Reach
     asks: Sequence[Ask]
@@ -72,10 +70,10 @@ class Recorded:
 
 
 class Killing:
-    """Random callers, made when they are first needed, in a folder."""
+    """Random callers, made when they are first needed."""
 
-    def __init__(self, folder: Path, seed: int = 0) -> None:
-        self._folder = folder
+    def __init__(self, keep: Keep, seed: int = 0) -> None:
+        self._keep = keep
         self._random = Random(seed)
         self._recorded: list[Recorded] = []
 
@@ -98,7 +96,8 @@ class Killing:
         return self._recorded[number]
 
     async def _record(self) -> list[Recorded]:
-        world = self._folder / f"{len(self._recorded)}.db"
+        world = self._keep("world")
+        world.clear()
         callers = [a_caller(self._random) for _ in range(CALLERS)]
         with inline():
             if self._recorded:
@@ -108,10 +107,10 @@ class Killing:
                 callers = list(chosen.CALLERS)
         return [await self._record_caller(world, each) for each in callers]
 
-    async def _record_caller(self, world: Path, access: Access) -> Recorded:
+    async def _record_caller(self, world: Kept, access: Access) -> Recorded:
         reach = reach_of(access)
-        store = world.with_suffix(f".{self._random.getrandbits(60)}")
-        copied(world, store)
+        store = self._keep(f"{self._random.getrandbits(60)}")
+        world.copy_to(store)
         await admitted(store, reach)
         scripts = [a_script(self._random, writes=True) for _ in range(SCRIPTS)]
         asks = [*chosen.ASKS, *_puts(hidden_keys(store, reach))]
@@ -136,10 +135,8 @@ class Killing:
         return True
 
     async def _answers(self, recorded: Recorded) -> AsyncIterator[Seen]:
-        copy = recorded.store.with_suffix(".copy")
-        for ending in ("", "-wal", "-shm"):
-            copy.with_name(copy.name + ending).unlink(missing_ok=True)
-        shutil.copyfile(recorded.store, copy)
+        copy = self._keep("copy")
+        recorded.store.copy_to(copy)
         with inline():
             async with opened(copy, recorded.access) as side:
                 async for each in _read_on(side, recorded.reach):
@@ -194,8 +191,8 @@ async def _read_on(side: Side, reach: Reach) -> AsyncIterator[Seen]:
 @contextmanager
 def killing(seed: int = 0) -> Iterator[Killing]:
     """Make callers until the block ends."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Killing(Path(folder), seed)
+    with in_files() as keep:
+        yield Killing(keep, seed)
 
 
 def main() -> int:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import apsw
 
+from tests.noninterference.keeping import in_files
 from tests.noninterference.killing import Killing
 
 ROWS = re.compile(r"(?:FROM|JOIN|UPDATE|INTO)\s+(?:resource|history|term|span|words)\b")
@@ -60,8 +59,8 @@ def traced(found: set[str]) -> Iterator[None]:
 def emitted(callers: int) -> set[str]:
     """Return the statements that the requests of some callers run: of their requests, and no others'."""
     found: set[str] = set()
-    with tempfile.TemporaryDirectory() as folder:
-        asked = Killing(Path(folder), seed=1)
+    with in_files() as keep:
+        asked = Killing(keep, seed=1)
         recorded = [asked.caller(number) for number in range(callers)]
         with traced(found):
             for each in recorded:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -16,11 +17,14 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from fhir_server.storage.mongo.documents import Document
-from fhir_server.storage.mongo.failures import OutOfTime
+from fhir_server.storage.mongo.failures import OutOfTime, answered
 from fhir_server.storage.mongo.schema import Fields
 
 AT_ONCE = 1_000
 """Values that a statement names at once."""
+
+ABORT_SECONDS = 2.0
+"""How long the end of a transaction that failed is waited for."""
 
 T = TypeVar("T")
 
@@ -120,9 +124,28 @@ async def of_one_moment(
     database: AsyncDatabase[Document], *, seconds: float
 ) -> AsyncIterator[Statements]:
     """Yield what reads within a transaction: all of it is of one moment."""
-    async with database.client.start_session() as session:
+    async with in_transaction(database) as session, answered(seconds):
+        yield Statements(database, seconds=seconds, session=session)
         # Committed with a majority: else what was read might be rolled back.
         # https://www.mongodb.com/docs/manual/core/transactions/
-        transaction = await session.start_transaction(SNAPSHOT, MAJORITY, ReadPreference.PRIMARY)
-        async with transaction:
-            yield Statements(database, seconds=seconds, session=session)
+        await session.commit_transaction()
+
+
+@asynccontextmanager
+async def in_transaction(database: AsyncDatabase[Document]) -> AsyncIterator[AsyncClientSession]:
+    """Yield a session in a transaction, which the block commits; one that fails is aborted."""
+    async with database.client.start_session() as session:
+        await session.start_transaction(SNAPSHOT, MAJORITY, ReadPreference.PRIMARY)
+        try:
+            yield session
+        except BaseException:
+            await _abort(session)
+            raise
+
+
+async def _abort(session: AsyncClientSession) -> None:
+    """Abort what was not committed; a server that keeps silent is not waited for: it does so by itself."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ABORT_SECONDS):
+            if session.in_transaction:
+                await session.abort_transaction()
