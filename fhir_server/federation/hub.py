@@ -99,13 +99,26 @@ class Hub:
             took = (now - began) // 1000
             self.health.saw(member.id, msgspec.structs.replace(look, moment=now, milliseconds=took))
 
+    def known(self, member: str) -> Capabilities:
+        """Return what a member declared, as it was when the members were last looked up."""
+        found = (known for each, known in self._known.items() if each.member.id == member)
+        return next(found, Capabilities({}))
+
     async def keep(self, cursor: FederatedCursor, scope: bytes, *, now: int) -> str:
         """Return the handle of a cursor that is good for this scope alone."""
-        handle, content = self.new_handle(), sha256(scope).digest() + packed_cursor(cursor)
+        return await self.keep_place(packed_cursor(cursor), scope, now=now)
+
+    async def cursor(self, handle: str, scope: bytes, *, now: int) -> FederatedCursor:
+        """Return what was kept; raise BadRequest for a handle that was not given for this, or is old."""
+        return unpacked_cursor(await self.place(handle, scope, now=now))
+
+    async def keep_place(self, place: bytes, scope: bytes, *, now: int) -> str:
+        """Return the handle of a place where pages go on, that is good for this scope alone."""
+        handle, content = self.new_handle(), sha256(scope).digest() + place
         await self.kept.put(_CURSOR, _name(handle), content, now=now, expires=now + self.lifetime)
         return handle
 
-    async def cursor(self, handle: str, scope: bytes, *, now: int) -> FederatedCursor:
+    async def place(self, handle: str, scope: bytes, *, now: int) -> bytes:
         """Return what was kept; raise BadRequest for a handle that was not given for this, or is old."""
         content = await self.kept.get(_CURSOR, _name(handle), now=now)
         if content is None or content[:_DIGEST] != sha256(scope).digest():
@@ -113,7 +126,7 @@ class Hub:
                 "The _cursor is none that this server gave for this query, or has expired; follow the links of a "
                 "Bundle as they are, or start again from the first page."
             )
-        return unpacked_cursor(content[_DIGEST:])
+        return content[_DIGEST:]
 
     def _line(self, member: Member) -> Line:
         return Line(member, self._watched(member), self.clock)

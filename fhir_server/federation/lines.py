@@ -9,13 +9,12 @@ from http import HTTPStatus
 
 from fhir_server.federation.breaker import Breaker
 from fhir_server.federation.members import Member
-from fhir_server.federation.transport import Absent, Failed, Reply, Transport
+from fhir_server.federation.transport import Absent, Deleted, Failed, Reply, Transport
 
 ATTEMPTS = 2
 LONGEST_PAUSE = 2.0
 """Seconds that a Retry-After may ask for; who asks for more is left out of this page."""
 
-_ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _BUSY = frozenset(
     {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
@@ -89,7 +88,9 @@ def _checked(reply: Reply) -> bytes:
         if kind not in _JSON:
             raise Failed("error", "its answer is not JSON")
         return reply.content
-    if reply.status in _ABSENT:
+    if reply.status == HTTPStatus.GONE:
+        raise Deleted("unsupported", f"it answered {reply.status}")
+    if reply.status == HTTPStatus.NOT_FOUND:
         raise Absent("unsupported", f"it answered {reply.status}")
     if reply.status in _REFUSALS:
         raise Failed("unauthorised", "")

@@ -67,12 +67,17 @@ def not_modified(request: Request, stored: Stored) -> bool:
     """Tell whether the client has this version already."""
     if b"if-none-match" in request.headers:
         # If-Modified-Since is then not looked at: RFC 9110, 13.1.3.
-        tags = request.header(b"if-none-match")
-        return tags.strip() == "*" or str(stored.version) in _ETAG.findall(tags)
+        return has_version(request, str(stored.version))
     if b"if-modified-since" not in request.headers:
         return False
     since = parse_http_date(request.header(b"if-modified-since"))
     return since is not None and stored.moment // _SECOND <= since // _SECOND
+
+
+def has_version(request: Request, version: str) -> bool:
+    """Tell whether If-None-Match names a version, or any."""
+    tags = request.header(b"if-none-match")
+    return tags.strip() == "*" or version in _ETAG.findall(tags)
 
 
 def _is_version(text: str) -> bool:

@@ -17,7 +17,6 @@ from fhir_server.federation.accounts import outcome_of
 from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
 from fhir_server.federation.hub import HEADERS, Hub
-from fhir_server.federation.members import MEMBER_ID
 from fhir_server.federation.search import (
     Federated,
     Party,
@@ -25,24 +24,30 @@ from fhir_server.federation.search import (
     federated_count,
     federated_search,
 )
-from fhir_server.federation.transport import Absent, Failed
-from fhir_server.fhir.errors import (
-    BadRequest,
-    BadSyntax,
-    Forbidden,
-    MethodNotAllowed,
-    NotFound,
-    Unavailable,
-    shown,
-)
+from fhir_server.federation.statement import told_by_member
+from fhir_server.federation.transport import Failed
+from fhir_server.fhir.errors import BadRequest, Forbidden, MethodNotAllowed, shown
 from fhir_server.fhir.instants import instant
-from fhir_server.fhir.json import dump, parse
+from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
-from fhir_server.fhir.resource import LOGICAL_ID
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
 from fhir_server.rest.conditional import preferences
 from fhir_server.rest.cursors import scope_of
+from fhir_server.rest.federated.instances import (
+    MEMBER_HISTORY,
+    MEMBER_METADATA,
+    MEMBER_READ,
+    MEMBER_VREAD,
+    Asked,
+    asked_of,
+    history_links,
+    history_pairs,
+    no_member,
+    resource_answer,
+    statement_answer,
+    template_below_member,
+)
 from fhir_server.rest.federated.pages import Shown, page_bytes
 from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
@@ -55,8 +60,6 @@ DEADLINE = b"x-request-deadline"
 """A header: the seconds after which the caller does not wait any more."""
 
 SECONDS, SHORTEST, LONGEST = 5.0, 0.1, 60.0
-
-MEMBER_READ = "/[member]/[type]/[id]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +75,22 @@ class Federation:
                 Route("GET", "/[type]", self.search, ("search-type",)),
                 Route("POST", "/[type]/_search", self.search_by_form, ("search-type",)),
                 Route("GET", MEMBER_READ, self.read, ("read",)),
+                Route("GET", MEMBER_HISTORY, self.history, ("history-instance",)),
+                Route("GET", MEMBER_VREAD, self.vread, ("vread",)),
+                Route("GET", MEMBER_METADATA, self.member_metadata, ()),
                 Route("GET", "/metadata", self.metadata, (), open=True),
             )
         )
 
     def find(self, service: Service, request: Request) -> Route:
-        """Return the route of a request: `[member]/[type]/[id]` is an address here too; raise NotFound or MethodNotAllowed."""
-        match request.segments:
-            case (member, kind, _) if MEMBER_ID.match(member) and kind in service.types:
-                route = service.routes[MEMBER_READ].get(request.method)
-                if route is None:
-                    raise MethodNotAllowed(
-                        "A member's resource is read by GET here.", ("GET", "HEAD")
-                    )
-                return route
-            case _:
-                return find(service, request)
+        """Return the route of a request: what is below `[member]` is an address here too; raise NotFound or MethodNotAllowed."""
+        template = template_below_member(request.segments, service.types)
+        if template is None:
+            return find(service, request)
+        route = service.routes[template].get(request.method)
+        if route is None:
+            raise MethodNotAllowed("What a member has is read by GET here.", ("GET", "HEAD"))
+        return route
 
     async def search(self, service: Service, request: Request) -> Answer:
         """Serve `GET [type]`."""
@@ -99,30 +102,62 @@ class Federation:
 
     async def read(self, service: Service, request: Request) -> Answer:
         """Serve `GET [member]/[type]/[id]`: the member's bytes."""
+        asked = asked_of(request)
+        content = await self._of_member(service, request, asked)
+        return resource_answer(service, request, asked, content)
+
+    async def vread(self, service: Service, request: Request) -> Answer:
+        """Serve `GET [member]/[type]/[id]/_history/[vid]`: the member's bytes."""
+        asked = asked_of(request)
+        content = await self._of_member(service, request, asked)
+        return resource_answer(service, request, asked, content)
+
+    async def history(self, service: Service, request: Request) -> Answer:
+        """Serve `GET [member]/[type]/[id]/_history`: the member's Bundle, its pages led through here."""
+        asked = asked_of(request)
+        now = service.clock()
+        pairs = history_pairs(request)
+        scope = scope_of("/".join(request.segments), pairs, principal=request.principal)
+        handle = request.parameter(CURSOR)
+        url = (await self.hub.place(handle, scope, now=now)).decode() if handle else ""
+        content = await self._of_member(service, request, asked, url)
+        found = asked.history(content, url or asked.url_at(self._base(asked)), self._base(asked))
+        following = None
+        if found.next is not None:
+            following = await self.hub.keep_place(found.next.encode(), scope, now=now)
+        return Answer(200, found.linked(history_links(request, pairs, following)))
+
+    async def member_metadata(self, service: Service, request: Request) -> Answer:
+        """Serve `GET [member]/metadata`: what that member declares itself."""
+        return statement_answer(await self._of_member(service, request, asked_of(request)))
+
+    async def _of_member(
+        self, service: Service, request: Request, asked: Asked, url: str = ""
+    ) -> bytes:
+        """Return what a member answers, at the next page's URL where there is one; raise NotFound, Gone, NotSupported or Unavailable."""
         _check_caller(request)
-        member, kind, logical_id = request.segments
-        if LOGICAL_ID.match(logical_id) is None:
-            raise BadRequest(f"{logical_id[:70]!r} is no logical id.")
         await self.hub.parties(service.register.current.extractor, now=service.clock())
-        line = self.hub.line(member)
+        line = self.hub.line(asked.member)
         if line is None:
-            raise NotFound(f"There is no member {member!r} in this federation.")
-        url = f"{line.member.base}/{kind}/{logical_id}"
+            raise no_member(asked.member)
+        asked.check(self.hub.known(asked.member))
         try:
-            content = await line.get(url, _headers(request), until=_deadline(request))
-        except Absent as absent:
-            raise NotFound(f"The member {member} has no {kind}/{logical_id}.") from absent
+            return await line.get(
+                url or asked.url_at(line.member.base), _headers(request), until=_deadline(request)
+            )
         except Failed as failure:
-            raise Unavailable(
-                f"The member {member} gave no answer: {failure.state} {failure}"
-            ) from failure
-        return Answer(200, _one(content, kind, logical_id))
+            raise asked.error(failure) from failure
+
+    def _base(self, asked: Asked) -> str:
+        line = self.hub.line(asked.member)
+        return "" if line is None else line.member.base
 
     async def metadata(self, service: Service, request: Request) -> Answer:
         """Serve `GET metadata`: the types that members search."""
         definitions = service.register.current.definitions
         parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
         types = {each for party in parties for each in party.capabilities.types}
+        told = {party.line.member.id: party.capabilities for party in parties}
         statement = capability_statement(
             definitions,
             types=types & service.types,
@@ -130,7 +165,7 @@ class Federation:
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), None),
         )
-        return Answer(200, dump(statement))
+        return Answer(200, dump(told_by_member(statement, told)))
 
     async def _search(self, service: Service, request: Request, pairs: Pairs) -> Answer:
         _check_caller(request)
@@ -228,17 +263,3 @@ def _deadline(request: Request) -> float:
             f"X-Request-Deadline: {shown(text)} is no number of seconds from {SHORTEST} to {LONGEST:.0f}."
         )
     return asyncio.get_running_loop().time() + seconds
-
-
-def _one(content: bytes, kind: str, logical_id: str) -> bytes:
-    """Return the resource that a member answered a read with; raise Unavailable for anything else."""
-    try:
-        head = parse(content)
-    except BadSyntax as error:
-        raise Unavailable("The member answered what is no resource.") from error
-    if not isinstance(head, dict) or (head.get("resourceType"), head.get("id")) != (
-        kind,
-        logical_id,
-    ):
-        raise Unavailable("The member answered another resource than was asked for.")
-    return content
