@@ -47,19 +47,24 @@ class Hub:
 
     async def parties(self, like: Extractor, *, now: int) -> Sequence[Party]:
         """Return the members as they stand; their resources are read as the node's own are."""
-        registered = await self.registry.registered(now=now)
-        self._lines = {
-            e.member: self._lines.get(e.member) or self._line(e.member) for e in registered
-        }
-        self._known = {each: await self._capabilities(each, now=now) for each in registered}
+        known = await self.known_members(now=now)
         return [
             Party(
                 self._lines[each.member],
                 capabilities,
                 self._extractor(each.member.base, like),
             )
-            for each, capabilities in self._known.items()
+            for each, capabilities in known.items()
         ]
+
+    async def known_members(self, *, now: int) -> Mapping[Registered, Capabilities]:
+        """Return the members as they stand, and what they declared, in the order of their ids."""
+        registered = await self.registry.registered(now=now)
+        self._lines = {
+            e.member: self._lines.get(e.member) or self._line(e.member) for e in registered
+        }
+        self._known = {each: await self._capabilities(each, now=now) for each in registered}
+        return self._known
 
     async def _capabilities(self, registered: Registered, *, now: int) -> Capabilities:
         """Return what a member declares, which is read again when it was asked anew."""

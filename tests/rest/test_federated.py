@@ -288,6 +288,7 @@ def test_the_statement_claims_what_is_served_and_no_more(hub: Hub) -> None:
     }
     assert codes == {"search-type"}
     assert statement["rest"][0].get("interaction", []) == []
+    assert {each["name"] for each in statement["rest"][0]["operation"]} >= {"members", "member-add"}
     assert "[base]/[member]/[type]/[id]" in statement["rest"][0]["documentation"]
     (patient,) = [each for each in statement["rest"][0]["resource"] if each["type"] == "Patient"]
     assert patient["documentation"] == "Searched at a, b."

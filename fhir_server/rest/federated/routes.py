@@ -48,10 +48,11 @@ from fhir_server.rest.federated.instances import (
     statement_answer,
     template_below_member,
 )
+from fhir_server.rest.federated.membership import DEFINITIONS, Membership
 from fhir_server.rest.federated.pages import Shown, page_bytes
 from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
-from fhir_server.rest.routing import find, table
+from fhir_server.rest.routing import NotServed, table, template_of
 from fhir_server.rest.service import Route, Routes, Service
 from fhir_server.rest.tracing import forwarded
 from fhir_server.search.parsing import parse_query
@@ -79,18 +80,32 @@ class Federation:
                 Route("GET", MEMBER_VREAD, self.vread, ("vread",)),
                 Route("GET", MEMBER_METADATA, self.member_metadata, ()),
                 Route("GET", "/metadata", self.metadata, (), open=True),
+                *Membership(self.hub).routes(),
             )
         )
 
     def find(self, service: Service, request: Request) -> Route:
         """Return the route of a request: what is below `[member]` is an address here too; raise NotFound or MethodNotAllowed."""
-        template = template_below_member(request.segments, service.types)
-        if template is None:
-            return find(service, request)
-        route = service.routes[template].get(request.method)
+        template = self._template(service, request)
+        methods = service.routes.get(template, {})
+        route = methods.get(request.method)
+        if methods and route is None:
+            allowed = (*sorted(methods), "OPTIONS")
+            told = f"{request.method[:20]} is not served at {template}; {', '.join(allowed)} are."
+            raise MethodNotAllowed(told, allowed)
         if route is None:
-            raise MethodNotAllowed("What a member has is read by GET here.", ("GET", "HEAD"))
+            raise NotServed(
+                f"{'/'.join(request.segments)[:70]!r} is not served for all members at once; "
+                "one member's resource is at [member]/[type]/[id]."
+            )
         return route
+
+    def _template(self, service: Service, request: Request) -> str:
+        operation = f"/{'/'.join(request.segments)}"
+        if operation in service.routes:
+            return operation
+        below = template_below_member(request.segments, service.types)
+        return below or template_of(request.segments, service.types)
 
     async def search(self, service: Service, request: Request) -> Answer:
         """Serve `GET [type]`."""
@@ -161,7 +176,7 @@ class Federation:
         statement = capability_statement(
             definitions,
             types=types & service.types,
-            interactions=Interactions(("search-type",), ()),
+            interactions=Interactions(("search-type",), (), everywhere=DEFINITIONS),
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), None),
         )
