@@ -20,6 +20,7 @@ from fhir_server.federation.hub import Hub
 from fhir_server.federation.minding import STEP, Minder
 from fhir_server.federation.pools import Pools
 from fhir_server.federation.registry import SIGHT, Registry
+from fhir_server.federation.roster import Listed, roster
 from fhir_server.interactions.call import Call
 from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.federated.metrics import MemberMetrics
@@ -57,21 +58,30 @@ class FederatedBase:
         self._networks, self._new_request_id = networks, new_request_id
         self._stack = AsyncExitStack()
         self._building = asyncio.Lock()
-        self._built: ASGIApp | None = None
+        self._built: tuple[ASGIApp, Hub] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        if self._built is None:
-            async with self._building:
-                if self._built is None:
-                    self._built = await self._build()
-        await self._built(scope, receive, send)
+        application, _ = await self._ready()
+        await application(scope, receive, send)
+
+    async def roster(self) -> Sequence[Listed]:
+        """Return the members, and how they fare; raise FhirError."""
+        _, hub = await self._ready()
+        return await roster(hub, now=self._service.clock())
 
     async def aclose(self) -> None:
         """Close the connections to members."""
         await self._stack.aclose()
 
-    async def _build(self) -> ASGIApp:
+    async def _ready(self) -> tuple[ASGIApp, Hub]:
+        if self._built is None:
+            async with self._building:
+                if self._built is None:
+                    self._built = await self._build()
+        return self._built
+
+    async def _build(self) -> tuple[ASGIApp, Hub]:
         transport = await self._stack.enter_async_context(transport_to(self._networks))
         service = self._service
         kept = service.store.key_values
@@ -93,7 +103,7 @@ class FederatedBase:
         minder = Minder(hub, metrics.breakers)
         await self._stack.enter_async_context(minding(minder, self._telemetry.tell))
         federation = Federation(hub)
-        return FhirApplication(
+        application = FhirApplication(
             service.serving(federation.routes(), _beside(service.base_url)),
             self._telemetry,
             prefix=FEDERATED,
@@ -101,6 +111,7 @@ class FederatedBase:
             find=federation.find,
             new_trace=partial(new_trace, token_hex),
         )
+        return application, hub
 
 
 @asynccontextmanager

@@ -115,7 +115,7 @@ class Node:
         if scope["type"] == "http" and (path.startswith(PREFIX + "/") or path == PREFIX):
             await self._fhir(scope, receive, send)
         elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
-            await self._federated()(scope, receive, send)
+            await (self._federation() or _closed)(scope, receive, send)
         else:
             await self._web(scope, receive, send)
 
@@ -159,6 +159,7 @@ class Node:
             call=service.call_at if callers is None else None,
             clock=clock,
             signs_in=trust is not None and trust.server is not None,
+            federation=self._federation if callers is None else None,
         )
         web = web_application(about, ready=store.now, registry=registry)
         if trust is not None and trust.server is not None:
@@ -172,10 +173,9 @@ class Node:
         self._web = web
         return backfill, service.publisher
 
-    def _federated(self) -> ASGIApp:
-        if self._open_hub is None:
-            return _closed
-        self._hub = self._hub or self._open_hub()
+    def _federation(self) -> FederatedBase | None:
+        if self._hub is None and self._open_hub is not None:
+            self._hub = self._open_hub()
         return self._hub
 
     def _opened_hub(

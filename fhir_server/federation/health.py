@@ -59,8 +59,10 @@ class History:
 
     @property
     def last_failure(self) -> Look | None:
-        """The latest look that did not go well."""
-        return next((each for each in reversed(self.looks) if each.state != "ok"), None)
+        """The latest look that did not go well: what opened a breaker, rather than that it was open."""
+        failed = [each for each in self.looks if each.state != "ok"]
+        told = [each for each in failed if each.state != "circuit-open"]
+        return next(reversed(told or failed), None)
 
 
 _encode = msgspec.json.Encoder().encode
