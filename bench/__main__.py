@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import core, enforcement, growth, http
+from bench import core, enforcement, federation, growth, http
 from bench.figures import Figure, as_markdown, save
 from bench.servers import ROOT
 
@@ -20,6 +20,7 @@ NAMES = (
     "enforcement",
     "create",
     "bundle",
+    "federation",
     "count",
     "growth",
     "validation",
@@ -82,6 +83,7 @@ def measure(names: set[str], given: argparse.Namespace, folder: Path) -> list[Fi
         "start": lambda: core.start(folder),
         "create": lambda: http.create(folder / "create.db", given.seconds),
         "bundle": lambda: http.transactions(folder / "bundle.db", given.seconds),
+        "federation": lambda: federation.federation(folder, given.seconds),
     }
     for name, step in steps.items():
         if name in names:

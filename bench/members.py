@@ -23,6 +23,24 @@ from fhir_server.fhir.resource import Resource
 MATCHES = 20
 _METADATA = "metadata"
 
+STATEMENT: Resource = {
+    "resourceType": "CapabilityStatement",
+    "fhirVersion": "4.0.1",
+    "rest": [
+        {
+            "mode": "server",
+            "resource": [
+                {
+                    "type": "Observation",
+                    "interaction": [{"code": "search-type"}],
+                    "searchParam": [{"name": "code", "type": "token"}],
+                }
+            ],
+        }
+    ],
+}
+"""What each declares."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answering:
@@ -68,19 +86,8 @@ def _prepare(member: Answering, resources: list[Resource], folder: Path) -> None
         links=[Link("self", address), Link("next", f"{address}?_cursor=2")],
         entries=[Entry(f"{address}/{each['id']}", dump(each), "match") for each in resources],
     )
-    parameters = [{"name": name, "type": "token"} for name in ("code", "date", "patient", "status")]
-    searched = {
-        "type": "Observation",
-        "interaction": [{"code": "search-type"}],
-        "searchParam": parameters,
-    }
-    statement = {
-        "resourceType": "CapabilityStatement",
-        "fhirVersion": "4.0.1",
-        "rest": [{"mode": "server", "resource": [searched]}],
-    }
     (folder / f"{member.port}.search").write_bytes(page)
-    (folder / f"{member.port}.metadata").write_bytes(dump(statement))
+    (folder / f"{member.port}.metadata").write_bytes(dump(STATEMENT))
     (folder / f"{member.port}.read").write_bytes(dump(resources[0]))
 
 
@@ -107,7 +114,12 @@ class _Member(asyncio.Protocol):
         last = path.rpartition("/")[2]
         kind = {"Observation": "search", _METADATA: _METADATA}.get(last, "read")
         seconds = 0.0 if kind == _METADATA else self._seconds
-        asyncio.get_running_loop().call_later(seconds, self._transport.write, self._answers[kind])
+        asyncio.get_running_loop().call_later(seconds, self._say, self._answers[kind])
+
+    def _say(self, answer: bytes) -> None:
+        # Whoever asked may not have waited.
+        if not self._transport.is_closing():
+            self._transport.write(answer)
 
 
 def _answer(body: bytes) -> bytes:

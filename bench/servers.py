@@ -53,12 +53,13 @@ def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 30) -> N
 
 
 @contextmanager
-def node(store: Path, *, workers: int = 1, audit: str = "off") -> Iterator[int]:
+def node(store: Path, *, workers: int = 1, audit: str = "off", networks: str = "") -> Iterator[int]:
     """Run our server on a store; give its port."""
     port = free_port()
     arguments = ["-m", "fhir_server", "serve", "--auth", "none", "--port", str(port)]
     arguments += ["--store", f"sqlite:{store}"]
     arguments += ["--workers", str(workers), "--audit", audit]
+    arguments += ["--member-networks", networks] if networks else []
     with process(arguments, port, "/health/live"):
         yield port
 

@@ -10,8 +10,10 @@ from functools import partial
 from secrets import token_hex, token_urlsafe
 from typing import TypeVar
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fhir_server.auth.server.signing import SECRET, SigningKeys
 from fhir_server.federation.destinations import Destinations, networks_of
 from fhir_server.federation.enrolment import Enrolment, Writer
 from fhir_server.federation.health import Health
@@ -21,13 +23,16 @@ from fhir_server.federation.minding import STEP, Minder
 from fhir_server.federation.pools import Pools
 from fhir_server.federation.registry import SIGHT, Registry
 from fhir_server.federation.roster import Listed, roster
+from fhir_server.federation.tokens import Tokens
 from fhir_server.interactions.call import Call
 from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.federated.metrics import MemberMetrics
+from fhir_server.rest.federated.reaching import Reach
 from fhir_server.rest.federated.routes import Federation
 from fhir_server.rest.service import Service
 from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.rest.tracing import new_trace
+from fhir_server.rules import enforcement
 from fhir_server.settings import FEDERATED, PREFIX
 
 T = TypeVar("T")
@@ -102,7 +107,9 @@ class FederatedBase:
         )
         minder = Minder(hub, metrics.breakers)
         await self._stack.enter_async_context(minding(minder, self._telemetry.tell))
-        federation = Federation(hub)
+        keys = SigningKeys(kept, AESGCM(await service.store.secret(SECRET)))
+        tokens = Tokens(keys, transport, service.clock, token_urlsafe)
+        federation = Federation(Reach(hub, tokens, enforcement()))
         application = FhirApplication(
             service.serving(federation.routes(), _beside(service.base_url)),
             self._telemetry,

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
         default="sqlite:data/fhir.db",
         description="where resources are kept: sqlite:PATH, or mongodb://HOST/DATABASE",
     )
+    store_wait_seconds: float = Field(
+        default=300.0,
+        ge=0,
+        le=86_400,
+        description="seconds for which a store that cannot be reached at the start is tried again",
+    )
     host: str = Field(default="127.0.0.1", description="address to listen at")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen at; 0: a free one")
     workers: int = Field(

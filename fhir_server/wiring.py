@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -24,6 +25,7 @@ from fhir_server.audit.resource import Origin
 from fhir_server.audit.trail import Trail
 from fhir_server.auth.caller import Callers
 from fhir_server.auth.server.site import Site
+from fhir_server.awaiting import awaited
 from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import opened_register
 from fhir_server.conformance.definitions import definitions_in
@@ -55,6 +57,7 @@ from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.web.app import web_application
 from fhir_server.web.start import About
+from fhir_server.web.waiting import waiting_fhir, waiting_pages
 
 if TYPE_CHECKING:
     # A node without tokens needs none of it, and would start later.
@@ -68,6 +71,9 @@ STEPS_AT_START = 4
 
 LOOKED_FOR = 0.5
 """Seconds between two looks for search parameters that others wrote."""
+
+STARTUP_FAILURE = 3
+"""The exit status by which uvicorn knows a worker that would fail again."""
 
 _HOUR = 3_600_000_000
 _LEVELS = get_args(LogLevel)
@@ -101,8 +107,9 @@ class Node:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.failure: str | None = None
-        self._fhir: ASGIApp = _closed
-        self._web: ASGIApp = _closed
+        self.end: Callable[[], None] = _end_worker
+        self._fhir: ASGIApp = waiting_fhir
+        self._web: ASGIApp = waiting_pages
         self._hub: FederatedBase | None = None
         self._open_hub: Callable[[], FederatedBase] | None = None
 
@@ -115,29 +122,45 @@ class Node:
         if scope["type"] == "http" and (path.startswith(PREFIX + "/") or path == PREFIX):
             await self._fhir(scope, receive, send)
         elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
-            await (self._federation() or _closed)(scope, receive, send)
+            await (self._federation() or waiting_fhir)(scope, receive, send)
         else:
             await self._web(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Keep the store open from start-up to shutdown."""
         await receive()
+        seconds, tell = self.settings.store_wait_seconds, event_log(self.settings)
         try:
-            async with (
-                opened_store(self.settings, enforcement()) as store,
-                trust_of(self.settings, store) as trust,
-            ):
-                backfill, publisher = await self._build(store, trust)
-                async with working(backfill, publisher, event_log(self.settings)):
-                    await send({"type": "lifespan.startup.complete"})
-                    await receive()
-                if self._hub is not None:
-                    await self._hub.aclose()
+            async with awaited(self._serving, seconds, tell, self._given_up):
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
         except (FhirError, OSError, ValueError) as error:
-            self.failure = f"the store {self.settings.store_name} does not open: {error}"
+            self.failure = self._told(error)
             await send({"type": "lifespan.startup.failed", "message": self.failure})
             return
         await send({"type": "lifespan.shutdown.complete"})
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        """Serve the store during the block; raise Unreachable where it may come by itself."""
+        async with (
+            opened_store(self.settings, enforcement()) as store,
+            trust_of(self.settings, store) as trust,
+        ):
+            backfill, publisher = await self._build(store, trust)
+            async with working(backfill, publisher, event_log(self.settings)):
+                yield
+            if self._hub is not None:
+                await self._hub.aclose()
+
+    def _given_up(self, problem: Exception) -> None:
+        """End the process, since its store cannot be waited for any longer."""
+        self.failure = self._told(problem)
+        # After the event that is on its way to the log.
+        get_running_loop().call_soon(self.end)
+
+    def _told(self, problem: Exception) -> str:
+        return f"the store {self.settings.store_name} does not open: {problem}"
 
     async def _build(self, store: Store, trust: Trust | None) -> tuple[Backfill, Publisher | None]:
         registry = CollectorRegistry()
@@ -362,8 +385,6 @@ def _request_ids() -> Callable[[], str]:
     return lambda: f"{name}-{next(numbers)}"
 
 
-async def _closed(scope: Scope, _: Receive, send: Send) -> None:
-    """Answer what comes before start-up or after shutdown."""
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 503, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+def _end_worker() -> None:
+    """End a worker process whose store did not come: it serves nothing that could be lost."""
+    os._exit(STARTUP_FAILURE)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 from fhir_server.cli.frame import CommandFailed
 from fhir_server.cli.options import add_settings, settings_of
 from fhir_server.fhir.errors import FhirError
 from fhir_server.settings import Settings
+
+if TYPE_CHECKING:
+    from fhir_server.federation.members import Credentials
 
 NAMING = ("add", "suspend", "resume", "remove")
 """Actions on one member, which they name."""
@@ -37,7 +41,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unsorted", action="store_true", help="it keeps no order: all its matches are fetched"
     )
+    _add_access(parser)
     add_settings(parser, ["store", "member_networks"])
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--client-id",
+        metavar="ID",
+        help="what this server is registered as there: it is asked with tokens",
+    )
+    parser.add_argument(
+        "--token-url",
+        metavar="URL",
+        help="where it gives them [as it publishes, at its own address]",
+    )
+    parser.add_argument(
+        "--scopes", default="system/*.rs", help="the most that is asked for [system/*.rs]"
+    )
+    parser.add_argument(
+        "--untold", action="store_true", help="it knows this server alone, and is not told who asks"
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="it lets everyone in, and is asked without a token"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -77,6 +104,8 @@ def _add(settings: Settings, arguments: argparse.Namespace) -> None:
         required=arguments.required,
         seconds=arguments.seconds,
         sorted=not arguments.unsorted,
+        credentials=_credentials(arguments),
+        open=arguments.open,
     )
     try:
         found = asyncio.run(add_member(settings, member, arguments.service))
@@ -84,6 +113,32 @@ def _add(settings: Settings, arguments: argparse.Namespace) -> None:
         told = str(problem) or "it did not answer in time"
         raise CommandFailed(f"{member.id} at {member.base} was not added: {told}") from problem
     sys.stdout.write(f"{member.id} was added: it searches {len(found.types)} resource types\n")
+
+
+def _credentials(arguments: argparse.Namespace) -> Credentials | None:
+    from fhir_server.auth.addresses import is_safe  # noqa: PLC0415
+    from fhir_server.auth.server.scopes import context_of  # noqa: PLC0415
+    from fhir_server.federation.members import Credentials  # noqa: PLC0415
+
+    if arguments.client_id is None:
+        if arguments.token_url is not None or arguments.untold:
+            raise CommandFailed("tokens are got as a registered client: --client-id ID", status=2)
+        return None
+    if arguments.open:
+        raise CommandFailed("a member is asked with tokens, or is open: not both", status=2)
+    if arguments.token_url is not None and not is_safe(arguments.token_url):
+        raise CommandFailed(
+            f"--token-url {arguments.token_url}: this is a URL with https://, without query or fragment",
+            status=2,
+        )
+    scopes = tuple(arguments.scopes.split())
+    wrong = [each for each in scopes if context_of(each) != "system"]
+    if wrong or not scopes:
+        raise CommandFailed(
+            f"--scopes {' '.join(wrong)}: system/ scopes, such as system/*.rs", status=2
+        )
+    told = not arguments.untold
+    return Credentials(arguments.client_id, arguments.token_url or "", scopes, on_behalf=told)
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> None:
@@ -94,6 +149,8 @@ def _list(settings: Settings, _: argparse.Namespace) -> None:
             each.ods or "",
             "required" if each.required else "",
             "" if each.sorted else "unsorted",
+            "" if each.credentials is None else f"as {each.credentials.client_id}",
+            "open" if each.open else "",
             f"not asked: {each.withheld}" if each.withheld else "",
         ]
         told = ", ".join(filter(None, [each.name, *marks]))

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from fhir_server.cli.frame import CommandFailed
@@ -26,6 +27,7 @@ def serve_alone(settings: Settings, listener: socket.socket, announce: Callable[
 
     node = application(settings)
     server = _Announcing(_config(settings, node), announce)
+    node.end = server.end
     # Once all is done, uvicorn raises the signal again; a stop that was asked for is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
@@ -33,6 +35,8 @@ def serve_alone(settings: Settings, listener: socket.socket, announce: Callable[
     except SystemExit as error:
         if error.code:
             raise CommandFailed(node.failure or "the server did not start") from error
+    if node.failure:
+        raise CommandFailed(node.failure)
 
 
 def serve_with_workers(
@@ -61,6 +65,10 @@ class _Announcing(uvicorn.Server):
         await super().startup(sockets)
         self._announce()
 
+    def end(self) -> None:
+        """Serve no longer."""
+        self.should_exit = True
+
 
 class _Workers(Multiprocess):
     """Says so when each worker listens."""
@@ -80,6 +88,10 @@ class _Workers(Multiprocess):
         else:
             self.failed = True
             self.should_exit.set()
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        self.failed |= any(each.exitcode == STARTUP_FAILURE for each in self.processes)
 
 
 def _config(settings: Settings, application: object) -> uvicorn.Config:

@@ -70,8 +70,13 @@ class Account(msgspec.Struct):
         return self.frozen_at is not None
 
 
-def outcome_of(accounts: Iterable[Account], issues: Iterable[Issue] = ()) -> Resource:
-    """Return the OperationOutcome of a page: an issue for each member that is not ok, and a list of all."""
+def outcome_of(
+    accounts: Iterable[Account], issues: Iterable[Issue] = (), *, cleared: bool = False
+) -> Resource:
+    """Return the OperationOutcome of a page: an issue for each member that is not ok, and a list of all.
+
+    Of what was `cleared` the number that was fetched is not told: it depends on what was left out.
+    """
     told = list(accounts)
     missing = [each for each in told if each.state != "ok"]
     found = [*issues, *(_issue(each) for each in missing)]
@@ -79,7 +84,7 @@ def outcome_of(accounts: Iterable[Account], issues: Iterable[Issue] = ()) -> Res
         count = f"{len(told)} of {len(told)} members answered"
         found = [Issue("information", "informational", count)]
     outcome = operation_outcome(found)
-    outcome["extension"] = [_listed(each) for each in told]
+    outcome["extension"] = [_listed(each, cleared=cleared) for each in told]
     return outcome
 
 
@@ -92,14 +97,15 @@ def _issue(account: Account) -> Issue:
     return Issue("warning", _CODES[account.state], told)
 
 
-def _listed(account: Account) -> Resource:
+def _listed(account: Account, *, cleared: bool) -> Resource:
     told: list[dict[str, Any]] = [
         {"url": "member", "valueString": account.member},
         {"url": "status", "valueCode": account.state},
         {"url": "elapsedMilliseconds", "valueInteger": account.milliseconds},
-        {"url": "fetched", "valueInteger": account.fetched},
         {"url": "emitted", "valueInteger": account.emitted},
     ]
+    if not cleared:
+        told.insert(3, {"url": "fetched", "valueInteger": account.fetched})
     if account.ods is not None:
         told.append({"url": "organisation", "valueString": account.ods})
     if account.frozen_at is not None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 
 from fhir_server.federation.answers import BadAnswer, Match, MemberPage, member_page
+from fhir_server.federation.clearing import Clearing
 from fhir_server.federation.dividing import Division
 from fhir_server.federation.lines import Line
 from fhir_server.federation.transport import Failed
@@ -24,10 +25,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_UNSORTED = 1_000
 """Matches that are fetched of a member that keeps no order, to put them in order here."""
 
+MOST_COUNTED = 5_000
+"""Matches of a member that are counted one by one, where its own total would count what may not be shown."""
+_COUNTED_TOGETHER = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How one member is asked: `keys` are the completed sort keys, `headers` go with each request."""
+    """How one member is asked: `keys` are the completed sort keys, `headers` go with each request.
+
+    `clearing` leaves out what may not be shown, None where all may.
+    """
 
     line: Line
     resource_type: str
@@ -35,6 +43,7 @@ class Asking:
     keys: tuple[SortKey, ...]
     extractor: Extractor
     headers: Mapping[str, str]
+    clearing: Clearing | None = None
 
     def first(self, pairs: tuple[tuple[str, str], ...]) -> str:
         """Return the URL of the first page."""
@@ -72,7 +81,19 @@ class Asking:
         left_out = self.division.to_be_shown - page.applied
         if left_out:
             raise Failed("unsupported", f"it left out {', '.join(sorted(left_out))}")
-        return page
+        return page if self.clearing is None else await self.clearing.cleared(page, until=until)
+
+    async def count(self, *, until: float) -> int:
+        """Return how many matches may be shown, each looked at; raise Failed."""
+        number, url, seen = 0, self.first((("_count", str(_COUNTED_TOGETHER)),)), set[str]()
+        while url not in seen and number <= MOST_COUNTED:
+            seen.add(url)
+            page = await self._page(url, until)
+            number += sum(self._judged(each) is not None for each in page.matches)
+            if page.next is None:
+                return number
+            url = page.next
+        raise Failed("unsupported", f"it has over {MOST_COUNTED} matches, which are counted here")
 
     async def _all(self, page: MemberPage, until: float) -> MemberPage:
         """Return all pages as one, in our order: nothing can be shown before all is known."""
@@ -96,14 +117,17 @@ class Asking:
         )
 
     def _in_order(self, found: list[Match]) -> list[Match]:
-        try:
-            values = {each.full_url: self.judge(each) for each in found}
-        except ValueError as problem:
-            raise Failed("error", str(problem)) from problem
+        values = {each.full_url: self._judged(each) for each in found}
         placed = [
             (Order(self.keys, known), each) for each in found if (known := values[each.full_url])
         ]
         return [each for _, each in sorted(placed, key=lambda pair: pair[0])]
+
+    def _judged(self, match: Match) -> tuple[SortValue, ...] | None:
+        try:
+            return self.judge(match)
+        except ValueError as problem:
+            raise Failed("error", str(problem)) from problem
 
 
 def _moment(resource: Resource) -> int:

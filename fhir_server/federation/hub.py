@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from urllib.parse import urlsplit
 
 import msgspec
 
+from fhir_server.federation.answers import is_below
 from fhir_server.federation.cursors import FederatedCursor, packed_cursor, unpacked_cursor
 from fhir_server.federation.health import Health, Look
 from fhir_server.federation.lines import Line
@@ -151,14 +153,37 @@ async def declared(
     member: Member, transport: Transport, clock: Callable[[], int]
 ) -> Mapping[str, object]:
     """Return the CapabilityStatement of a member; raise Failed."""
+    return await _published(member, "metadata", transport, clock)
+
+
+async def token_endpoint(member: Member, transport: Transport, clock: Callable[[], int]) -> str:
+    """Return where a member says that it gives tokens, which has to be at its own origin; raise Failed.
+
+    https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#using-well-known
+    """
+    told = await _published(member, ".well-known/smart-configuration", transport, clock)
+    url = told.get("token_endpoint")
+    if not isinstance(url, str):
+        raise Failed("error", "it does not say where it gives tokens: name that by --token-url")
+    if not is_below(url, "{0.scheme}://{0.netloc}".format(urlsplit(member.base))):
+        raise Failed(
+            "error",
+            f"it gives tokens at another address, {url}: name that by --token-url if it is right",
+        )
+    return url
+
+
+async def _published(
+    member: Member, name: str, transport: Transport, clock: Callable[[], int]
+) -> Mapping[str, object]:
     line = Line(msgspec.structs.replace(member, seconds=DISCOVERY_SECONDS), transport, clock)
     until = asyncio.get_running_loop().time() + DISCOVERY_SECONDS
-    headers = {"accept": HEADERS["accept"]}
-    content = await line.get(f"{member.base}/metadata", headers, until=until)
+    headers = {"accept": "application/fhir+json, application/json"}
+    content = await line.get(f"{member.base}/{name}", headers, until=until)
     try:
         return msgspec.json.decode(content, type=dict[str, object])
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise Failed("error", "its CapabilityStatement is not JSON") from error
+        raise Failed("error", f"its {name} is not JSON") from error
 
 
 def _name(handle: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -28,7 +28,7 @@ class _Request(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct):
-    resource: _Head | None = None
+    resource: msgspec.Raw = msgspec.Raw()
     request: _Request | None = None
 
 
@@ -74,10 +74,11 @@ def is_statement(content: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A page of the history of one resource at a member: its Bundle in parts, and where its next page is."""
+    """A page of the history of one resource at a member: its Bundle in parts, where its next page is, the versions."""
 
     parts: Mapping[str, msgspec.Raw]
     next: str | None
+    resources: Sequence[bytes]
 
     def linked(self, links: Mapping[str, str]) -> bytes:
         """Return the Bundle with these links, URLs by relation, and all else as it came."""
@@ -101,19 +102,23 @@ def history_of(content: bytes, key: Key, *, asked: str, base: str) -> History:
         )
         entries = _entries(parts.get("entry", msgspec.Raw(b"[]")))
         links = _links(parts.get("link", msgspec.Raw(b"[]")))
+        is_own = all(_is_of(each, key) for each in entries)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise BadAnswer("its answer is no Bundle of FHIR") from error
     if kinds != ("Bundle", "history"):
         raise BadAnswer("its answer is no history")
-    if not all(_is_of(each, key) for each in entries):
+    if not is_own:
         raise BadAnswer("its history is of other resources too")
-    return History(parts, _next(links, asked=asked, is_own=lambda url: is_below(url, base)))
+    following = _next(links, asked=asked, is_own=lambda url: is_below(url, base))
+    versions = [bytes(each.resource) for each in entries if bytes(each.resource)]
+    return History(parts, following, versions)
 
 
 def _is_of(entry: _Entry, key: Key) -> bool:
     """Tell whether an entry is about a resource: by what it holds, or for a deletion by its request."""
-    if entry.resource is not None:
-        return (entry.resource.resource_type, entry.resource.id) == (key.type, key.id)
+    if bytes(entry.resource):
+        head = _head(entry.resource)
+        return (head.resource_type, head.id) == (key.type, key.id)
     path = "" if entry.request is None else f"/{entry.request.url.partition('/_history')[0]}"
     return path.endswith(f"/{key}")
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from fhir_server.federation.breaker import Breaker
+from fhir_server.federation.breaker import SECOND, Breaker
+from fhir_server.federation.hedging import Hedging
 from fhir_server.federation.members import Member
+from fhir_server.federation.pausing import pause_of
+from fhir_server.federation.racing import first_of
 from fhir_server.federation.transport import Absent, Deleted, Failed, Reply, Transport
 
 ATTEMPTS = 2
-LONGEST_PAUSE = 2.0
-"""Seconds that a Retry-After may ask for; who asks for more is left out of this page."""
+LONGEST_PAUSE = 2 * SECOND
+"""Microseconds that are waited where a Retry-After asks for them; who asks for more is left alone until then."""
 
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _BUSY = frozenset(
@@ -30,10 +34,17 @@ class Line:
     transport: Transport
     clock: Callable[[], int]
     breaker: Breaker = field(default_factory=Breaker)
+    hedging: Hedging = field(default_factory=Hedging)
     _turns: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         self._turns = asyncio.Semaphore(self.member.at_once)
+
+    def through(self, transport: Transport) -> Line:
+        """Return the same line for one caller: its turns and its breaker are those of all."""
+        found = copy(self)
+        found.transport = transport
+        return found
 
     async def get(self, url: str, headers: Mapping[str, str], *, until: float) -> bytes:
         """Return what the member answers at a URL; raise Failed. `until` is a moment of the event loop."""
@@ -62,9 +73,9 @@ class Line:
 
     async def _attempt(self, url: str, headers: Mapping[str, str]) -> bytes:
         if not self.breaker.permits(now=self.clock()):
-            raise Failed("circuit-open", "")
+            raise Failed("circuit-open", "", sent=False)
         try:
-            content = _checked(await self.transport.get(url, headers))
+            content = await self._hedged(url, headers)
         except Failed as failure:
             self._count(failure)
             raise
@@ -74,6 +85,40 @@ class Line:
         self.breaker.succeeded()
         return content
 
+    async def _hedged(self, url: str, headers: Mapping[str, str]) -> bytes:
+        """Return the answer, or that of a second request where the first takes longer than nearly all did."""
+        began = self.clock()
+        self.hedging.began()
+        patience = self.hedging.patience()
+        if patience is None:
+            content = await self._once(url, headers)
+        else:
+            content = await first_of(
+                lambda: self._once(url, headers), patience / SECOND, self._may_ask_again
+            )
+        self.hedging.answered(self.clock() - began)
+        return content
+
+    def _may_ask_again(self) -> bool:
+        # A second request is one more that waits for the member.
+        return not self._turns.locked() and self.hedging.spent()
+
+    async def _once(self, url: str, headers: Mapping[str, str]) -> bytes:
+        reply = await self.transport.get(url, headers)
+        return _checked(reply, self._pause(reply))
+
+    def _pause(self, reply: Reply) -> float | None:
+        """Return the seconds after which to try again; None where that is too long, and is obeyed all the same."""
+        told = reply.headers.get("retry-after") if reply.status in _BUSY else None
+        if told is None:
+            return 0.0
+        now = self.clock()
+        pause = pause_of(told, now=now)
+        if pause is None or pause <= LONGEST_PAUSE:
+            return None if pause is None else pause / SECOND
+        self.breaker.rests(until=now + pause)
+        return None
+
     def _count(self, failure: Failed) -> None:
         if failure.state in {"error", "timeout"}:
             self.breaker.failed(now=self.clock())
@@ -82,7 +127,8 @@ class Line:
             self.breaker.succeeded()
 
 
-def _checked(reply: Reply) -> bytes:
+def _checked(reply: Reply, again: float | None) -> bytes:
+    """Return the content of an answer; raise Failed for another, which a busy member may give better `again`."""
     if reply.status == HTTPStatus.OK:
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in _JSON:
@@ -95,16 +141,9 @@ def _checked(reply: Reply) -> bytes:
     if reply.status in _REFUSALS:
         raise Failed("unauthorised", "")
     if reply.status in _BUSY:
-        raise Failed("error", f"it answered {reply.status}", again=_pause(reply))
+        raise Failed("error", f"it answered {reply.status}", again=again)
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise Failed("error", f"it answered {reply.status}")
     if reply.status >= HTTPStatus.BAD_REQUEST:
         raise Failed("unsupported", f"it answered {reply.status}")
     raise Failed("error", f"it answered {reply.status}, which is no search result")
-
-
-def _pause(reply: Reply) -> float | None:
-    """Return the seconds after which to try again, None where that is too long."""
-    told = reply.headers.get("retry-after", "0")
-    seconds = float(told) if told.isdigit() and len(told) <= len("9999") else LONGEST_PAUSE + 1
-    return seconds if seconds <= LONGEST_PAUSE else None

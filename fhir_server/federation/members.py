@@ -16,8 +16,23 @@ LONGEST_SECONDS = 60.0
 """Seconds that a member may be given at most."""
 
 
+class Credentials(msgspec.Struct, frozen=True):
+    """How the hub gets tokens of a member: as its client `client_id`, at `token_url`, for these scopes at most.
+
+    `on_behalf`: the member is told who asks, and decides on that itself. Else it knows the hub alone.
+    """
+
+    client_id: str
+    token_url: str
+    scopes: tuple[str, ...]
+    on_behalf: bool = True
+
+
 class Member(msgspec.Struct, frozen=True):
     """A server that is asked. `base` is its FHIR base without a slash at the end, `ods` the organisation's ODS code.
+
+    `credentials` are the hub's own there. Without them it is asked for callers with a token only where it is `open`: said
+    to let everyone in.
 
     `required`: without it there is no answer at all. `at_once` bounds the requests that wait for it, `seconds` each of
     them. Not `sorted`: it does not keep the order that it is asked for, so all its matches are fetched, up to a bound.
@@ -32,6 +47,8 @@ class Member(msgspec.Struct, frozen=True):
     seconds: float = 4.0
     at_once: int = 16
     sorted: bool = True
+    credentials: Credentials | None = None
+    open: bool = False
     withheld: str = ""
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.federation.accounts import Account
-from fhir_server.federation.answers import Match, MemberPage
+from fhir_server.federation.answers import Match
 from fhir_server.federation.asking import Asking
+from fhir_server.federation.clearing import Clearing
 from fhir_server.federation.cursors import FederatedCursor, Place, Standing
 from fhir_server.federation.dividing import divided, sort_pairs
 from fhir_server.federation.lines import Line
@@ -31,6 +32,7 @@ from fhir_server.search.parsing import Query
 from fhir_server.search.primary import primary_parameter
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
+T = TypeVar("T")
 
 MOST_PAGES = 50
 """Pages of one member that one page of the hub may need."""
@@ -38,11 +40,12 @@ MOST_PAGES = 50
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A member that takes part: the line to it, what it declares, what reads its resources."""
+    """A member that takes part: the line to it, what it declares, what reads its resources, what clears them."""
 
     line: Line
     capabilities: Capabilities
     extractor: Extractor
+    clearing: Clearing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,9 @@ async def federated_search(
     standings = _begun(question, askings) if cursor is None else _known(cursor, askings)
     streams = [Stream(each.account, each.place, _judge(askings, each)) for each in standings]
     order = _order(completed(query.plan.sort))
-    merge = Merge(streams, order, query.count, 1 if cursor is None else cursor.page + 1)
+    page = 1 if cursor is None else cursor.page + 1
+    cleared = any(each.clearing is not None for each in parties)
+    merge = Merge(streams, order, query.count, page, looks_ahead=cleared)
     totals: dict[str, int | None] = {}
     for stream in streams:
         stream.account.milliseconds = 0
@@ -106,21 +111,25 @@ async def federated_count(question: Question, parties: Sequence[Party]) -> Feder
         asking = askings[standing.account.member]
         if standing.account.frozen:
             return
-        if not asking.division.whole:
-            _give_up(
-                standing.account, Failed("unsupported", "its total would be of more than this")
-            )
-            return
         try:
-            page = await _timed(asking, standing.place.url, standing.account, question.until)
+            total = await _timed(_counted(asking, standing, question.until), standing.account)
         except Failed as failure:
             _give_up(standing.account, failure)
         else:
-            totals[standing.account.member] = page.total
+            totals[standing.account.member] = total
 
     await _all(ask(each) for each in standings)
     accounts = [each.account for each in standings]
     return Federated((), (), accounts, None, None, _sum(accounts, totals))
+
+
+async def _counted(asking: Asking, standing: Standing, until: float) -> int | None:
+    """Return a member's own total, or the number of what may be shown; raise Failed."""
+    if asking.clearing is not None:
+        return await asking.count(until=until)
+    if not asking.division.whole:
+        raise Failed("unsupported", "its total would be of more than this")
+    return (await asking.page(standing.place.url, until=until)).total
 
 
 async def _fill(
@@ -136,7 +145,7 @@ async def _fill(
             merge.freeze(stream, "error", f"one page of this needs more than {MOST_PAGES} of its")
             return
         try:
-            page = await _timed(askings[member], stream.place.url, stream.account, until)
+            page = await _timed(askings[member].page(stream.place.url, until=until), stream.account)
         except Failed as failure:
             merge.freeze(stream, failure.state, str(failure))
         else:
@@ -148,11 +157,11 @@ async def _fill(
         merge.merge()
 
 
-async def _timed(asking: Asking, url: str, account: Account, until: float) -> MemberPage:
+async def _timed(answering: Awaitable[T], account: Account) -> T:
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        return await asking.page(url, until=until)
+        return await answering
     finally:
         account.milliseconds += round((loop.time() - began) * 1000)
 
@@ -174,7 +183,15 @@ def _asking(question: Question, party: Party) -> Asking:
     keys = completed(question.query.plan.sort)
     # Where the member answers all of it, nothing is looked at here but the order.
     extractor = party.extractor.for_order(keys) if division.whole else party.extractor
-    return Asking(party.line, question.resource_type, division, keys, extractor, question.headers)
+    return Asking(
+        party.line,
+        question.resource_type,
+        division,
+        keys,
+        extractor,
+        question.headers,
+        party.clearing,
+    )
 
 
 def _begun(

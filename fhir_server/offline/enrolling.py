@@ -11,12 +11,14 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from fhir_server.catalogue.register import InForce, Register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.federating import transport_to
 from fhir_server.federation.enrolment import Enrolment, Writer
-from fhir_server.federation.hub import declared
+from fhir_server.federation.hub import declared, token_endpoint
 from fhir_server.federation.members import Capabilities, Member
 from fhir_server.federation.registry import SIGHT, Registry
 from fhir_server.federation.transport import Failed, Transport
@@ -34,9 +36,16 @@ T = TypeVar("T")
 async def add_member(
     settings: Settings, member: Member, service: str | None = None
 ) -> Capabilities:
-    """Ask a member what it can do and take it in; raise Failed, ValueError, or FhirError."""
+    """Ask a member what it can do, where it gives tokens if that is not known, and take it in.
+
+    Raise Failed, ValueError, or FhirError.
+    """
     async with _members(settings) as (store, enrolment, transport):
         statement = await declared(member, transport, clock)
+        credentials = member.credentials
+        if credentials is not None and not credentials.token_url:
+            url = await token_endpoint(member, transport, clock)
+            member = replace(member, credentials=replace(credentials, token_url=url))
         found = await enrolment.add(member, statement, service=service, now=clock())
         await log(store, f"the member {member.id} was taken in")
         return found

@@ -161,7 +161,7 @@ class FhirApplication:
             headers,
             self._service.base_url or _base_url(scope["scheme"], host, self._prefix),
             Streamed(receive, headers.get(b"content-length"), self._service.limits.body),
-            id=exchange.id,
+            name=exchange.id,
             trace=exchange.trace,
         )
 

@@ -34,10 +34,11 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 class Request(msgspec.Struct):
     """What is asked: by the router's reading, `type`, `key` and `version` are parts of the path.
 
-    `id` is the name of the request, `trace` the trace that it belongs to (rest/tracing), nothing where it has none.
+    `trace` is the trace that it belongs to (rest/tracing), nothing where it has none.
 
     `emergency` are the patients whose records a grant opens to the caller.
     `sent` are parameters that came in the body, as a query; `recording` is what it will be recorded as.
+    `name` is the X-Request-ID, its own or the one that it was given.
     """
 
     method: str
@@ -53,8 +54,8 @@ class Request(msgspec.Struct):
     emergency: frozenset[str] = frozenset()
     sent: str = ""
     recording: Recording | None = None
+    name: str = ""
     pairs: Pairs = ()
-    id: str = ""
     trace: str = ""
 
     def __post_init__(self) -> None:

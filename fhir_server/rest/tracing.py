@@ -52,10 +52,8 @@ def forwarded(
     headers: Mapping[bytes, bytes], request_id: str, trace: str, new_hex: Callable[[int], str]
 ) -> dict[str, str]:
     """Return the headers by which a request that this one causes is found with it; each is a span of its own."""
-    found = {"x-request-id": request_id}
-    correlation = headers.get(b"x-correlation-id")
-    if correlation is not None and NAME.fullmatch(correlation):
-        found["x-correlation-id"] = correlation.decode()
+    correlation = names(headers, "").get("correlation_id", request_id)
+    found = {"x-request-id": request_id, "x-correlation-id": correlation}
     if trace:
         trace_id, _, flags = trace.partition("-")
         found["traceparent"] = f"00-{trace_id}-{new_hex(8)}-{flags}"

@@ -6,14 +6,14 @@ first and then writing would leave a gap for another writer. Every read takes a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, assert_never
 
 import msgspec
 
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Decision, LaidDown
+from fhir_server.policy.decision import Audience, Decision, LaidDown, Person
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import IndexRecord, unpacked
@@ -307,6 +307,10 @@ class Store(Protocol):
 
     async def opt_outs(self) -> OptOuts | None:
         """Return what register there is; None where none was ever loaded."""
+        ...
+
+    async def people(self, numbers: Collection[str]) -> Mapping[str, Person]:
+        """Return who has these NHS numbers: of one whom nothing is known of, that."""
         ...
 
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:

@@ -44,6 +44,10 @@ CASES = [
     (("check", "--store", "sqlite:missing.db"), "missing.db does not exist"),
     (("check", "--store", "sqlite:notes.txt"), "notes.txt"),
     (("reset", "--store", "sqlite:missing.db"), "add --yes"),
+    (("copy", "--from", "sqlite:missing.db", "--to", "sqlite:x.db"), "missing.db does not exist"),
+    (("copy", "--from", "sqlite:notes.txt", "--to", "sqlite:x.db"), "notes.txt"),
+    (("copy", "--from", "sqlite:notes.txt"), "--to: store: a store is sqlite:PATH"),
+    (("copy", "--from", "mongo://u:secret@h", "--to", "sqlite:x.db"), "--from: store: a store is"),
     # How it is served
     (("serve", "--port", "70000"), "port"),
     (("serve", "--port", "http"), "port"),

@@ -57,5 +57,6 @@ def test_a_state_without_its_trace_goes_nowhere() -> None:
     told = forwarded({b"tracestate": b"a=1"}, "r-1", new_trace(hexadecimal), hexadecimal)
     assert told == {
         "x-request-id": "r-1",
+        "x-correlation-id": "r-1",
         "traceparent": f"00-{'ab' * 16}-{'ab' * 8}-00",
     }

@@ -75,6 +75,12 @@ class Asked:
     interaction: str
     key: Key | None
 
+    @property
+    def resource(self) -> Key:
+        """The resource that it is about."""
+        assert self.key is not None, "all but metadata is about a resource"
+        return self.key
+
     def url_at(self, base: str) -> str:
         """Return the URL at the member's base."""
         return f"{base}/{self.path}" + (f"?{self.query}" if self.query else "")
@@ -91,9 +97,8 @@ class Asked:
 
     def history(self, content: bytes, asked: str, base: str) -> History:
         """Return the page of history that was answered at the URL `asked`; raise Unavailable."""
-        assert self.key is not None, "a history is that of a resource"
         try:
-            return history_of(content, self.key, asked=asked, base=base)
+            return history_of(content, self.resource, asked=asked, base=base)
         except BadAnswer as problem:
             raise _unusable(self.member, problem) from problem
 
@@ -129,9 +134,8 @@ def asked_of(request: Request) -> Asked:
 
 def resource_answer(service: Service, request: Request, asked: Asked, content: bytes) -> Answer:
     """Return a member's resource as it came, under its own version; raise Unavailable for another."""
-    assert asked.key is not None, "it is the resource of an address"
     try:
-        told = told_of(content, asked.key)
+        told = told_of(content, asked.resource)
     except BadAnswer as problem:
         raise _unusable(asked.member, problem) from problem
     headers = []
@@ -143,7 +147,7 @@ def resource_answer(service: Service, request: Request, asked: Asked, content: b
         return Answer(304, headers=tuple(headers))
     if request.asked:
         content = read_body(
-            service.projector, Stored(asked.key, 0, 0, "PUT", content), request.asked
+            service.projector, Stored(asked.resource, 0, 0, "PUT", content), request.asked
         )
     return Answer(200, content, headers=tuple(headers))
 

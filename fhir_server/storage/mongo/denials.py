@@ -12,7 +12,7 @@ from dataclasses import replace
 import msgspec
 
 from fhir_server.fhir.resource import Key
-from fhir_server.policy.decision import Audience, Decision, Enforcement, LaidDown
+from fhir_server.policy.decision import Audience, Decision, Enforcement, LaidDown, Person
 from fhir_server.policy.denying import People, Rules
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import Draft
@@ -50,6 +50,11 @@ class Enforcing:
             kinds = self.rules.opened(owner["labels"], *facts, sight.audience, at=sight.at)
             found |= {f"{owner['n']}.{kind}" for kind in kinds}
         return replace(sight, opened=frozenset(found))
+
+    async def people(self, statements: Statements, numbers: Iterable[str]) -> dict[str, Person]:
+        """Return who has these NHS numbers."""
+        persons = Persons(statements)
+        return {each: await persons.person(self.marks.of(each)) for each in numbers}
 
     async def decided(
         self, statements: Statements, key: Key, audience: Audience, *, at: int

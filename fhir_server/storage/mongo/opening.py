@@ -30,6 +30,22 @@ DATABASE = "fhir"
 
 
 @asynccontextmanager
+async def connected(url: str) -> AsyncIterator[AsyncDatabase[Document]]:
+    """Yield a database as it is; raise Unreachable or Unavailable, as `open_store` does."""
+    async with reached(url) as client:
+        database = client.get_default_database(
+            DATABASE,
+            codec_options=CODEC,
+            write_concern=MAJORITY,
+            read_concern=ReadConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        with problems():
+            await check_topology(database)
+        yield database
+
+
+@asynccontextmanager
 async def open_store(
     url: str,
     *,
@@ -46,16 +62,8 @@ async def open_store(
     Leaving it commits what waits, and closes. Raises Unreachable for a server that does not answer, and Unavailable
     for one that has no transactions or refuses the user, and for a database of another release.
     """
-    async with reached(url) as client:
-        database = client.get_default_database(
-            DATABASE,
-            codec_options=CODEC,
-            write_concern=MAJORITY,
-            read_concern=ReadConcern("majority"),
-            read_preference=ReadPreference.PRIMARY,
-        )
+    async with connected(url) as database:
         with problems():
-            await check_topology(database)
             await prepare(database, zone)
             enforcing = None
             if enforcement is not None:

@@ -43,20 +43,20 @@ class MongoKeyValues:
         """See KeyValues.put."""
         async with answered():
             await self._sweep(now)
-            made = _made(kind, key, value, expires)
-            await self._values.replace_one({"_id": made["_id"]}, made, upsert=True)
+            kept = made(kind, key, value, expires)
+            await self._values.replace_one({"_id": kept["_id"]}, kept, upsert=True)
 
     async def add(
         self, kind: str, key: str, value: bytes, *, now: int, expires: int | None = None
     ) -> bool:
         """See KeyValues.add."""
-        made = _made(kind, key, value, expires)
-        expired = {"_id": made["_id"], "expires": {"$lte": now}}
+        kept = made(kind, key, value, expires)
+        expired = {"_id": kept["_id"], "expires": {"$lte": now}}
         async with answered():
             await self._sweep(now)
             try:
                 # Where one is there that has not expired, this finds none, and cannot insert a second.
-                await self._values.replace_one(expired, made, upsert=True)
+                await self._values.replace_one(expired, kept, upsert=True)
             except DuplicateKeyError:
                 return False
         return True
@@ -68,7 +68,7 @@ class MongoKeyValues:
         there = {**_good(kind, key, now), "value": Binary(old)}
         async with answered():
             await self._sweep(now)
-            done = await self._values.replace_one(there, _made(kind, key, new, expires))
+            done = await self._values.replace_one(there, made(kind, key, new, expires))
         return done.matched_count == 1
 
     async def take(self, kind: str, key: str, *, now: int) -> bytes | None:
@@ -110,7 +110,8 @@ def _after(now: int) -> Document:
     return {"$not": {"$lte": now}}
 
 
-def _made(kind: str, key: str, value: bytes, expires: int | None) -> Document:
+def made(kind: str, key: str, value: bytes, expires: int | None) -> Document:
+    """Return the document of a value."""
     own = {"_id": _id(kind, key), "kind": kind, "key": key}
     return {**own, "value": Binary(value), "expires": expires}
 

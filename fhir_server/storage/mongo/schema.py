@@ -12,6 +12,7 @@ from pymongo.errors import CollectionInvalid
 
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document
+from fhir_server.storage.moving import Mark, unpacked_mark
 
 FORMAT = 2
 """What documents mean: it changes when a release finds by them what an earlier one did not write."""
@@ -23,6 +24,7 @@ REGISTER = "register"
 RULES = "rules"
 LOG = "log"
 TURNS = "turns"
+COPYING = "copying"
 
 LEAST_WIRE_VERSION = 13
 """That of MongoDB 5.0: the first whose majority reads are always on."""
@@ -98,7 +100,9 @@ async def prepare(database: AsyncDatabase[Document], zone: str) -> None:
     """Make what a new database lacks; raise Unavailable for one that is not as this release, or zone, needs it."""
     state = await database[STATE].find_one({"_id": STORE})
     if state is None:
-        await _make(database, zone)
+        await make(database, zone)
+    elif state["format"] == Mark.FORMAT:
+        raise Unavailable((await mark_of(database))[0].told)
     elif state["format"] != FORMAT:
         raise Unavailable(
             f"the database was written by another release (format {state['format']}, here {FORMAT})"
@@ -120,7 +124,15 @@ async def _change_zone(database: AsyncDatabase[Document], known: str, zone: str)
     await database[STATE].update_one({"_id": STORE}, {"$set": {"zone": zone}})
 
 
-async def _make(database: AsyncDatabase[Document], zone: str) -> None:
+async def mark_of(database: AsyncDatabase[Document]) -> tuple[Mark, bytes]:
+    """Return of what a database is a copy that is not whole, and the edition of its register of opt-outs."""
+    kept = await database[STATE].find_one({"_id": COPYING})
+    assert kept is not None, "the mark goes with the format"
+    return unpacked_mark(kept["mark"]), kept["edition"]
+
+
+async def make(database: AsyncDatabase[Document], zone: str) -> None:
+    """Make the collections, their indexes, and the state of a store that is empty."""
     there = await database.list_collection_names()
     for name, indexes in INDEXES.items():
         if name not in there:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from secrets import token_bytes
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Decision
+from fhir_server.policy.decision import Audience, Decision, Person
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan
@@ -185,6 +185,12 @@ class MongoStore:
         async with answered(self._seconds):
             found = await self._statements().one(STATE, {"_id": REGISTER})
         return None if found is None else OptOuts(found["as_of"], found["number"])
+
+    async def people(self, numbers: Collection[str]) -> Mapping[str, Person]:
+        """See Store.people."""
+        with problems():
+            async with of_one_moment(self._database, seconds=self._seconds) as statements:
+                return await self._enforcing.people(statements, numbers)
 
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
         """See Store.decision."""

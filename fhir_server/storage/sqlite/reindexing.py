@@ -18,7 +18,12 @@ from fhir_server.storage.contract import Draft
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Index
-from fhir_server.storage.sqlite.marking import is_indexed, mark_indexed, unmark_indexed
+from fhir_server.storage.sqlite.marking import (
+    is_indexed,
+    mark_indexed,
+    refuse_half_copied,
+    unmark_indexed,
+)
 from fhir_server.storage.sqlite.owners import Owners
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.scrub import Progress
@@ -62,6 +67,7 @@ def reindex(
     """
     connection = connect(path)
     try:
+        refuse_half_copied(connection)
         total: int = connection.execute("SELECT count(*) FROM resource WHERE deleted=0").get
         # The index of words is made anew when it is next asked for.
         connection.execute(DROP)

@@ -7,7 +7,7 @@ on a reader thread, so that no request holds the event loop up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -18,7 +18,7 @@ from typing import TypeVar
 import apsw
 
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Decision, Enforcement
+from fhir_server.policy.decision import Audience, Decision, Enforcement, Person
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.defaults import DEFAULT_ZONE
@@ -207,6 +207,11 @@ class SQLiteStore:
     async def opt_outs(self) -> OptOuts | None:
         """See Store.opt_outs."""
         return self._inline.reader.opt_outs()
+
+    async def people(self, numbers: Collection[str]) -> Mapping[str, Person]:
+        """See Store.people."""
+        assert self._deciding is not None, "a store without enforcement decides nothing"
+        return self._deciding.people(numbers)
 
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
         """See Store.decision."""
