@@ -76,6 +76,7 @@ STARTUP_FAILURE = 3
 """The exit status by which uvicorn knows a worker that would fail again."""
 
 _HOUR = 3_600_000_000
+_BELOW = PREFIX + "/"
 _LEVELS = get_args(LogLevel)
 
 
@@ -119,7 +120,7 @@ class Node:
             await self._live(receive, send)
             return
         path = scope["path"]
-        if scope["type"] == "http" and (path.startswith(PREFIX + "/") or path == PREFIX):
+        if scope["type"] == "http" and (path.startswith(_BELOW) or path == PREFIX):
             await self._fhir(scope, receive, send)
         elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
             await (self._federation() or waiting_fhir)(scope, receive, send)
@@ -170,7 +171,8 @@ class Node:
         for _ in range(STEPS_AT_START):
             if not await backfill.step(clock()):
                 break
-        telemetry = Telemetry(ROUTES, registry, tell=event_log(self.settings))
+        soon = asyncio.get_running_loop().call_soon
+        telemetry = Telemetry(ROUTES, registry, tell=event_log(self.settings), soon=soon)
         request_ids = _request_ids()
         self._fhir = FhirApplication(service, telemetry, prefix=PREFIX, new_request_id=request_ids)
         self._open_hub = partial(self._opened_hub, service, telemetry, request_ids)

@@ -27,13 +27,6 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] | None = 
         )
 
 
-def check_file(settings: Settings) -> None:
-    """Raise CommandFailed where the store is no file, or one that is not there."""
-    if not settings.is_in_a_file:
-        raise CommandFailed(f"store: this works on SQLite alone, and not on {settings.store_name}")
-    check_there(settings)
-
-
 def check_there(settings: Settings) -> None:
     """Raise CommandFailed for a file that is not there."""
     if settings.is_in_a_file and not settings.store_path.is_file():

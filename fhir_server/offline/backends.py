@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
-
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.settings import Settings
-from fhir_server.storage.moving import Giving, Taking
-from fhir_server.storage.sqlite import giving as sqlite_giving
-from fhir_server.storage.sqlite import taking as sqlite_taking
+from fhir_server.storage.sqlite.upkeep import SQLiteUpkeep
+from fhir_server.storage.upkeep import Upkeep
 
 
-def giving_from(settings: Settings) -> AbstractAsyncContextManager[Giving]:
-    """Open a store to read its rows; raise Unavailable."""
+def upkeep_of(settings: Settings) -> Upkeep:
+    """Return what is done to the store that the settings name; raise Unavailable without its driver."""
     if settings.is_in_a_file:
-        return sqlite_giving.giving(settings.store_path)
-    with _pymongo():
-        from fhir_server.storage.mongo import giving  # noqa: PLC0415 - a node on SQLite needs none
-    return giving.giving(settings.store)
-
-
-def taking_into(settings: Settings) -> AbstractAsyncContextManager[Taking]:
-    """Open a store that becomes a copy; raise Unavailable."""
-    if settings.is_in_a_file:
-        return sqlite_taking.taking(settings.store_path)
-    with _pymongo():
-        from fhir_server.storage.mongo import taking  # noqa: PLC0415 - a node on SQLite needs none
-    return taking.taking(settings.store)
-
-
-@contextmanager
-def _pymongo() -> Iterator[None]:
-    """Raise Unavailable where the driver is not installed."""
+        return SQLiteUpkeep(settings.store_path)
     try:
-        yield
+        # Here, since a store in a file needs none of it.
+        from fhir_server.storage.mongo.upkeep import MongoUpkeep  # noqa: PLC0415
     except ImportError:
         raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
+    return MongoUpkeep(settings.store)

@@ -9,7 +9,7 @@ from hashlib import blake2b
 import msgspec
 
 from fhir_server.fhir.errors import Unavailable
-from fhir_server.offline.backends import giving_from, taking_into
+from fhir_server.offline.backends import upkeep_of
 from fhir_server.settings import Settings
 from fhir_server.storage.moving import (
     PARTS,
@@ -83,7 +83,7 @@ async def copy(source: Settings, target: Settings, progress: Progress, *, now: i
     """
     if source.store_name == target.store_name:
         raise Unavailable("A store is not copied to itself")
-    async with giving_from(source) as giving, taking_into(target) as taking:
+    async with upkeep_of(source).giving() as giving, upkeep_of(target).taking() as taking:
         outline = await giving.outline()
         begun = await taking.begin(Mark(source.store_name, target.store_name, outline))
         progress.done, progress.total = begun.taken, max(1, 3 * outline.rows)

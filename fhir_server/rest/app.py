@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from fhir_server.audit.event import agent_of
+from fhir_server.auth.caller import Callers
 from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bearer import caller_of
@@ -24,7 +25,7 @@ from fhir_server.rest.recording import recorded, recording_of
 from fhir_server.rest.rendering import error_answer, failure_answer
 from fhir_server.rest.request import Request, query_text
 from fhir_server.rest.routing import answer_by, find, segments_of, template_of
-from fhir_server.rest.sending import NAME, Message, messages
+from fhir_server.rest.sending import NAME, messages
 from fhir_server.rest.service import Route, Service
 from fhir_server.rest.telemetry import NO_ROUTE, Telemetry
 from fhir_server.rest.tracing import names, trace_of
@@ -79,7 +80,12 @@ class FhirApplication:
         )
         try:
             answer = await self._answer(exchange, scope, receive)
-            answer, start, body = await self._formatted(exchange, answer)
+            try:
+                start, body = await messages(self._service, exchange, answer)
+            except NotAcceptable as error:
+                # It has no form in the client's format.
+                exchange.format, answer = Format.JSON, error_answer(error)
+                start, body = await messages(self._service, exchange, answer)
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 - the last resort: whatever it was, the client gets an answer
@@ -98,17 +104,6 @@ class FhirApplication:
             **names(headers, exchange.trace),
         )
 
-    async def _formatted(
-        self, exchange: Exchange, answer: Answer
-    ) -> tuple[Answer, Message, Message]:
-        """Return an answer and its messages; what has no form in the client's format is refused."""
-        try:
-            return answer, *await messages(self._service, exchange, answer)
-        except NotAcceptable as error:
-            exchange.format = Format.JSON
-            refusal = error_answer(error)
-            return refusal, *await messages(self._service, exchange, refusal)
-
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> Answer:
         try:
             request = self._request(exchange, scope, receive)
@@ -118,8 +113,11 @@ class FhirApplication:
             self._negotiate(exchange, request)
             route = self._find(self._service, request)
             exchange.route = route.template
-            answering = self._routed(route, request)
-            trail = self._service.trail
+            service, trail = self._service, self._service.trail
+            if service.callers is None or route.open:
+                answering = answer_by(route, service, request)
+            else:
+                answering = self._admitted(service.callers, route, request)
             if trail is None or route.open:
                 return await answering
             request.recording = recording_of(
@@ -133,22 +131,21 @@ class FhirApplication:
         except FhirError as error:
             return error_answer(error)
 
-    async def _routed(self, route: Route, request: Request) -> Answer:
-        callers = self._service.callers
-        if callers is not None and not route.open:
-            now = self._service.clock()
-            caller = await caller_of(callers, request, now=now)
-            recording = request.recording
-            if recording is not None:
-                recording.agent = agent_of(caller.access)
-                recording.rule = ""
-            await admit(self._service, request, caller, now=now)
-            if recording is not None:
-                recording.rule = (
-                    EMERGENCY if request.emergency else rule_of(self._service, request.audience)
-                )
-                recording.audience = request.audience
-                recording.emergency = tuple(sorted(request.emergency))
+    async def _admitted(self, callers: Callers, route: Route, request: Request) -> Answer:
+        """Answer a caller who is known by a token, and judged."""
+        now = self._service.clock()
+        caller = await caller_of(callers, request, now=now)
+        recording = request.recording
+        if recording is not None:
+            recording.agent = agent_of(caller.access)
+            recording.rule = ""
+        await admit(self._service, request, caller, now=now)
+        if recording is not None:
+            recording.rule = (
+                EMERGENCY if request.emergency else rule_of(self._service, request.audience)
+            )
+            recording.audience = request.audience
+            recording.emergency = tuple(sorted(request.emergency))
         return await answer_by(route, self._service, request)
 
     def _request(self, exchange: Exchange, scope: Scope, receive: Receive) -> Request:
@@ -167,9 +164,12 @@ class FhirApplication:
 
     def _negotiate(self, exchange: Exchange, request: Request) -> None:
         asked = ""
-        if request.query:
-            asked = request.parameter("_format")
-            exchange.pretty = request.parameter("_pretty") == "true"
+        # Of what is said twice, the first counts.
+        for name, value in reversed(request.pairs):
+            if name == "_format":
+                asked = value
+            elif name == "_pretty":
+                exchange.pretty = value == "true"
         try:
             exchange.format = negotiate(request.header(b"accept"), asked)
         except NotAcceptable:

@@ -26,11 +26,22 @@ class Telemetry:
     """One histogram, whose counts are those of the requests too.
 
     It is bound once per method, template and class of status: looking it up costs more than counting.
+    What was answered is counted and told of together, when `soon` does so: all of one turn of the event loop, after
+    their answers are sent.
     """
 
-    def __init__(self, routes: Routes, registry: CollectorRegistry, *, tell: Tell) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        registry: CollectorRegistry,
+        *,
+        tell: Tell,
+        soon: Callable[[Callable[[], None]], object] = lambda work: work(),
+    ) -> None:
         self.tell = tell
         self.registry = registry
+        self._soon = soon
+        self._answered: list[tuple[str, str, int, float, Mapping[str, str]]] = []
         seconds = Histogram(
             "fhir_request_seconds",
             "Time from a request's arrival to its answer, by method, route and class of status.",
@@ -50,7 +61,19 @@ class Telemetry:
     def completed(
         self, method: str, route: str, status: int, seconds: float, request_id: str, **names: str
     ) -> None:
-        """Tell of an answered request; `names` are others that it goes by."""
+        """Tell of an answered request, soon; `names` are others that it goes by."""
+        self._answered.append((method, route, status, seconds, {"request_id": request_id, **names}))
+        if len(self._answered) == 1:
+            self._soon(self._tell_of_answered)
+
+    def _tell_of_answered(self) -> None:
+        answered, self._answered = self._answered, []
+        for each in answered:
+            self._tell_of(*each)
+
+    def _tell_of(
+        self, method: str, route: str, status: int, seconds: float, names: Mapping[str, str]
+    ) -> None:
         histogram = self._seconds.get((method, route, status // 100))
         if histogram is None:
             # A method that nobody serves is a client's text: as a label it could be anything.
@@ -65,7 +88,6 @@ class Telemetry:
                 "route": route,
                 "status": status,
                 "milliseconds": round(seconds * 1000, 2),
-                "request_id": request_id,
                 **names,
             },
         )

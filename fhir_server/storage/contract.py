@@ -148,19 +148,36 @@ ToldOf: TypeAlias = Callable[[Sequence[WriteResult]], bytes]
 """Makes the entry of the audit log that tells of a write, of what became of its operations; pure."""
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One found resource, with its index record as it is kept: few callers need it.
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """One found resource: flat, and of values alone, since a page makes up to a thousand.
 
+    `packed_record` is its index record as it is kept, None where rows were asked for without.
     `inside` is the place, among those it contains, of the one that is the match; None: the match is the resource.
     """
 
-    stored: Stored
-    packed_record: bytes
+    type: str
+    id: str
+    version: int
+    moment: int
+    method: str
+    body: bytes
+    packed_record: bytes | None = None
     inside: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """The address of the resource."""
+        return Key(self.type, self.id)
+
+    @property
+    def stored(self) -> Stored:
+        """The version that was found."""
+        return Stored(self.key, self.version, self.moment, self.method, self.body)
 
     @property
     def record(self) -> IndexRecord:
         """The index record."""
+        assert self.packed_record is not None, "the rows were asked for without records"
         return unpacked(self.packed_record)
 
 
@@ -257,9 +274,18 @@ class Store(Protocol):
         ...
 
     async def search(
-        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+        self,
+        sight: Visibility,
+        plan: Plan,
+        after: Position | None,
+        limit: int,
+        *,
+        records: bool = True,
     ) -> Page:
-        """Return the next visible matches; raise TooCostly if the plan's budget runs out."""
+        """Return the next visible matches; raise TooCostly if the plan's budget runs out.
+
+        Without `records` the rows may come without: what is only shown needs none, and they are half of what is read.
+        """
         ...
 
     async def count(self, sight: Visibility, plan: Plan) -> Count:

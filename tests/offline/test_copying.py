@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,18 @@ import pytest
 from fhir_server.cli.frame import main
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.offline import copying
-from fhir_server.offline.backends import giving_from, taking_into
+from fhir_server.offline.backends import upkeep_of
+from fhir_server.offline.checking import Finding, Reached, scrubbing, verifying
 from fhir_server.offline.copying import Contents, Copied, Progress, copy
 from fhir_server.settings import Settings
-from fhir_server.storage.moving import Row, Version
+from fhir_server.storage.moving import OptOut, Row, Version
+from fhir_server.storage.sqlite.taking import SQLiteTaking
 from fhir_server.wiring import opened_store
 from tests.offline.records import fill
 from tests.support import mongo
 from tests.support.data import ROOT
 from tests.support.nodes import environment
+from tests.support.steps import all_steps
 
 EVERY = 40
 """Of so many records one is copied here; `scripts/copy-records` copies all of them."""
@@ -62,7 +64,7 @@ def contents(settings: Settings) -> Contents:
     """Return what a store has."""
 
     async def read() -> Contents:
-        async with giving_from(settings) as giving:
+        async with upkeep_of(settings).giving() as giving:
             return await copying.contents_of(giving, Progress(), now=NOW)
 
     return asyncio.run(read())
@@ -83,6 +85,20 @@ def test_from_a_file_to_a_database_and_back_it_stays_the_same(
     assert contents(ward) == contents(there) == contents(back) == told[0].contents
     assert told[0].contents == told[1].contents
     assert told[0].moment == asyncio.run(latest(back))
+    for each in (ward, there, back):
+        assert problems(each) == []
+    assert verified(there) == verified(back) == verified(ward)
+
+
+def problems(settings: Settings) -> list[Finding]:
+    return [each for each in all_steps(scrubbing(settings)) if isinstance(each, Finding)]
+
+
+def verified(settings: Settings) -> Reached:
+    """Return how the audit log ends."""
+    end = all_steps(verifying(settings))[-1]
+    assert isinstance(end, Reached)
+    return end
 
 
 async def latest(settings: Settings) -> int:
@@ -108,7 +124,7 @@ def test_a_copy_that_differs_from_its_source_is_refused_and_opens_for_nobody(
     ward: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = at(tmp_path / "copy.db")
-    monkeypatch.setattr(copying, "taking_into", spoiling(taking_into))
+    monkeypatch.setattr(SQLiteTaking, "take", spoiling(SQLiteTaking.take))
 
     with pytest.raises(Unavailable, match="differs from the source in Observation, opt-outs: give"):
         copied(ward, target)
@@ -117,23 +133,14 @@ def test_a_copy_that_differs_from_its_source_is_refused_and_opens_for_nobody(
         asyncio.run(latest(target))
 
 
-def spoiling(opening: Any) -> Any:
-    """Return what opens a store that changes a byte of an Observation, and loses an opt-out."""
+def spoiling(take: Any) -> Any:
+    """Return what takes rows with a byte of an Observation changed, and without the last opt-out."""
 
-    @asynccontextmanager
-    async def opened(settings: Settings) -> Any:
-        async with opening(settings) as taking:
-            take = taking.take
-            taking.take = lambda rows: take(
-                [*map(spoilt, rows)][: -1 if is_opt_out(rows) else None]
-            )
-            yield taking
+    async def spoil(taking: SQLiteTaking, rows: Sequence[Row]) -> None:
+        kept = rows[:-1] if isinstance(rows[0], OptOut) else rows
+        await take(taking, list(map(spoilt, kept)))
 
-    return opened
-
-
-def is_opt_out(rows: Sequence[Row]) -> bool:
-    return type(rows[0]).__name__ == "OptOut"
+    return spoil
 
 
 def spoilt(row: Row) -> Row:

@@ -49,8 +49,9 @@ from fhir_server.storage.contract import (
     Unchanged,
 )
 from fhir_server.storage.sqlite import words
-from fhir_server.storage.sqlite.scrub import Finding, scrub
+from fhir_server.storage.sqlite.scrub import scrub
 from fhir_server.storage.sqlite.store import open_store
+from fhir_server.storage.upkeep import Finding
 from tests.policy.support import PURPOSES
 from tests.storage.conftest import BACKENDS, ENFORCEMENT, NHS_NUMBER, START, ticking
 

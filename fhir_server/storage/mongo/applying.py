@@ -151,7 +151,7 @@ class Applier:
             **indexed(draft.key.type, draft.record),
         }
         await self._replace(current, checked(document))
-        await self._note_axes(draft.key.type, draft.record)
+        await note_axes(self._workspace, draft.key.type, draft.record)
         if self.denials is not None:
             await self.denials.written(draft)
         return stored
@@ -184,7 +184,7 @@ class Applier:
             owner = await self._owners.intern(op.record)
             document = {**current, "o": owner, **indexed(op.key.type, op.record)}
             await self._workspace.put(RESOURCE, str(op.key), checked(document))
-            await self._note_axes(op.key.type, op.record)
+            await note_axes(self._workspace, op.key.type, op.record)
         return Unchanged(None)
 
     async def _replace_catalogue(self, op: ReplaceCatalogue) -> WriteResult:
@@ -232,12 +232,6 @@ class Applier:
         matches = tuple(row.stored.key for row in page.rows)
         return None if frozenset(matches) == expectation.matches else Refused(matches=matches)
 
-    async def _note_axes(self, kind: str, record: IndexRecord) -> None:
-        """Have each axis listed that a range is on: a search in another unit looks at those there are."""
-        for axis in _axes(kind, record):
-            if await self._workspace.get("axis", axis) is None:
-                self._workspace.add("axis", {"_id": axis})
-
     def _rid_of(self, current: Document | None) -> int:
         if current is not None:
             return int(current["n"])
@@ -255,6 +249,13 @@ def state_of(document: Document | None) -> Document:
     """Return the state of the store; raise where there is none."""
     assert document is not None, "the state is made with the collections"
     return document
+
+
+async def note_axes(workspace: Workspace, kind: str, record: IndexRecord) -> None:
+    """Have each axis listed that a range is on: a search in another unit looks at those there are."""
+    for axis in _axes(kind, record):
+        if await workspace.get("axis", axis) is None:
+            workspace.add("axis", {"_id": axis})
 
 
 def _axes(kind: str, record: IndexRecord) -> set[str]:

@@ -84,9 +84,13 @@ class Denials:
         kept = await self._workspace.get(STATE, RULES)
         if kept is not None and kept["edition"] == self._edition:
             return
+        await self.dismiss_all()
+        await self._workspace.put(STATE, RULES, {"_id": RULES, "edition": self._edition})
+
+    async def dismiss_all(self) -> None:
+        """Forget what every audience is denied: each is worked out anew when it next asks."""
         for each in await self._known():
             await self._dismiss(each)
-        await self._workspace.put(STATE, RULES, {"_id": RULES, "edition": self._edition})
         self.forget()
         self._changed()
 
@@ -142,6 +146,29 @@ class Denials:
             await self._clear(each)
         self._changed()
         await self._decide(await self._concerned(), bound)
+
+    async def wrong(self) -> list[str]:
+        """Return where the denials are not those that follow from what was laid down."""
+        persons, found = await self._persons(), list[str]()
+        concerned = {each["n"]: each for each in await self._concerned()}
+        for audience in await self._known():
+            rows = await self._workspace.statements.all("denial", {"a": audience.key})
+            kept = {each["o"]: {tuple(row) for row in each["rows"]} for each in rows}
+            for number in sorted({*concerned, *kept}):
+                owner = concerned.get(number) or await self._owner(number)
+                people = await persons.provisions(owner["mentions"])
+                if kept.get(number, set()) != self._rules.expected(
+                    owner["labels"], people, audience
+                ):
+                    found.append(
+                        f"what {audience.purpose} may not see of owner class {number} is not what was laid down"
+                    )
+        return found
+
+    async def _owner(self, number: int) -> Document:
+        """Return an owner class that something was denied of; of one that is gone nothing is known."""
+        known = await self._workspace.statements.one("owner", {"n": number})
+        return known or {"mentions": [], "labels": []}
 
     def _changed(self) -> None:
         self.epoch += 1

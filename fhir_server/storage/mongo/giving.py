@@ -14,18 +14,16 @@ from fhir_server.storage.mongo.failures import reading as problems
 from fhir_server.storage.mongo.opening import connected
 from fhir_server.storage.mongo.schema import (
     CATALOGUE,
-    FORMAT,
     LOG,
     REGISTER,
     STATE,
     STORE,
-    mark_of,
+    store_state,
 )
 from fhir_server.storage.moving import (
     Block,
     Fact,
     KeyValue,
-    Mark,
     OptOut,
     Outline,
     Owner,
@@ -37,7 +35,7 @@ from fhir_server.storage.moving import (
     together,
 )
 
-CHUNK = 200
+CHUNK = 500
 """Documents that are read at once."""
 
 _COLLECTIONS = {
@@ -176,6 +174,11 @@ def _version(each: Document) -> Version:
     return Version(*known, is_current, each.get("z"), each["b"])
 
 
+def block_of(each: Document) -> Block:
+    """Return the block of the audit log that a document holds."""
+    return Block(each["_id"], each["moment"], each["content"], each["digest"])
+
+
 def _beyond(members: Sequence[str], place: Place | None) -> Document:
     """Return the condition on what stands after a place."""
     if place is None:
@@ -201,10 +204,7 @@ _PLACED: Mapping[Any, tuple[Sequence[str], Callable[[Document], Any]]] = {
     ),
     Person: (("_id",), lambda each: Person(each["_id"], tuple(each["marks"]))),
     Fact: (("_id",), lambda each: Fact(each["_id"], each["patient"], each["content"])),
-    Block: (
-        ("_id",),
-        lambda each: Block(each["_id"], each["moment"], each["content"], each["digest"]),
-    ),
+    Block: (("_id",), block_of),
     KeyValue: (
         ("kind", "key"),
         lambda each: KeyValue(each["kind"], each["key"], each["value"], each["expires"]),
@@ -218,9 +218,5 @@ async def giving(url: str) -> AsyncIterator[MongoGiving]:
     """Open a store to read its rows; raise Unavailable for none, or one of another release."""
     async with connected(url) as database:
         with problems():
-            state = await database[STATE].find_one({"_id": STORE})
-            if state is not None and state["format"] == Mark.FORMAT:
-                raise Unavailable((await mark_of(database))[0].told)
-        if state is None or state["format"] != FORMAT:
-            raise Unavailable("The database holds no store of this release")
+            await store_state(database)
         yield MongoGiving(database)

@@ -25,6 +25,10 @@ RULES = "rules"
 LOG = "log"
 TURNS = "turns"
 COPYING = "copying"
+EMPTYING = "emptying"
+
+HALF_INDEXED = ""
+"""What stands for the zone of a store that is being indexed anew in another one."""
 
 LEAST_WIRE_VERSION = 13
 """That of MongoDB 5.0: the first whose majority reads are always on."""
@@ -101,25 +105,44 @@ async def prepare(database: AsyncDatabase[Document], zone: str) -> None:
     state = await database[STATE].find_one({"_id": STORE})
     if state is None:
         await make(database, zone)
-    elif state["format"] == Mark.FORMAT:
-        raise Unavailable((await mark_of(database))[0].told)
-    elif state["format"] != FORMAT:
-        raise Unavailable(
-            f"the database was written by another release (format {state['format']}, here {FORMAT})"
-        )
-    elif state["zone"] != zone:
-        await _change_zone(database, state["zone"], zone)
-    problems = [each async for each in _problems(database)]
+    else:
+        await check_format(database, state)
+        if state["zone"] != zone:
+            await _change_zone(database, state["zone"], zone)
+    problems = [each async for each in index_problems(database)]
     if problems:
         raise Unavailable("; ".join(problems))
 
 
+async def check_format(database: AsyncDatabase[Document], state: Document) -> None:
+    """Raise Unavailable for a store of another release, or one that is no whole copy."""
+    if state["format"] == Mark.FORMAT:
+        raise Unavailable((await mark_of(database))[0].told)
+    if state["format"] != FORMAT:
+        raise Unavailable(
+            f"the database was written by another release (format {state['format']}, here {FORMAT})"
+        )
+
+
+async def store_state(database: AsyncDatabase[Document]) -> Document:
+    """Return the state of a store of this release; raise Unavailable where there is none."""
+    state = await database[STATE].find_one({"_id": STORE})
+    if state is None:
+        raise Unavailable("there is no store in the database")
+    await check_format(database, state)
+    return state
+
+
 async def _change_zone(database: AsyncDatabase[Document], known: str, zone: str) -> None:
     """Take another zone for a database that is empty; raise Unavailable for any other."""
+    if known == HALF_INDEXED:
+        raise Unavailable(
+            "the store was being indexed in another time zone, and that was cut off: run fhir-server reindex"
+        )
     if await database[RESOURCE].find_one({}, {"_id": 1}) is not None:
         raise Unavailable(
             f"the store was indexed in the time zone {known}, and dates without one would be missed in {zone}: "
-            f"set FHIR_TIME_ZONE={known}"
+            f"set FHIR_TIME_ZONE={known}, or stop its nodes and run fhir-server reindex in the new one"
         )
     await database[STATE].update_one({"_id": STORE}, {"$set": {"zone": zone}})
 
@@ -132,7 +155,11 @@ async def mark_of(database: AsyncDatabase[Document]) -> tuple[Mark, bytes]:
 
 
 async def make(database: AsyncDatabase[Document], zone: str) -> None:
-    """Make the collections, their indexes, and the state of a store that is empty."""
+    """Make the collections, their indexes, and the state of a store that is empty; raise Unavailable for none such."""
+    if await database[STATE].find_one({"_id": EMPTYING}) is not None:
+        raise Unavailable(
+            "the store was being emptied, and that was cut off: run fhir-server reset"
+        )
     there = await database.list_collection_names()
     for name, indexes in INDEXES.items():
         if name not in there:
@@ -152,7 +179,7 @@ async def _create(database: AsyncDatabase[Document], name: str) -> None:
         return
 
 
-async def _problems(database: AsyncDatabase[Document]) -> AsyncIterator[str]:
+async def index_problems(database: AsyncDatabase[Document]) -> AsyncIterator[str]:
     """Yield what is wrong with the indexes, each with the command that mends it."""
     for name, indexes in INDEXES.items():
         if not indexes:

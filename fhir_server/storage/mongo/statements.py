@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, TypeVar
@@ -149,3 +149,16 @@ async def _abort(session: AsyncClientSession) -> None:
         async with asyncio.timeout(ABORT_SECONDS):
             if session.in_transaction:
                 await session.abort_transaction()
+
+
+async def done_at_once(
+    database: AsyncDatabase[Document], work: Callable[[AsyncClientSession], Awaitable[T]]
+) -> T:
+    """Return what work in a transaction of its own gives; the driver tries it again where that may help."""
+    async with database.client.start_session() as session:
+        return await session.with_transaction(
+            work,
+            read_concern=SNAPSHOT,
+            write_concern=MAJORITY,
+            read_preference=ReadPreference.PRIMARY,
+        )

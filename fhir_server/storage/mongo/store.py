@@ -99,7 +99,13 @@ class MongoStore:
         return await self._reading(sight, lambda each: each.many(keys))
 
     async def search(
-        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+        self,
+        sight: Visibility,
+        plan: Plan,
+        after: Position | None,
+        limit: int,
+        *,
+        records: bool = True,  # noqa: ARG002 - they come with the rest
     ) -> Page:
         """See Store.search."""
         return await self._searching(

@@ -12,7 +12,6 @@ from bson import Binary
 from pymongo import UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.read_preferences import ReadPreference
 
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key, Stored
@@ -43,7 +42,7 @@ from fhir_server.storage.mongo.schema import (
     make,
     mark_of,
 )
-from fhir_server.storage.mongo.statements import MAJORITY, SNAPSHOT
+from fhir_server.storage.mongo.statements import done_at_once
 from fhir_server.storage.moving import (
     Block,
     Fact,
@@ -97,20 +96,20 @@ class MongoTaking:
                 for collection, some in (await _TAKEN[type(rows[0])](self, rows)).items()
                 if some
             ]
-            await self._in_transaction(partial(self._write, after, writing))
+            await done_at_once(self._database, partial(self._write, after, writing))
         self._mark = after
 
     async def settle(self) -> MongoGiving:
         """See Taking.settle."""
         assert self._mark is not None
         with problems():
-            await self._in_transaction(partial(self._settle, self._mark.outline))
+            await done_at_once(self._database, partial(self._settle, self._mark.outline))
         return MongoGiving(self._database)
 
     async def finish(self) -> None:
         """See Taking.finish."""
         with problems():
-            await self._in_transaction(self._finish)
+            await done_at_once(self._database, self._finish)
 
     async def _holds_something(self) -> bool:
         found = [await self._database[each].find_one({}, {"_id": 1}) for each in WRITTEN]
@@ -131,7 +130,7 @@ class MongoTaking:
                 [copying, {**state, "incarnation": token_hex(8)}], session=session
             )
 
-        await self._in_transaction(note)
+        await done_at_once(self._database, note)
 
     async def _go_on(self, mark: Mark) -> Mark:
         begun, self._edition = await mark_of(self._database)
@@ -142,16 +141,6 @@ class MongoTaking:
             )
         self._mark = begun
         return begun
-
-    async def _in_transaction(self, work: Callable[[AsyncClientSession], Awaitable[None]]) -> None:
-        """Do it in one transaction, which the driver tries again where that may help."""
-        async with self._database.client.start_session() as session:
-            await session.with_transaction(
-                work,
-                read_concern=SNAPSHOT,
-                write_concern=MAJORITY,
-                read_preference=ReadPreference.PRIMARY,
-            )
 
     async def _write(
         self,

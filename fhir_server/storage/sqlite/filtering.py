@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 Scan: TypeAlias = tuple[Source, Condition]
 """Where candidates are found, and the condition that finds them."""
 
-ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
+ROW_COLUMNS = "r.id, r.version, r.moment, r.method, r.body"
 
 CHUNK = 32
 MOST_IN_CHUNK = 512
@@ -107,7 +107,7 @@ class Filter:
             ):
                 yield (primary_date, rid), moment, record
 
-    def page(self, scan: Scan, run: Run, limit: int) -> PageStatement:
+    def page(self, scan: Scan, run: Run, limit: int, *, records: bool) -> PageStatement:
         """Return the statement of the first candidates that pass in a stretch; only where `is_exact`."""
         source, _ = scan
         table, condition = self._passing(scan, joined=True)
@@ -115,10 +115,11 @@ class Filter:
         values = condition.values[: len(condition.values) - len(at_end)]
         assert (*values, *at_end) == (*condition.values,), "the moments are not what it ends with"
         order = run.bound(source, condition)
-        columns = f"{source.place}, {ROW_COLUMNS}"
+        columns = f"{source.place}, {ROW_COLUMNS}, {'r.record' if records else 'NULL'}"
         return PageStatement(
             f"SELECT {columns} FROM {table} WHERE {condition.text}{order} LIMIT {limit + 1}",  # noqa: S608 - constants
             tuple(values),
+            self._view.kind,
             limit,
         )
 

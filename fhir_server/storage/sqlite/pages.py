@@ -11,11 +11,10 @@ from typing import Any, TypeAlias
 
 import apsw
 
-from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import NO_DATE
-from fhir_server.storage.contract import Page, Position, Row
+from fhir_server.storage.contract import Position, Row
 from fhir_server.storage.sqlite.translation import Value, moments
 from fhir_server.storage.sqlite.windows import Place
 
@@ -25,31 +24,39 @@ REMEMBERED = 1_000
 MOST_VALUES = 50
 """Values of one that is remembered: clients choose how many they ask for, and could fill the memory."""
 
-_Asked: TypeAlias = tuple[Plan, Visibility, int, bool]
+Asked: TypeAlias = tuple[Plan, Visibility, int, bool, bool]
+Found: TypeAlias = tuple[tuple[Row, ...], Position | None]
+"""The rows of a page, and where the next one starts."""
+
 _UNKNOWN = None, None
 
 
 @dataclass(frozen=True, slots=True)
 class PageStatement:
-    """The statement of a page of `limit` rows and the one behind it: place, then the columns of a row.
+    """The statement of a page of `limit` rows of one type and the one behind it: place, then the columns of a row.
 
     `values` are followed by the moments of the sight, and by the place that the page comes after.
     """
 
     text: str
     values: tuple[Value, ...]
+    kind: str
     limit: int
 
-    def page(self, connection: apsw.Connection, sight: Visibility, after: Position | None) -> Page:
+    def page(self, connection: apsw.Connection, sight: Visibility, after: Position | None) -> Found:
         """Return the page."""
         values = (*self.values, *moments(sight), *(place_of(after) or ()))
         found: list[Any] = connection.execute(self.text, values).fetchall()
-        end = position_of(*found[self.limit - 1][:2]) if len(found) > self.limit else None
+        end = None
+        if len(found) > self.limit:
+            end = position_of(*found[self.limit - 1][:2])
+            del found[self.limit :]
+        kind = self.kind
         rows = [
-            Row(Stored(Key(kind, logical_id), version, moment, method, body), record)
-            for _, _, kind, logical_id, version, moment, method, record, body in found[: self.limit]
+            Row(kind, logical_id, version, moment, method, body, record)
+            for _, _, logical_id, version, moment, method, body, record in found
         ]
-        return Page(tuple(rows), end)
+        return tuple(rows), end
 
 
 class PageStatements:
@@ -57,14 +64,14 @@ class PageStatements:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._known: dict[_Asked, tuple[PageStatement, int | None]] = {}
+        self._known: dict[Asked, tuple[PageStatement, int | None]] = {}
 
-    def get(self, asked: _Asked) -> PageStatement | None:
+    def get(self, asked: Asked) -> PageStatement | None:
         """Return the statement of a page that was asked for before."""
         statement, chosen = self._known.get(asked, _UNKNOWN)
         return statement if chosen in {None, self._connection.data_version()} else None
 
-    def keep(self, asked: _Asked, statement: PageStatement, chosen: int | None) -> None:
+    def keep(self, asked: Asked, statement: PageStatement, chosen: int | None) -> None:
         """Remember a statement.
 
         `chosen` is the version of the store that its lead was chosen by, None where there was no choice: another may
@@ -77,17 +84,13 @@ class PageStatements:
         self._known[asked] = statement, chosen
 
 
-def asked_for(sight: Visibility, plan: Plan, after: Position | None, limit: int) -> _Asked:
+def asked_for(
+    sight: Visibility, plan: Plan, after: Position | None, limit: int, *, records: bool
+) -> Asked:
     """Return all that the statement of a page depends on."""
     if sight.audience is not None:
         sight = replace(sight, at=0)
-    return plan, sight, limit, after is None
-
-
-def row_of(columns: tuple[Any, ...]) -> Row:
-    """Return a row from type, id, version, moment, method, record and body."""
-    kind, logical_id, version, moment, method, record, body = columns
-    return Row(Stored(Key(kind, logical_id), version, moment, method, body), record)
+    return plan, sight, limit, after is None, records
 
 
 def position_of(date: int, rid: int) -> Position:

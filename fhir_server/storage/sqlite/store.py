@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from threading import local
@@ -124,7 +124,13 @@ class SQLiteStore:
         return self._inline.reader.many(sight, keys)
 
     async def search(
-        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+        self,
+        sight: Visibility,
+        plan: Plan,
+        after: Position | None,
+        limit: int,
+        *,
+        records: bool = True,
     ) -> Page:
         """See Store.search."""
         if sight.audience is not None:
@@ -132,7 +138,8 @@ class SQLiteStore:
         if plan.asks_for_words:
             await self._index_words()
         return await self._within_budget(
-            lambda each: each.searcher.page(sight, plan, after, limit), lambda: advice(plan)
+            lambda each: each.searcher.page(sight, plan, after, limit, records=records),
+            lambda: advice(plan),
         )
 
     async def count(self, sight: Visibility, plan: Plan) -> Count:
@@ -272,9 +279,11 @@ class SQLiteStore:
             raise too_costly(self._inline.connection) from None
 
     async def _within_budget(self, work: Callable[[_Session], T], told: Callable[[], str]) -> T:
-        with suppress(OutOfBudget):
-            return self._inline.budget.inline(lambda: work(self._inline))
-        # Not while that is handled: it holds the statements that were cut off, and with them their moment.
+        try:
+            return self._inline.budget.inline(partial(work, self._inline))
+        except OutOfBudget:
+            # Left first: it holds the statements that were cut off, and with them their moment.
+            pass
         return await self._on_thread(lambda each: each.budget.patient(partial(work, each), told))
 
     async def _on_thread(self, work: Callable[[_Session], T]) -> T:
