@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhir_server.auth.server.signing import SECRET, SigningKeys
 from fhir_server.federation.destinations import Destinations, networks_of
+from fhir_server.federation.duplicates import Duplicates
 from fhir_server.federation.enrolment import Enrolment, Writer
 from fhir_server.federation.health import Health
 from fhir_server.federation.http import HttpTransport
@@ -58,8 +59,10 @@ class FederatedBase:
         networks: Sequence[str],
         *,
         new_request_id: Callable[[], str],
+        duplicates: Duplicates,
     ) -> None:
         self._service, self._telemetry = service, telemetry
+        self._duplicates = duplicates
         self._networks, self._new_request_id = networks, new_request_id
         self._stack = AsyncExitStack()
         self._building = asyncio.Lock()
@@ -109,7 +112,7 @@ class FederatedBase:
         await self._stack.enter_async_context(minding(minder, self._telemetry.tell))
         keys = SigningKeys(kept, AESGCM(await service.store.secret(SECRET)))
         tokens = Tokens(keys, transport, service.clock, token_urlsafe)
-        federation = Federation(Reach(hub, tokens, enforcement()))
+        federation = Federation(Reach(hub, tokens, enforcement()), self._duplicates)
         application = FhirApplication(
             service.serving(federation.routes(), _beside(service.base_url)),
             self._telemetry,

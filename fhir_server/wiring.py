@@ -208,9 +208,16 @@ class Node:
     ) -> FederatedBase:
         # Here, since a node that is no hub needs none of it, and would start later.
         from fhir_server.federating import FederatedBase  # noqa: PLC0415
+        from fhir_server.federation.duplicates import Duplicates  # noqa: PLC0415
 
-        networks = self.settings.member_networks
-        return FederatedBase(service, telemetry, networks, new_request_id=request_ids)
+        settings = self.settings
+        return FederatedBase(
+            service,
+            telemetry,
+            settings.member_networks,
+            new_request_id=request_ids,
+            duplicates=Duplicates(settings.member_duplicates, settings.member_identifiers),
+        )
 
 
 def opened_store(

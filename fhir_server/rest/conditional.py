@@ -18,6 +18,9 @@ from fhir_server.rest.request import Request
 Returned: TypeAlias = Literal["minimal", "representation", "OperationOutcome"]
 
 _ETAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*')
+DEDUPLICATE = "deduplicate="
+"""A preference of our own, for a search of many servers."""
+
 _LONGEST_VERSION = 15
 _SECOND = 1_000_000
 
@@ -29,6 +32,7 @@ class Preferences:
     returned: Returned = "representation"
     lenient: bool = False
     strict: bool = False
+    deduplicate: str | None = None
 
 
 @lru_cache(maxsize=128)
@@ -40,7 +44,9 @@ def preferences(header: str) -> Preferences:
         returned = "minimal"
     elif "return=OperationOutcome" in asked:
         returned = "OperationOutcome"
-    return Preferences(returned, "handling=lenient" in asked, "handling=strict" in asked)
+    named = (each.removeprefix(DEDUPLICATE) for each in asked if each.startswith(DEDUPLICATE))
+    strict = "handling=strict" in asked
+    return Preferences(returned, "handling=lenient" in asked, strict, next(named, None))
 
 
 def expected_version(request: Request) -> int | None:

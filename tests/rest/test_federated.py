@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import httpx2 as httpx
 import pytest
 
+from fhir_server.demonstration.identifiers import nhs_number
 from fhir_server.federation.members import Member
 from fhir_server.offline.enrolling import add_member, remove_member, set_member_status
+from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.settings import Settings
 from tests.rest.access import a_client, guarded
 from tests.support.server import running_server
@@ -175,6 +177,40 @@ def test_the_same_id_at_two_members_is_two_resources(hub: Hub) -> None:
         f"{each}/Patient/p1" for each in hub.members
     )
     assert {each["extension"][0]["valueString"] for each in matches(bundle)} == {"a", "b"}
+
+
+def test_what_is_the_same_is_shown_once_where_that_is_preferred_on_all_pages(hub: Hub) -> None:
+    for each in hub.members:
+        with httpx.Client(base_url=each + "/") as member:
+            for number in range(3):
+                identifier = [{"system": NHS_NUMBER, "value": nhs_number(number)}]
+                body = {"resourceType": "Patient", "id": f"same{number}", "identifier": identifier}
+                assert member.put(f"Patient/same{number}", json=body).status_code in {200, 201}
+    try:
+        query = f"Patient?identifier={NHS_NUMBER}|&_count=2"
+        answer = hub.client.get(query, headers={"Prefer": "deduplicate=identifier"})
+        assert answer.headers["preference-applied"] == "deduplicate=identifier"
+        first = answer.json()
+        second = hub.client.get(next_of(first)).json()
+        shown = [*matches(first), *matches(second)]
+        assert len({each["resource"]["id"] for each in shown}) == len(shown) == 3
+        named = [part for each in shown for part in each["extension"][1:]]
+        left_out = second["entry"][-1]["resource"]["issue"]
+        told = [each for each in left_out if each["code"] == "duplicate"]
+        assert len(named) + len(told) == 3
+        assert {part["extension"][0]["valueString"] for part in named} <= {"a", "b"}
+        whole = query.replace("_count=2", "_count=20")
+        plain = hub.client.get(whole, headers={"Prefer": "deduplicate=always"})
+        assert plain.json()["total"] == 6
+        counted = hub.client.get(
+            "Patient?_summary=count", headers={"Prefer": "deduplicate=identical"}
+        )
+        assert counted.status_code == 400
+        assert "deduplicate=off" in counted.text
+    finally:
+        for each in hub.members:
+            for number in range(3):
+                httpx.delete(f"{each}/Patient/same{number}")
 
 
 def test_a_form_asks_the_same(hub: Hub) -> None:

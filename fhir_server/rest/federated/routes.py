@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from fhir_server.conformance.capability import (
     Interactions,
@@ -14,6 +15,7 @@ from fhir_server.conformance.capability import (
 from fhir_server.federation.accounts import outcome_of
 from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
+from fhir_server.federation.duplicates import Duplicates, Mode
 from fhir_server.federation.hub import Hub
 from fhir_server.federation.search import (
     Federated,
@@ -23,13 +25,13 @@ from fhir_server.federation.search import (
     federated_search,
 )
 from fhir_server.federation.statement import told_by_member
-from fhir_server.fhir.errors import MethodNotAllowed
+from fhir_server.fhir.errors import MethodNotAllowed, NotSupported
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
-from fhir_server.rest.conditional import preferences
+from fhir_server.rest.conditional import DEDUPLICATE, Preferences, preferences
 from fhir_server.rest.cursors import scope_of
 from fhir_server.rest.federated.callers import Admission, concerned, told_of
 from fhir_server.rest.federated.instances import template_below_member
@@ -50,6 +52,7 @@ class Federation:
     """Serves the hub's base."""
 
     reach: Reach
+    duplicates: Duplicates
 
     @property
     def hub(self) -> Hub:
@@ -148,8 +151,10 @@ class Federation:
             headers_of(request),
             moment,
             deadline_of(request),
+            self.duplicates.known_by(_mode(preferred)),
         )
         if query.only_count:
+            _check_counted(question)
             found = await federated_count(question, parties)
         else:
             found = await federated_search(question, parties, cursor)
@@ -188,7 +193,9 @@ class Federation:
             following=await self._kept(found.cursor, scope, shown.now),
             missing=await self._kept(found.missing, scope, shown.now),
         )
-        return Answer(200, body)
+        applied = f"{DEDUPLICATE}{found.duplicates}".encode()
+        told = () if found.duplicates == "off" else ((b"preference-applied", applied),)
+        return Answer(200, body, headers=told)
 
     async def _kept(self, cursor: FederatedCursor | None, scope: bytes, now: int) -> str | None:
         return None if cursor is None else await self.hub.keep(cursor, scope, now=now)
@@ -200,6 +207,18 @@ def _lacking(found: Federated, parties: Sequence[Party], *, strict: bool) -> lis
     return [
         each.member for each in found.accounts if each.state != "ok" and each.member in required
     ]
+
+
+def _mode(preferred: Preferences) -> Mode | None:
+    """Return how a request wants duplicates to be known; as any preference, one that is not known is none."""
+    return next((each for each in get_args(Mode) if each == preferred.deduplicate), None)
+
+
+def _check_counted(question: Question) -> None:
+    if question.duplicates.mode != "off":
+        raise NotSupported(
+            "Members count what they hold, duplicates among them: _summary=count goes with Prefer: deduplicate=off"
+        )
 
 
 def _record(request: Request, admission: Admission | None, found: Federated) -> None:
