@@ -6,25 +6,28 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 from bench import plot
 from bench.figures import Figure, median, number
-from bench.population import queries
+from bench.place import Place, opened
+from bench.population import FOLDER, queries
 from bench.servers import ROOT
-from bench.stores import Loaded, store
+from bench.stores import Loaded, database, store
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.demonstration.queries import Query
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.parsing import Query as Parsed
 from fhir_server.search.parsing import parse_query
-from fhir_server.storage.sqlite.store import SQLiteStore, open_store
+from fhir_server.storage.contract import Store
 from fhir_server.wiring import clock
 
 ROUNDS = 21
 SEES = Visibility.everything("bench")
 RESULTS = ROOT / "bench" / "results"
+OF_MONGODB = FOLDER / "mongodb"
 PROMISED = 1.5
 MEMORY = 300
 
@@ -32,11 +35,12 @@ Times = dict[str, list[float]]
 """By query: the median seconds at each size."""
 
 
-def growth(sizes: Sequence[int]) -> list[Figure]:
+def growth(sizes: Sequence[int], place: Place) -> list[Figure]:
     """Measure at each size, write `growth.md` and `growth.svg`; return the figures of README."""
-    stores = [store(size) for size in sorted(sizes)]
+    load = store if place.mongo is None else partial(database, place)
+    stores = [load(size) for size in sorted(sizes)]
     times = asyncio.run(measure(stores))
-    write(times, stores, RESULTS)
+    write(times, stores, RESULTS if place.mongo is None else OF_MONGODB)
     return figures(times, stores)
 
 
@@ -45,14 +49,12 @@ async def measure(stores: Sequence[Loaded]) -> Times:
     definitions = definitions_in(ROOT / "profiles" / "r4")
     asked = zip(*(queries(each.resources) for each in stores), strict=True)
     async with AsyncExitStack() as stack:
-        opened = [
-            await stack.enter_async_context(open_store(each.path, clock=clock)) for each in stores
-        ]
+        there = [await stack.enter_async_context(opened(each.address)) for each in stores]
 
         async def seconds(place: int, query: Query) -> float:
             pairs = parse_qsl(query.parameters)
             parsed = parse_query(query.resource_type, pairs, definitions, now=clock())
-            return await _median(opened[place], parsed)
+            return await _median(there[place], parsed)
 
         return {
             same[0].name: [await seconds(place, query) for place, query in enumerate(same)]
@@ -60,7 +62,7 @@ async def measure(stores: Sequence[Loaded]) -> Times:
         }
 
 
-async def _median(opened: SQLiteStore, query: Parsed) -> float:
+async def _median(opened: Store, query: Parsed) -> float:
     seconds = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
@@ -128,7 +130,7 @@ def table(times: Times, stores: Sequence[Loaded]) -> str:
             "# Growth",
             "",
             "By `scripts/bench growth`: p50 of the store's time in milliseconds, all sizes in the same run.",
-            f"The stores take {disk} under `.cache/bench`.",
+            f"The stores take {disk}.",
             "",
             f"| query | {sizes} | growth |",
             f"|---|{'---|' * len(stores)}---|",

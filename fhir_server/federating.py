@@ -33,7 +33,7 @@ from fhir_server.rest.federated.routes import Federation
 from fhir_server.rest.service import Service
 from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.rest.tracing import new_trace
-from fhir_server.rules import enforcement
+from fhir_server.rules import enforcement, federated_writes
 from fhir_server.settings import FEDERATED, PREFIX
 
 T = TypeVar("T")
@@ -112,7 +112,9 @@ class FederatedBase:
         await self._stack.enter_async_context(minding(minder, self._telemetry.tell))
         keys = SigningKeys(kept, AESGCM(await service.store.secret(SECRET)))
         tokens = Tokens(keys, transport, service.clock, token_urlsafe)
-        federation = Federation(Reach(hub, tokens, enforcement()), self._duplicates)
+        federation = Federation(
+            Reach(hub, tokens, enforcement()), self._duplicates, federated_writes()
+        )
         application = FhirApplication(
             service.serving(federation.routes(), _beside(service.base_url)),
             self._telemetry,

@@ -35,6 +35,9 @@ from fhir_server.search.record import IndexRecord
 PeopleOf: TypeAlias = Callable[[Collection[str]], Awaitable[Mapping[str, Person]]]
 """Returns who has these NHS numbers."""
 
+MOST_PEOPLE = 2_000
+"""People whom one page of a member may mention, that have to be looked up."""
+
 _Read: TypeAlias = tuple[Match, Resource, IndexRecord]
 
 
@@ -157,6 +160,8 @@ class Clearing:
         }
         mentioned = {each for _, _, record in read for each in record.mentions}
         missing = mentioned - found.keys()
+        if len(missing) > MOST_PEOPLE:
+            raise Failed("unsupported", f"a page of its tells of over {MOST_PEOPLE} people")
         if missing:
             found |= await self.directory.identities(missing, until=until)
         return found

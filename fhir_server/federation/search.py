@@ -20,10 +20,12 @@ from fhir_server.federation.clearing import Clearing
 from fhir_server.federation.cursors import FederatedCursor, Place, Standing
 from fhir_server.federation.dividing import divided, sort_pairs
 from fhir_server.federation.duplicates import MOST_SEEN, SHOW_ALL, Duplicates, Mode
+from fhir_server.federation.joined import Joined
 from fhir_server.federation.lines import Line
 from fhir_server.federation.linking import belonging
 from fhir_server.federation.members import Capabilities
 from fhir_server.federation.merging import Judge, Merge, Source, Stream, Taken
+from fhir_server.federation.totals import sum_of, total_of
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.search.expression import SortKey
@@ -42,12 +44,16 @@ MOST_PAGES = 50
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A member that takes part: the line to it, what it declares, what reads its resources, what clears them."""
+    """A member that takes part: the line to it, what it declares, what reads its resources, what clears them.
+
+    `joined` is what it is asked in the place of a chain that leads to other members.
+    """
 
     line: Line
     capabilities: Capabilities
     extractor: Extractor
     clearing: Clearing | None = None
+    joined: Joined | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ async def federated_search(
         [each.account for each in streams],
         _cursor(merge, question.moment, duplicates.mode),
         _missing(merge, question.moment, duplicates.mode),
-        _total(merge, askings, totals),
+        total_of(merge, askings, totals),
         merge.left_out,
         duplicates.mode,
     )
@@ -136,14 +142,16 @@ async def federated_count(question: Question, parties: Sequence[Party]) -> Feder
 
     await _all(ask(each) for each in standings)
     accounts = [each.account for each in standings]
-    return Federated((), (), accounts, None, None, _sum(accounts, totals))
+    return Federated((), (), accounts, None, None, sum_of(accounts, totals))
 
 
 async def _counted(asking: Asking, standing: Standing, until: float) -> int | None:
     """Return a member's own total, or the number of what may be shown; raise Failed."""
-    if asking.clearing is not None:
+    if standing.place.ended:
+        return 0
+    if asking.clearing is not None and asking.joined is None:
         return await asking.count(until=until)
-    if not asking.division.whole:
+    if asking.clearing is not None or not asking.whole:
         raise Failed("unsupported", "its total would be of more than this")
     return (await asking.page(standing.place.url, until=until)).total
 
@@ -190,7 +198,7 @@ async def _all(waits: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 def _asking(question: Question, party: Party) -> Asking:
     division = divided(
-        question.query,
+        question.query if party.joined is None else party.joined.rest(question.query),
         question.resource_type,
         party.capabilities,
         party.extractor,
@@ -207,6 +215,7 @@ def _asking(question: Question, party: Party) -> Asking:
         extractor,
         question.headers,
         party.clearing,
+        party.joined,
     )
 
 
@@ -222,7 +231,11 @@ def _begun(
             _give_up(account, Failed("suspended", asking.line.member.withheld))
         elif asking.division.problem:
             _give_up(account, Failed("unsupported", asking.division.problem))
-        found.append(Standing(account, Place(asking.first(pairs))))
+        elif asking.joined is not None and asking.joined.lacking:
+            account.state, account.problem = "partial", asking.joined.lacking
+        url = asking.first(pairs)
+        # A chain that led nowhere leaves nothing to ask.
+        found.append(Standing(account, Place(url, ended=not url)))
     return found
 
 
@@ -275,7 +288,13 @@ def _included(merge: Merge, stream: Stream, askings: Mapping[str, Asking]) -> li
         return []
     shown = [each.match for each in merge.taken if each.member == member]
     base = askings[member].line.member.base
-    return [Taken(member, each) for each in belonging(shown, stream.included, base)]
+    found = belonging(shown, stream.included, base)
+    # Not as they came: that depends on where the member's pages end, and so on what was left out.
+    return [Taken(member, each) for each in sorted(found, key=_address)]
+
+
+def _address(match: Match) -> str:
+    return match.full_url
 
 
 def _cursor(merge: Merge, moment: int, mode: Mode) -> FederatedCursor | None:
@@ -293,22 +312,3 @@ def _missing(merge: Merge, moment: int, mode: Mode) -> FederatedCursor | None:
         if each.account.frozen and each.account.state not in {"unsupported", "unauthorised"}
     ]
     return FederatedCursor(0, moment, failed, mode, [*merge.shown]) if failed else None
-
-
-def _total(
-    merge: Merge, askings: Mapping[str, Asking], totals: Mapping[str, int | None]
-) -> int | None:
-    accounts = [each.account for each in merge.streams]
-    if merge.page > 1 or any(each.state != "ok" for each in accounts):
-        return None
-    if not merge.more:
-        return len(merge.taken)
-    if merge.same is not None or any(not askings[each.member].division.whole for each in accounts):
-        return None
-    return _sum(accounts, totals)
-
-
-def _sum(accounts: Sequence[Account], totals: Mapping[str, int | None]) -> int | None:
-    found = [totals.get(each.member) if each.state == "ok" else None for each in accounts]
-    told = [each for each in found if each is not None]
-    return sum(told) if len(told) == len(found) else None

@@ -23,7 +23,10 @@ TIMES: Times = {
 def loaded(tmp_path: Path) -> list[Loaded]:
     path = tmp_path / "store.db"
     path.write_bytes(b" " * 20_000_000)
-    return [Loaded(path, 10_000, 2.0, 150.0), Loaded(path, 1_000_000, 300.0, 301.0)]
+    return [
+        Loaded(f"sqlite:{path}", 10_000, 2.0, 150.0),
+        Loaded(f"sqlite:{path}", 1_000_000, 300.0, 301.0),
+    ]
 
 
 def test_a_promise_that_is_not_kept_is_said_to_be_broken(tmp_path: Path) -> None:
@@ -92,11 +95,11 @@ def test_a_cached_store_goes_by_every_byte_that_it_is_made_from(
 def test_a_store_is_loaded_once_and_a_stale_one_is_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loads: list[Path] = []
+    loads: list[str] = []
 
-    def load(_: Path, path: Path) -> tuple[float, float]:
-        path.write_bytes(b"loaded")
-        loads.append(path)
+    def load(_: Path, store: str) -> tuple[float, float]:
+        Path(store.removeprefix("sqlite:")).write_bytes(b"loaded")
+        loads.append(store)
         return 2.5, 150.0
 
     monkeypatch.setattr(stores, "FOLDER", tmp_path)

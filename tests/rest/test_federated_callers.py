@@ -215,6 +215,21 @@ def test_both_members_answer_as_one(joined: Federation) -> None:
     assert shown(by_number) == ["Observation/o2", "Observation/o2"]
 
 
+@pytest.mark.parametrize(("code", "number"), [("8480-6", 6), ("4548-4", 0)])
+def test_a_scope_with_search_parameters_reaches_no_further_through_the_hub(
+    joined: Federation, code: str, number: int
+) -> None:
+    found = asked(joined, "Observation", scope=f"user/Observation.rs?code={code}")
+    assert statuses(found) == {"a": "ok", "b": "ok"}
+    assert len(shown(found)) == number
+
+
+def test_what_is_included_needs_a_scope_of_its_own(joined: Federation) -> None:
+    path = "Patient?_id=p0&_include=Patient:organization"
+    assert shown(asked(joined, path), "include") == ["Organization/o"]
+    assert shown(asked(joined, path, scope="user/Patient.rs"), "include") == []
+
+
 def test_a_member_records_the_caller_the_hub_and_the_purpose(joined: Federation) -> None:
     asked(joined, "Patient?birthdate=1991", sub="dr-who")
     with joined.members["a"].client(purpose="HCOMPL", role="R5105") as client:
@@ -267,6 +282,29 @@ def test_what_was_denied_at_the_hub_is_as_if_no_member_had_it(joined: Federation
         assert client.get("b/Patient/p2/_history").json()["type"] == "history"
         assert client.get("b/Patient/p2/_history/1").json()["id"] == "p2"
     assert len(shown(asked(joined, "Patient"))) == 6
+
+
+def test_what_is_denied_between_two_pages_is_on_none_that_follows(joined: Federation) -> None:
+    first = asked(joined, "Patient?_count=2&_sort=birthdate")
+    (url,) = [each["url"] for each in first["link"] if each["relation"] == "next"]
+    with joined.hub.client() as client:
+        put(client, a_patient("denying", 2), a_denial("denying", "TREAT"))
+    try:
+        with joined.client() as client:
+            following = client.get(url).json()
+    finally:
+        with joined.hub.client(purpose="PATADMIN", role="integration") as client:
+            assert client.delete("Consent/of-denying").status_code == 204
+    assert shown(following) == ["Patient/p3", "Patient/p4"]
+    assert [each["relation"] for each in following["link"]] == ["self"]
+
+
+def test_a_request_goes_by_one_name_everywhere(joined: Federation) -> None:
+    with joined.client() as client:
+        client.get("Patient?birthdate=1990", headers={"X-Request-ID": "of-the-caller-7"})
+    with joined.members["a"].client(purpose="HCOMPL", role="R5105") as client:
+        told = client.get("AuditEvent?patient=Patient/p0&_sort=-date").text
+    assert "of-the-caller-7" in told
 
 
 def test_who_opted_out_at_the_hub_is_left_out_of_planning_and_so_is_who_is_not_known(

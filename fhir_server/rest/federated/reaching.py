@@ -45,10 +45,14 @@ class Reach:
         return admission, admission.to(parties, self.tokens, headers_of(request))
 
 
+def names_of(request: Request) -> Mapping[str, str]:
+    """Return the headers by which a request to a member goes by the same names in both servers' logs."""
+    return forwarded(request.headers, request.name, request.trace, token_hex)
+
+
 def headers_of(request: Request) -> Mapping[str, str]:
-    """Return what goes with each request to a member: both servers' logs know it by the same names."""
-    told = forwarded(request.headers, request.name, request.trace, token_hex)
-    return {**HEADERS, **told}
+    """Return what goes with each request that reads of a member."""
+    return {**HEADERS, **names_of(request)}
 
 
 def deadline_of(request: Request) -> float:

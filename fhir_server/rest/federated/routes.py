@@ -17,6 +17,7 @@ from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
 from fhir_server.federation.duplicates import Duplicates, Mode
 from fhir_server.federation.hub import Hub
+from fhir_server.federation.joining import joined
 from fhir_server.federation.search import (
     Federated,
     Party,
@@ -25,6 +26,7 @@ from fhir_server.federation.search import (
     federated_search,
 )
 from fhir_server.federation.statement import told_by_member
+from fhir_server.federation.writes import Writes
 from fhir_server.fhir.errors import MethodNotAllowed, NotSupported
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
@@ -33,12 +35,13 @@ from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
 from fhir_server.rest.conditional import DEDUPLICATE, Preferences, preferences
 from fhir_server.rest.cursors import scope_of
-from fhir_server.rest.federated.callers import Admission, concerned, told_of
-from fhir_server.rest.federated.instances import template_below_member
+from fhir_server.rest.federated.callers import Admission, admitted, concerned, told_of
+from fhir_server.rest.federated.instances import MEMBER_READ, no_member, template_below_member
 from fhir_server.rest.federated.membership import DEFINITIONS, Membership
 from fhir_server.rest.federated.pages import Shown, page_bytes
 from fhir_server.rest.federated.reaching import Reach, deadline_of, headers_of
 from fhir_server.rest.federated.reading import MemberReading
+from fhir_server.rest.federated.writing import METHODS, line_to_write, target_of, write
 from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.routing import NotServed, table, template_of
@@ -53,6 +56,7 @@ class Federation:
 
     reach: Reach
     duplicates: Duplicates
+    writes: Writes
 
     @property
     def hub(self) -> Hub:
@@ -68,6 +72,7 @@ class Federation:
                 Route("GET", "/metadata", self.metadata, (), open=True),
                 Route("GET", "/jwks", self.keys, (), open=True),
                 *MemberReading(self.reach).routes(),
+                *(Route(each, MEMBER_READ, self.write, (code,)) for each, code in METHODS.items()),
                 *Membership(self.hub).routes(),
             )
         )
@@ -107,6 +112,21 @@ class Federation:
         """Serve `GET jwks`: the keys by which members know this server, its assertions' own."""
         told = await self.reach.tokens.keys.jwks(now=service.clock(), uses=("assertion",))
         return Answer(200, dump(told), media_type="application/json")
+
+    async def write(self, service: Service, request: Request) -> Answer:
+        """Serve `PUT` and `PATCH [member]/[type]/[id]`, for the types that are listed: the member's bytes."""
+        target = target_of(request, self.writes)
+        admission = None
+        if request.caller is not None:
+            admission = admitted(service, request, "u", self.reach.enforcement)
+        parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
+        line = next((p.line for p in parties if p.line.member.id == target.member), None)
+        if line is None:
+            raise no_member(target.member)
+        if request.recording is not None:
+            request.recording.note = f"members: {target.member}"
+        reaching = line_to_write(line, request, admission, self.reach.tokens)
+        return await write(reaching, target, request, until=deadline_of(request))
 
     async def metadata(self, service: Service, request: Request) -> Answer:
         """Serve `GET metadata`: the types that members search."""
@@ -153,6 +173,8 @@ class Federation:
             deadline_of(request),
             self.duplicates.known_by(_mode(preferred)),
         )
+        if cursor is None:
+            parties = await joined(question, parties)
         if query.only_count:
             _check_counted(question)
             found = await federated_count(question, parties)
