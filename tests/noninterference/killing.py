@@ -12,13 +12,12 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.access import Access
-from fhir_server.policy.decision import Audience
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import Part
@@ -46,6 +45,9 @@ EQUIVALENT = {
     "fhir_server/operations/explain_access.py _beyond_role sight.permits_type(key.type) 1": _REVIEWED,
     "fhir_server/operations/explain_access.py _beyond_role counted.permits_type(key.type) 1": _REVIEWED,
     "fhir_server/operations/explain_access.py _because call.store.read(sight, Key(kind, logical_id)) 1": _REVIEWED,
+    "fhir_server/storage/sqlite/filtering.py Filter.page reach(self._view.sight, self._view.kind, source, condition) 1": (
+        "the compartment and the criteria of scopes are checked as a part of what is asked for (`View.bound`)"
+    ),
     "fhir_server/storage/sqlite/searching.py Searcher.inside sight.permits_type(kind) 1": (
         "a search of what is contained names its types, and `Call.to` has refused those that are not permitted"
     ),
@@ -172,7 +174,7 @@ def _transaction(*asks: Ask) -> dict[str, object]:
 
 async def _read_on(side: Side, reach: Reach) -> AsyncIterator[Seen]:
     """Yield what the store gives to those who read on, as an export will, by each letter."""
-    unknown = ALL.of_audience(Audience("unknown"), at=LATER)
+    new = ALL.of_audience(replace(reach.audience, actors=frozenset({"new"})), at=LATER)
     sights = [each.of_audience(reach.audience, at=reach.at) for each in reach.sights()]
     for sight in sights:
         for kind, name in _NAMES:
@@ -185,7 +187,7 @@ async def _read_on(side: Side, reach: Reach) -> AsyncIterator[Seen]:
     for kind in ("Observation", "Patient"):
         plan = Plan(frozenset({kind}))
         yield [each.stored for each in (await side.store.search(emergency, plan, None, 99)).rows]
-    for sight in (*sights, unknown):
+    for sight in (*sights, new):
         for kind in ("Observation", "Patient", "Location"):
             walked = await side.store.walk(sight, kind, after="", highest=2**62, limit=99)
             yield list(walked)

@@ -13,7 +13,6 @@ import msgspec
 
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.fhir.json import parse_resource
-from fhir_server.fhir.resource import Key
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.update import update
 from fhir_server.policy.access import Access
@@ -22,7 +21,6 @@ from fhir_server.policy.decision import Enforcement
 from fhir_server.policy.disclosure import Disclosure
 from fhir_server.policy.rights import rights_of
 from fhir_server.policy.scopes import parse_scopes
-from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.service import Service
 from fhir_server.rules import disclosure, enforcement
 from fhir_server.search.indexing import Extractor
@@ -195,7 +193,4 @@ async def opened(path: Path, access: Access) -> AsyncIterator[Side]:
 async def admitted(path: Path, reach: Reach) -> None:
     """Have a store work out what an audience is denied."""
     async with open_store(path, clock=Clock(LATER), enforcement=rules()) as store:
-        await store.read(
-            Visibility.everything("test").of_audience(reach.audience, at=LATER),
-            Key("Patient", "ada"),
-        )
+        await store.admit(reach.audience)

@@ -6,7 +6,6 @@ moment, are bound when it runs. What holds for now alone, since the store was lo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import apsw
@@ -17,6 +16,7 @@ from fhir_server.search.expression import Plan
 from fhir_server.search.record import NO_DATE
 from fhir_server.storage.contract import Page, Position, Row
 from fhir_server.storage.sqlite.translation import Value, moments
+from fhir_server.storage.sqlite.undenied import Undenied
 from fhir_server.storage.sqlite.windows import Place
 
 REMEMBERED = 1_000
@@ -29,25 +29,52 @@ _Asked: TypeAlias = tuple[Plan, Visibility, int, bool]
 _UNKNOWN = None, None
 
 
-@dataclass(frozen=True, slots=True)
 class PageStatement:
-    """The statement of a page of `limit` rows and the one behind it: place, then the columns of a row.
+    """The statement of a page of `limit` rows and the one behind it: place, owner class, then the columns of a row.
 
-    `values` are followed by the moments of the sight, and by the place that the page comes after.
+    Between `head` and `tail` stands the condition that leaves out what is denied, row by row; the moments of the sight,
+    and the place that the page comes after, are bound when it runs. The condition is left away where it is found
+    afterwards that nothing on the page is denied. That is not tried again once it was in vain: what concerns many
+    people shows many owner classes, and who denied something goes on denying it.
     """
 
-    text: str
-    values: tuple[Value, ...]
-    limit: int
+    __slots__ = ("_bare", "_guarded", "_limit", "_tries", "_values", "values")
 
-    def page(self, connection: apsw.Connection, sight: Visibility, after: Position | None) -> Page:
-        """Return the page."""
-        values = (*self.values, *moments(sight), *(place_of(after) or ()))
-        found: list[Any] = connection.execute(self.text, values).fetchall()
-        end = position_of(*found[self.limit - 1][:2]) if len(found) > self.limit else None
+    def __init__(
+        self,
+        limit: int,
+        head: str,
+        values: tuple[Value, ...],
+        guard: tuple[str, tuple[Value, ...]],
+        tail: str,
+    ) -> None:
+        self._limit = limit
+        self._bare, self._guarded = f"{head}{tail}", f"{head} AND {guard[0]}{tail}"
+        self._values = values
+        self.values = (*values, *guard[1])
+        self._tries = bool(guard[1])
+
+    def page(self, undenied: Undenied, sight: Visibility, after: Position | None) -> Page:
+        """Return the page; raise NotAdmitted."""
+        run, place = undenied.connection.execute, place_of(after) or ()
+        if sight.audience is None:
+            return self._page(run(self._bare, (*self._values, *place)).fetchall())
+        if self._tries:
+            found: list[Any] = run(self._bare, (*self._values, *place)).fetchall()
+            holds = undenied.holds(sight.audience, {each[2] for each in found})
+            if holds:
+                return self._page(found)
+            self._tries = holds is None
+        guarded = (*self.values, *moments(sight), *place)
+        return self._page(run(self._guarded, guarded).fetchall())
+
+    def _page(self, found: list[Any]) -> Page:
+        end = position_of(*found[self._limit - 1][:2]) if len(found) > self._limit else None
         rows = [
             Row(Stored(Key(kind, logical_id), version, moment, method, body), record)
-            for _, _, kind, logical_id, version, moment, method, record, body in found[: self.limit]
+            for _, _, _, kind, logical_id, version, moment, method, record, body in found[
+                : self._limit
+            ]
         ]
         return Page(tuple(rows), end)
 
@@ -79,8 +106,6 @@ class PageStatements:
 
 def asked_for(sight: Visibility, plan: Plan, after: Position | None, limit: int) -> _Asked:
     """Return all that the statement of a page depends on."""
-    if sight.audience is not None:
-        sight = replace(sight, at=0)
     return plan, sight, limit, after is None
 
 

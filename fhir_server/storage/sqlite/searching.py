@@ -33,6 +33,7 @@ from fhir_server.storage.sqlite.positions import (
     positions_inside,
 )
 from fhir_server.storage.sqlite.snapshot import snapshot
+from fhir_server.storage.sqlite.undenied import Undenied
 from fhir_server.storage.sqlite.windows import Window
 
 SELECT_ROWS = """
@@ -50,12 +51,13 @@ class Searcher:
         self._broad: dict[str, tuple[int, int]] = {}
         self._pages = PageStatements(connection)
         self._stamps = Stamps(connection)
+        self._undenied = Undenied(connection)
 
     def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
         known = self._pages.get(asked_for(sight, plan, after, limit))
         if known is not None:
-            page = known.page(self._connection, sight, after)
+            page = known.page(self._undenied, sight, after)
         elif plan.is_of_several:
             # What is joined, and what it is joined to, are of one moment; and so are words and resources.
             with snapshot(self._connection):
@@ -75,7 +77,7 @@ class Searcher:
             if plan.types is not None and not plan.is_of_several and candidates[0].is_lasting:
                 chosen = self._connection.data_version() if candidates[0].is_chosen else None
                 self._pages.keep(asked_for(sight, plan, after, limit), statement, chosen)
-            return statement.page(self._connection, sight, after)
+            return statement.page(self._undenied, sight, after)
         with snapshot(self._connection):
             found = list(islice(positions(candidates, keys, after), limit + 1))
             rows = self._rows([int(each[-1] or 0) for each in found[:limit]])
