@@ -54,6 +54,7 @@ from fhir_server.settings import (
 from fhir_server.storage.contract import Store
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.web.app import web_application
+from fhir_server.web.sign_in import PATHS, SignIn
 from fhir_server.web.start import About
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Node:
         self.failure: str | None = None
         self._fhir: ASGIApp = _closed
         self._web: ASGIApp = _closed
+        self._sign_in: ASGIApp | None = None
         self._hub: FederatedBase | None = None
         self._open_hub: Callable[[], FederatedBase] | None = None
 
@@ -116,6 +118,8 @@ class Node:
             await self._fhir(scope, receive, send)
         elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
             await self._federated()(scope, receive, send)
+        elif self._sign_in is not None and path.startswith(PATHS):
+            await self._sign_in(scope, receive, send)
         else:
             await self._web(scope, receive, send)
 
@@ -160,16 +164,9 @@ class Node:
             clock=clock,
             signs_in=trust is not None and trust.server is not None,
         )
-        web = web_application(about, ready=store.now, registry=registry)
+        self._web = web_application(about, ready=store.now, registry=registry)
         if trust is not None and trust.server is not None:
-            # Here, since a node without it needs none of it, and would start later.
-            from fhir_server.web.authorization.desk import desk_of  # noqa: PLC0415
-            from fhir_server.web.authorization.pages import pages  # noqa: PLC0415
-            from fhir_server.web.oauth import add_oauth  # noqa: PLC0415
-
-            add_oauth(web, trust.server, clock, service.trail)
-            web.include_router(pages(await desk_of(trust.server, service, trust.providers)))
-        self._web = web
+            self._sign_in = SignIn(trust.server, service, trust.providers)
         return backfill, service.publisher
 
     def _federated(self) -> ASGIApp:
