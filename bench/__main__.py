@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import core, enforcement, growth, http
+from bench import core, disclosed, enforcement, growth, http, revocation
 from bench.figures import Figure, as_markdown, save
 from bench.servers import ROOT
 
@@ -18,6 +18,7 @@ NAMES = (
     "audit",
     "search",
     "enforcement",
+    "revocation",
     "create",
     "bundle",
     "count",
@@ -75,7 +76,11 @@ def measure(names: set[str], given: argparse.Namespace, folder: Path) -> list[Fi
         "read": lambda: http.read_by_id(large, folder, given.seconds),
         "audit": lambda: http.audited_reads(large, folder, given.seconds),
         "search": lambda: http.search_page(large, folder, given.seconds),
-        "enforcement": lambda: enforcement.of_the_store(large),
+        "enforcement": lambda: [
+            *enforcement.of_the_store(large),
+            *disclosed.over_http(large, folder, enforcement.people_in(large)),
+        ],
+        "revocation": lambda: revocation.over_workers(folder),
         "count": lambda: core.count_of_a_term(large),
         "growth": lambda: growth.growth(given.sizes),
         "validation": core.validation,

@@ -38,7 +38,7 @@ def process(arguments: Sequence[str], port: int, path: str) -> Iterator[subproce
         child.wait(30)
 
 
-def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 30) -> None:
+def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 120) -> None:
     """Return when the address answers; raise RuntimeError if the program ends or is too slow."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:

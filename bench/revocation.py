@@ -1,0 +1,213 @@
+"""How long a withdrawal takes: from its commit until every worker process obeys, on the next page of a cursor too."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from statistics import quantiles
+
+from bench import servers
+from bench.asking import PROGRAMME, RESEARCH, Connection, get, post, token
+from bench.figures import Figure
+from bench.population import remove
+from fhir_server.auth.server.revocations import Revocations
+from fhir_server.demonstration.identifiers import nhs_number
+from fhir_server.fhir.json import dump
+from fhir_server.fhir.resource import Resource
+from fhir_server.rules import enforcement
+from fhir_server.storage.contract import Store
+from fhir_server.storage.sqlite.store import open_store
+from fhir_server.wiring import clock
+
+WORKERS = 3
+ROUNDS = 40
+"""Withdrawals of each kind: a Consent, a register, a token."""
+
+OBSERVATIONS = 4
+LOOKED_FOR = 2.0
+"""Seconds after which one who has not obeyed is taken to obey never."""
+
+_NEXT = re.compile(rb'"relation":"next","url":"http://[^/]*([^"]*)"')
+
+
+def over_workers(folder: Path) -> list[Figure]:
+    """Withdraw beside worker processes, on a store of its own."""
+    store = folder / "revocation.db"
+    remove(store)
+    with _node(store, folder) as port:
+        care = token(store, port)
+        workers = _workers(port, care)
+        _fill(workers[0], care)
+        waits = asyncio.run(_beside(store, port, workers, care))
+        for each in workers:
+            each.close()
+    return [_figure(name, seconds) for name, seconds in waits.items()]
+
+
+@contextmanager
+def _node(store: Path, folder: Path) -> Iterator[int]:
+    programmes = folder / "programmes.json"
+    programmes.write_bytes(PROGRAMME)
+    port = servers.free_port()
+    arguments = ["-m", "fhir_server", "serve", "--auth", "smart", "--port", str(port)]
+    arguments += ["--store", f"sqlite:{store}", "--workers", str(WORKERS)]
+    with servers.process([*arguments, "--programmes", str(programmes)], port, "/health/live"):
+        yield port
+
+
+def _workers(port: int, bearer: str) -> Sequence[Connection]:
+    """Return a connection to each worker: which one it leads to, the names of requests tell."""
+    found: dict[bytes, Connection] = {}
+    while len(found) < WORKERS:
+        connection = Connection(port)
+        process = connection.ask(get("/fhir/Patient?_count=1", bearer)).process
+        if process in found:
+            connection.close()
+        else:
+            found[process] = connection
+    return list(found.values())
+
+
+def _fill(node: Connection, bearer: str) -> None:
+    """Write people who can each deny something once."""
+    for person in range(2 * ROUNDS):
+        resources = [_patient(person), *(_observation(person, n) for n in range(OBSERVATIONS))]
+        entries = [
+            {
+                "resource": each,
+                "request": {"method": "PUT", "url": f"{each['resourceType']}/{each['id']}"},
+            }
+            for each in resources
+        ]
+        bundle = dump({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+        if node.ask(post("/fhir", bundle, bearer)).status != 200:
+            raise RuntimeError("the people were not written")
+
+
+def _patient(person: int) -> Resource:
+    number = {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": nhs_number(person)}
+    return {"resourceType": "Patient", "id": f"p{person}", "identifier": [number]}
+
+
+def _observation(person: int, number: int) -> Resource:
+    return {
+        "resourceType": "Observation",
+        "id": f"p{person}-{number}",
+        "status": "final",
+        "code": {"text": "measured"},
+        "subject": {"reference": f"Patient/p{person}"},
+    }
+
+
+def _consent(person: int) -> bytes:
+    scopes = "http://terminology.hl7.org/CodeSystem/consentscope"
+    return dump(
+        {
+            "resourceType": "Consent",
+            "status": "active",
+            "scope": {"coding": [{"system": scopes, "code": "patient-privacy"}]},
+            "category": [{"text": "privacy"}],
+            "patient": {"reference": f"Patient/p{person}"},
+            "policyRule": {"text": "local"},
+            "provision": {"type": "deny"},
+        }
+    )
+
+
+async def _beside(
+    path: Path, port: int, workers: Sequence[Connection], care: str
+) -> dict[str, list[float]]:
+    async with open_store(path, clock=clock, enforcement=enforcement()) as store:
+        await store.replace_opt_outs([], as_of=clock())
+        research = token(path, port, *RESEARCH)
+        turns = cycle(workers)
+
+        async def consent(person: int) -> None:
+            answer = next(turns).ask(post("/fhir/Consent", _consent(person), care))
+            if answer.status != 201:
+                raise RuntimeError("the Consent was not written")
+
+        async def opt_out(person: int) -> None:
+            people = range(ROUNDS, person + 1)
+            await store.replace_opt_outs([nhs_number(each) for each in people], as_of=clock())
+
+        return {
+            "a Consent": await _denied(range(ROUNDS), consent, workers, research),
+            "a register of opt-outs": await _denied(
+                range(ROUNDS, 2 * ROUNDS), opt_out, workers, research
+            ),
+            "the tokens of a person": await _withdrawn(store, path, port, workers),
+        }
+
+
+async def _denied(
+    people: range,
+    deny: Callable[[int], Awaitable[None]],
+    workers: Sequence[Connection],
+    bearer: str,
+) -> list[float]:
+    """Return how long each worker went on showing a person: the search anew, and the next page."""
+    seconds: list[float] = []
+    for person in people:
+        search = f"/fhir/Observation?patient=Patient/p{person}&_count=2"
+        targets = [(each, (search, _next_of(each, search, bearer))) for each in workers]
+        await deny(person)
+        done = time.perf_counter()
+        for worker, both in targets:
+            for target in both:
+                asked = get(target, bearer)
+                seconds.append(_until(worker, asked, lambda _, body: b'"entry"' not in body, done))
+    return seconds
+
+
+def _next_of(worker: Connection, search: str, bearer: str) -> str:
+    found = _NEXT.search(worker.ask(get(search, bearer)).body)
+    if found is None:
+        raise RuntimeError(f"{search} has one page")
+    return found[1].decode()
+
+
+async def _withdrawn(
+    store: Store, path: Path, port: int, workers: Sequence[Connection]
+) -> list[float]:
+    """Return how long each worker went on taking a token."""
+    revocations = Revocations(store.key_values)
+    seconds: list[float] = []
+    for number in range(ROUNDS):
+        person = f"person-{number}"
+        asked = get("/fhir/Patient/p0", token(path, port, "--subject", person))
+        if {each.ask(asked).status for each in workers} != {200}:
+            raise RuntimeError("a good token is refused")
+        now = clock()
+        await revocations.withdraw(f"subject:{person}", now=now, expires=now + 3_600_000_000)
+        done = time.perf_counter()
+        seconds += [_until(each, asked, lambda status, _: status == 401, done) for each in workers]
+    return seconds
+
+
+def _until(
+    worker: Connection, asked: bytes, obeys: Callable[[int, bytes], bool], done: float
+) -> float:
+    """Return how many seconds after `done` the last answer came that did not obey; 0 where the first one did."""
+    late = 0.0
+    while True:
+        answer = worker.ask(asked)
+        if obeys(answer.status, answer.body):
+            return late
+        late = answer.at - done
+        if late > LOOKED_FOR:
+            return float("inf")
+
+
+def _figure(name: str, seconds: Sequence[float]) -> Figure:
+    p99 = quantiles(seconds, n=100)[98]
+    return Figure(
+        f"{name} withdrawn, with {WORKERS} worker processes: how long any of them did not obey, p99; longest",
+        f"{p99 * 1000:.0f} ms; {max(seconds) * 1000:.0f} ms",
+        "", "", "< 1 s", p99 < 1,
+    )  # fmt: skip
