@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench import servers
 from bench.client import request
@@ -22,12 +21,11 @@ _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _REQUEST_ID = re.compile(rb"\r\nx-request-id: (\w+)-", re.IGNORECASE)
 
 
-def token(store: Path, port: int, *claims: str) -> str:
-    """Return a token of the node on this port, by its command."""
-    arguments = ["-m", "fhir_server", "token", "--store", f"sqlite:{store}", "--port", str(port)]
-    return subprocess.check_output(
-        [sys.executable, *arguments, *claims], cwd=servers.ROOT, text=True
-    ).strip()
+def token(store: str, port: int, *claims: str) -> str:
+    """Return a token of the node on this port, by its command; `store` is an address."""
+    arguments = [sys.executable, "-m", "fhir_server", "token", "--port", str(port), *claims]
+    environment = servers.environment_of(store)
+    return subprocess.check_output(arguments, cwd=servers.ROOT, env=environment, text=True).strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,14 @@ from fhir_server.demonstration.bulk.patients import patient_key
 
 TIMES = 2_000
 WARM = 200
+PEOPLE = 1_000
+"""Those who are asked about."""
 
 Served = tuple[Connection, str]
 """A connection to a node, and a token that it takes."""
 
 
-def over_http(store: Path, folder: Path, people: int) -> list[Figure]:
+def over_http(store: str, folder: Path) -> list[Figure]:
     """Ask for pages of a store that has its register; each node has one connection, and they take turns."""
     with ExitStack() as stack:
         whole = stack.enter_context(_node(store, folder))
@@ -29,7 +31,7 @@ def over_http(store: Path, folder: Path, people: int) -> list[Figure]:
         least = stack.enter_context(_node(store, folder, "disclosure"))
         return [
             figure
-            for name, targets in _asked(people).items()
+            for name, targets in _asked().items()
             for figure in (
                 _figure(f"{name}, over HTTP", _in_turn(whole, less, targets), promised=True),
                 _figure(
@@ -42,25 +44,25 @@ def over_http(store: Path, folder: Path, people: int) -> list[Figure]:
 
 
 @contextmanager
-def _node(store: Path, folder: Path, without: str = "") -> Iterator[Served]:
+def _node(store: str, folder: Path, without: str = "") -> Iterator[Served]:
     programmes = folder / "programmes.json"
     programmes.write_bytes(PROGRAMME)
     port = servers.free_port()
     program = ["bench.unenforced", without] if without else ["fhir_server"]
-    arguments = ["serve", "--auth", "smart", "--port", str(port), "--store", f"sqlite:{store}"]
+    arguments = ["serve", "--auth", "smart", "--port", str(port)]
     arguments += ["--programmes", str(programmes)]
-    with servers.process(["-m", *program, *arguments], port, "/health/live"):
+    with servers.process(["-m", *program, *arguments], port, "/health/ready", store=store):
         connection = Connection(port)
         yield connection, token(store, port, *RESEARCH)
         connection.close()
 
 
-def _asked(people: int) -> dict[str, Sequence[str]]:
+def _asked() -> dict[str, Sequence[str]]:
     codes = [each.replace("|", "%7C") for each in CODES]
     return {
         "a page of a patient's observations": [
             f"/fhir/Observation?patient=Patient/{patient_key(each)}&code={codes[each % 2]}&_count=20"
-            for each in not_denied(people)
+            for each in not_denied(PEOPLE)
         ],
         "a page of everybody's observations, one in twenty denied": [
             f"/fhir/Observation?code={each}&_count=20" for each in codes

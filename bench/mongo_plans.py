@@ -19,7 +19,7 @@ from fhir_server.interactions.drafting import prepare
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.parsing import parse_query
 from fhir_server.storage.contract import Put, Store
-from fhir_server.storage.mongo.store import open_store
+from fhir_server.storage.mongo.opening import open_store
 from fhir_server.wiring import clock
 
 SEES = Visibility.everything("bench")

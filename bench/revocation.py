@@ -13,14 +13,13 @@ from statistics import quantiles
 from bench import servers
 from bench.asking import PROGRAMME, RESEARCH, Connection, get, post, token
 from bench.figures import Figure
-from bench.population import remove
+from bench.place import Place, opened
 from fhir_server.auth.server.revocations import Revocations
 from fhir_server.demonstration.identifiers import nhs_number
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.resource import Resource
 from fhir_server.rules import enforcement
 from fhir_server.storage.contract import Store
-from fhir_server.storage.sqlite.store import open_store
 from fhir_server.wiring import clock
 
 WORKERS = 3
@@ -36,23 +35,23 @@ LOOKED_FOR = 2.0
 _NEXT = re.compile(rb'"relation":"next","url":"http://[^/]*([^"]*)"')
 
 
-def over_workers(folder: Path) -> list[Figure]:
+def over_workers(place: Place) -> list[Figure]:
     """Withdraw beside worker processes, on a store of its own."""
-    store = folder / "revocation.db"
-    remove(store)
-    with _node(store, folder) as port:
+    place.remove("revocation")
+    store = place.address("revocation")
+    with _node(store, place.folder) as port:
         waits = asyncio.run(_beside(store, port))
     return [_figure(name, seconds) for name, seconds in waits.items()]
 
 
 @contextmanager
-def _node(store: Path, folder: Path) -> Iterator[int]:
+def _node(store: str, folder: Path) -> Iterator[int]:
     programmes = folder / "programmes.json"
     programmes.write_bytes(PROGRAMME)
     port = servers.free_port()
     arguments = ["-m", "fhir_server", "serve", "--auth", "smart", "--port", str(port)]
-    arguments += ["--store", f"sqlite:{store}", "--workers", str(WORKERS)]
-    with servers.process([*arguments, "--programmes", str(programmes)], port, "/health/live"):
+    arguments += ["--workers", str(WORKERS), "--programmes", str(programmes)]
+    with servers.process(arguments, port, "/health/ready", store=store):
         yield port
 
 
@@ -118,10 +117,10 @@ def _consent(person: int) -> bytes:
     )
 
 
-async def _beside(path: Path, port: int) -> dict[str, list[float]]:
-    async with open_store(path, clock=clock, enforcement=enforcement()) as store:
+async def _beside(address: str, port: int) -> dict[str, list[float]]:
+    async with opened(address, enforcement()) as store:
         await store.replace_opt_outs([], as_of=clock())
-        care, research = token(path, port), token(path, port, *RESEARCH)
+        care, research = token(address, port), token(address, port, *RESEARCH)
         with _workers(port, care) as workers:
             _fill(workers[0], care)
 
@@ -141,7 +140,7 @@ async def _beside(path: Path, port: int) -> dict[str, list[float]]:
             "denied by a register of opt-outs": await _denied(
                 range(ROUNDS, 2 * ROUNDS), opt_out, port, research
             ),
-            "tokens withdrawn": await _withdrawn(store, path, port),
+            "tokens withdrawn": await _withdrawn(store, address, port),
         }
 
 
@@ -178,13 +177,13 @@ def _next_of(worker: Connection, search: str, bearer: str) -> str:
     return found[1].decode()
 
 
-async def _withdrawn(store: Store, path: Path, port: int) -> list[float]:
+async def _withdrawn(store: Store, address: str, port: int) -> list[float]:
     """Return how long each worker went on taking a token."""
     revocations = Revocations(store.key_values)
     seconds: list[float] = []
     for number in range(TOKENS):
         person = f"person-{number}"
-        bearer = token(path, port, "--subject", person)
+        bearer = token(address, port, "--subject", person)
         asked = get("/fhir/Patient/p0", bearer)
         with _workers(port, bearer) as workers:
             now = clock()

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from secrets import token_urlsafe
+from typing import TypeVar
 
-import httpx2
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fhir_server.auth.server.signing import SECRET, SigningKeys
 from fhir_server.federation.destinations import Destinations, networks_of
+from fhir_server.federation.enrolment import Enrolment, Writer
 from fhir_server.federation.http import HttpTransport
 from fhir_server.federation.hub import Hub
-from fhir_server.federation.registry import Registry
+from fhir_server.federation.pools import Pools
+from fhir_server.federation.registry import SIGHT, Registry
+from fhir_server.federation.tokens import Tokens
+from fhir_server.interactions.call import Call
 from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.federated.routes import Federation
 from fhir_server.rest.service import Service
 from fhir_server.rest.telemetry import Telemetry
-from fhir_server.settings import FEDERATED
+from fhir_server.rules import enforcement, federated_writes
+from fhir_server.settings import FEDERATED, PREFIX
 
-MOST_CONNECTIONS = 400
+T = TypeVar("T")
+
+_LOCAL = "http://localhost" + PREFIX
+"""A base for what is written of the server's own accord where requests alone name it: nothing in it is absolute."""
 
 
 @asynccontextmanager
 async def transport_to(networks: Sequence[str]) -> AsyncIterator[HttpTransport]:
     """Yield the way to members, which may be at public addresses and in these networks."""
-    limits = httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=100)
-    # Times are bounded where requests are made; the environment's proxies would dial what was not looked at.
-    async with httpx2.AsyncClient(
-        follow_redirects=False, limits=limits, timeout=None, trust_env=False
-    ) as client:
-        yield HttpTransport(client, Destinations(networks_of(networks)))
+    async with Pools() as pools:
+        yield HttpTransport(pools, Destinations(networks_of(networks)))
 
 
 class FederatedBase:
@@ -68,8 +75,13 @@ class FederatedBase:
         service = self._service
         kept = service.store.key_values
         lifetime = service.cursors.lifetime
-        hub = Hub(Registry(kept), kept, transport, service.clock, token_urlsafe, lifetime)
-        federation = Federation(hub)
+        registry = Registry(service.store)
+        enrolment = Enrolment(registry, writing_for(service), service.new_id)
+        await enrolment.migrate(now=service.clock())
+        hub = Hub(registry, kept, transport, service.clock, token_urlsafe, lifetime)
+        keys = SigningKeys(kept, AESGCM(await service.store.secret(SECRET)))
+        tokens = Tokens(keys, transport, service.clock, token_urlsafe)
+        federation = Federation(hub, tokens, enforcement(), federated_writes())
         return FhirApplication(
             service.serving(federation.routes(), _beside(service.base_url)),
             self._telemetry,
@@ -77,6 +89,18 @@ class FederatedBase:
             new_request_id=self._new_request_id,
             find=federation.find,
         )
+
+
+def writing_for(service: Service) -> Writer:
+    """Return what writes resources of the register for the server itself."""
+
+    async def write(work: Callable[[Call], Awaitable[T]]) -> T:
+        def call() -> Call:
+            return replace(service.call_at(service.base_url or _LOCAL), sight=SIGHT)
+
+        return await service.register.settled(lambda _: work(call()))
+
+    return write
 
 
 def _beside(base_url: str | None) -> str | None:

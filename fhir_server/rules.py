@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from hashlib import blake2b
 
 from fhir_server.conformance.definitions import definitions_in
+from fhir_server.federation.writes import Writes, read_writes
+from fhir_server.policy.access import Access
 from fhir_server.policy.counts import read_counts
 from fhir_server.policy.decision import Enforcement, Policy
-from fhir_server.policy.disclosure import Disclosure, Tables
+from fhir_server.policy.disclosure import Disclosure, Standing, Tables
 from fhir_server.policy.labels import read_labels
 from fhir_server.policy.personal import NHS_NUMBER, personal_types
 from fhir_server.policy.programmes import Programmes, read_programmes
 from fhir_server.policy.purposes import read_purposes
+from fhir_server.policy.rights import rights_of
 from fhir_server.policy.roles import Known, read_roles
 from fhir_server.settings import Settings, definitions_folder, policy_folder
 
@@ -52,6 +56,25 @@ def disclosure(settings: Settings) -> Disclosure:
         settings.default_role,
         settings.break_glass_minutes,
     )
+
+
+def federated_writes() -> Writes:
+    """Return what is written at members through a hub; raise ValueError for a table that cannot be used.
+
+    Nothing that tells of patients is: what a member answers is handed on as it is.
+    """
+    impersonal = definitions_in(definitions_folder()).resource_types - _personal()
+    return read_writes(_table("federated-writes.json"), impersonal)
+
+
+def admission(settings: Settings) -> Callable[[Access], Standing]:
+    """Return what tells by claims alone what a caller may do, and raises Forbidden for who may do nothing."""
+
+    @cache
+    def judging() -> Disclosure:
+        return disclosure(settings)
+
+    return lambda access: judging().standing(access, rights_of(access))
 
 
 def _programmes(settings: Settings) -> Programmes:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fhir_server.auth.addresses import is_loopback, is_safe
@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     store: str = Field(
         default="sqlite:data/fhir.db",
         description="where resources are kept: sqlite:PATH, or mongodb://HOST/DATABASE",
+    )
+    store_wait_seconds: float = Field(
+        default=300.0,
+        ge=0,
+        le=86_400,
+        description="seconds for which a store that cannot be reached at the start is tried again",
     )
     host: str = Field(default="127.0.0.1", description="address to listen at")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen at; 0: a free one")
@@ -323,13 +329,3 @@ def parameters_folder() -> Path:
 def policy_folder() -> Path:
     """Return the folder of the rules on disclosure."""
     return definitions_folder().parent / "policy"
-
-
-def problems(error: ValidationError) -> str:
-    """Return what is wrong with settings as one line."""
-    return "; ".join(_problem(each["loc"], each["msg"]) for each in error.errors())
-
-
-def _problem(place: tuple[int | str, ...], message: str) -> str:
-    said = message.removeprefix("Value error, ")
-    return f"{place[0]}: {said}" if place else said

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import os
 from asyncio import get_running_loop
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from itertools import count
 from os import urandom
 from time import time_ns
-from typing import TYPE_CHECKING, Any, assert_never, get_args
+from typing import TYPE_CHECKING, assert_never
 
-import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,12 +23,13 @@ from fhir_server.audit.resource import Origin
 from fhir_server.audit.trail import Trail
 from fhir_server.auth.caller import Callers
 from fhir_server.auth.server.site import Site
+from fhir_server.awaiting import awaited
 from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
+from fhir_server.events import event_log
 from fhir_server.fhir.errors import FhirError, Unavailable
-from fhir_server.fhir.instants import instant
 from fhir_server.policy.decision import Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
@@ -38,14 +38,13 @@ from fhir_server.rest.cursors import Cursors
 from fhir_server.rest.projection import Projector
 from fhir_server.rest.service import Limits, Service
 from fhir_server.rest.table import ROUTES
-from fhir_server.rest.telemetry import Telemetry, Tell
-from fhir_server.rules import disclosure, enforcement
+from fhir_server.rest.telemetry import Telemetry
+from fhir_server.rules import admission, disclosure, enforcement
 from fhir_server.search.defaults import PageSizes
 from fhir_server.search.indexing import Extractor
 from fhir_server.settings import (
     FEDERATED,
     PREFIX,
-    LogLevel,
     Settings,
     definitions_folder,
     parameters_folder,
@@ -56,6 +55,8 @@ from fhir_server.storage.sqlite.store import open_store
 from fhir_server.web.app import web_application
 from fhir_server.web.sign_in import PATHS, SignIn
 from fhir_server.web.start import About
+from fhir_server.web.waiting import waiting_fhir, waiting_pages
+from fhir_server.working import working
 
 if TYPE_CHECKING:
     # A node without tokens needs none of it, and would start later.
@@ -67,11 +68,11 @@ if TYPE_CHECKING:
 STEPS_AT_START = 4
 """Steps of the backfill before the first request: all that a new store has to do."""
 
-LOOKED_FOR = 0.5
-"""Seconds between two looks for search parameters that others wrote."""
+STARTUP_FAILURE = 3
+"""The exit status by which uvicorn knows a worker that would fail again."""
 
 _HOUR = 3_600_000_000
-_LEVELS = get_args(LogLevel)
+_BELOW = PREFIX + "/"
 
 
 def clock() -> int:
@@ -102,8 +103,10 @@ class Node:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.failure: str | None = None
-        self._fhir: ASGIApp = _closed
-        self._web: ASGIApp = _closed
+        self.end: Callable[[], None] = _end_worker
+        self._tell = event_log(settings.log_level, clock)
+        self._fhir: ASGIApp = waiting_fhir
+        self._web: ASGIApp = waiting_pages
         self._sign_in: ASGIApp | None = None
         self._hub: FederatedBase | None = None
         self._open_hub: Callable[[], FederatedBase] | None = None
@@ -114,7 +117,7 @@ class Node:
             await self._live(receive, send)
             return
         path = scope["path"]
-        if scope["type"] == "http" and (path.startswith(PREFIX + "/") or path == PREFIX):
+        if scope["type"] == "http" and (path.startswith(_BELOW) or path == PREFIX):
             await self._fhir(scope, receive, send)
         elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
             await self._federated()(scope, receive, send)
@@ -126,22 +129,41 @@ class Node:
     async def _live(self, receive: Receive, send: Send) -> None:
         """Keep the store open from start-up to shutdown."""
         await receive()
+        seconds = self.settings.store_wait_seconds
         try:
-            async with (
-                opened_store(self.settings, enforcement()) as store,
-                trust_of(self.settings, store) as trust,
-            ):
-                backfill, publisher = await self._build(store, trust)
-                async with working(backfill, publisher, event_log(self.settings)):
-                    await send({"type": "lifespan.startup.complete"})
-                    await receive()
-                if self._hub is not None:
-                    await self._hub.aclose()
+            async with awaited(self._serving, seconds, self._tell, self._given_up):
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
         except (FhirError, OSError, ValueError) as error:
-            self.failure = f"the store {self.settings.store_name} does not open: {error}"
+            self.failure = self._told(error)
             await send({"type": "lifespan.startup.failed", "message": self.failure})
             return
         await send({"type": "lifespan.shutdown.complete"})
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        """Serve the store during the block; raise Unreachable where it may come by itself."""
+        async with (
+            opened_store(self.settings, enforcement()) as store,
+            trust_of(self.settings, store) as trust,
+        ):
+            try:
+                backfill, publisher = await self._build(store, trust)
+                async with working(backfill, publisher, self._tell, clock):
+                    yield
+                if self._hub is not None:
+                    await self._hub.aclose()
+            finally:
+                self._fhir, self._web, self._open_hub = waiting_fhir, waiting_pages, None
+
+    def _given_up(self, problem: Exception) -> None:
+        """End the process, since its store cannot be waited for any longer."""
+        self.failure = self._told(problem)
+        # After the event that is on its way to the log.
+        get_running_loop().call_soon(self.end)
+
+    def _told(self, problem: Exception) -> str:
+        return f"the store {self.settings.store_name} does not open: {problem}"
 
     async def _build(self, store: Store, trust: Trust | None) -> tuple[Backfill, Publisher | None]:
         registry = CollectorRegistry()
@@ -151,7 +173,8 @@ class Node:
         for _ in range(STEPS_AT_START):
             if not await backfill.step(clock()):
                 break
-        telemetry = Telemetry(ROUTES, registry, tell=event_log(self.settings))
+        soon = asyncio.get_running_loop().call_soon
+        telemetry = Telemetry(ROUTES, registry, tell=self._tell, soon=soon)
         request_ids = _request_ids()
         self._fhir = FhirApplication(service, telemetry, prefix=PREFIX, new_request_id=request_ids)
         self._open_hub = partial(self._opened_hub, service, telemetry, request_ids)
@@ -171,7 +194,7 @@ class Node:
 
     def _federated(self) -> ASGIApp:
         if self._open_hub is None:
-            return _closed
+            return waiting_fhir
         self._hub = self._hub or self._open_hub()
         return self._hub
 
@@ -201,46 +224,18 @@ def opened_store(
         )
     try:
         # Here, since a node on SQLite needs none of it, and would start later.
-        from fhir_server.storage.mongo import store as mongo  # noqa: PLC0415
-    except ImportError:
+        from fhir_server.storage.mongo import opening  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        if missing.name not in {"pymongo", "bson"}:
+            raise
         raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
-    return mongo.open_store(
+    return opening.open_store(
         settings.store,
         clock=clock,
         seconds=settings.search_seconds,
         enforcement=rules,
         zone=settings.time_zone,
     )
-
-
-@asynccontextmanager
-async def working(
-    backfill: Backfill, publisher: Publisher | None, tell: Tell
-) -> AsyncIterator[None]:
-    """Index by new search parameters and make AuditEvents, beside the requests, until the block ends."""
-    steps = {"backfill_failed": lambda: backfill.step(clock())}
-    if publisher is not None:
-        steps["publishing_failed"] = publisher.in_passing
-    tasks = [asyncio.create_task(_work(step, failed, tell)) for failed, step in steps.items()]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        with suppress(FhirError):
-            await backfill.release()
-
-
-async def _work(step: Callable[[], Awaitable[bool]], failed: str, tell: Tell) -> None:
-    while True:
-        try:
-            busy = await step()
-        except Exception as problem:  # noqa: BLE001 - whatever it was, the next attempt may fare better
-            tell(failed, {"level": "error", "problem": type(problem).__name__})
-            busy = False
-        await asyncio.sleep(0 if busy else LOOKED_FOR)
 
 
 @asynccontextmanager
@@ -260,6 +255,7 @@ async def trust_of(settings: Settings, store: Store) -> AsyncIterator[Trust | No
         site=site,
         store=store,
         registrations={} if path is None else registrations_in(path),
+        admit=admission(settings),
     ) as trust:
         yield trust
 
@@ -325,41 +321,12 @@ def _sight_without_token(settings: Settings) -> Visibility:
             assert_never(settings.auth)
 
 
-def event_log(settings: Settings) -> Tell:
-    """Return what writes events as JSON lines to the standard error stream, from a level up.
-
-    Not a logging package: it would double the cost of an event, and take a sixth of the start-up.
-    """
-    heard = frozenset(_LEVELS[_LEVELS.index(settings.log_level) :])
-    encode = msgspec.json.Encoder().encode
-    stream = sys.stderr.buffer
-    waiting: list[bytes] = []
-
-    def write() -> None:
-        stream.write(b"".join(waiting))
-        stream.flush()
-        waiting.clear()
-
-    def tell(event: str, fields: Mapping[str, Any]) -> None:
-        if fields["level"] in heard:
-            if not waiting:
-                # One write for all events of one turn of the loop: under load, a tenth of the calls.
-                get_running_loop().call_soon(write)
-            waiting.append(
-                encode({"timestamp": instant(clock()), "event": event, **fields}) + b"\n"
-            )
-
-    return tell
-
-
 def _request_ids() -> Callable[[], str]:
     """Return names for requests, unique among processes: a name per process and a number."""
     name, numbers = urandom(6).hex(), count(1)
     return lambda: f"{name}-{next(numbers)}"
 
 
-async def _closed(scope: Scope, _: Receive, send: Send) -> None:
-    """Answer what comes before start-up or after shutdown."""
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 503, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+def _end_worker() -> None:
+    """End a worker process whose store did not come: it serves nothing that could be lost."""
+    os._exit(STARTUP_FAILURE)

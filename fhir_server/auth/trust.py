@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from fhir_server.auth.server.server import (
 from fhir_server.auth.server.signing import SECRET
 from fhir_server.auth.server.site import Site
 from fhir_server.auth.tokens import Verifier
+from fhir_server.policy.access import Access
 from fhir_server.storage.contract import Store
 
 if TYPE_CHECKING:
@@ -42,17 +43,19 @@ class Trust:
 
 
 @asynccontextmanager
-async def trusting(
+async def trusting(  # noqa: PLR0913 - whom, for what, kept where, by which rules
     issuers: Collection[str],
     audience: str,
     *,
     site: Site | None,
     store: Store,
     registrations: Mapping[str, Registration],
+    admit: Callable[[Access], object],
 ) -> AsyncIterator[Trust]:
     """Yield the trust in these issuers for this audience, and in an own one at `site`, kept in the store.
 
-    People may sign in to that one at the providers with these registrations.
+    People may sign in to that one at the providers with these registrations. `admit` raises Forbidden for a caller whom
+    the node would not let in.
     """
     async with AsyncExitStack() as stack:
         network = _Network(stack)
@@ -64,7 +67,9 @@ async def trusting(
             yield Trust(Authenticator(Verifier(trusted, audience)))
             return
         secret = await store.secret(SECRET)
-        server = authorization_server(site, store.key_values, secret=secret, fetch=fetch)
+        server = authorization_server(
+            site, store.key_values, secret=secret, fetch=fetch, admit=admit
+        )
         trusted[site.issuer] = server.issuer
         callers = Authenticator(
             Verifier(trusted, audience), own=server.issuer, revocations=server.revocations

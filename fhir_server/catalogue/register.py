@@ -52,6 +52,10 @@ class InForce:
     definitions: Definitions
     extractor: Extractor
 
+    def holds_at(self, stamp: Stamp) -> bool:
+        """Tell whether the index is what this was still, by the stamp that the store had once all was read."""
+        return stamp.generation == self.stamp.generation and stamp.latest == self.stamp.latest
+
 
 class Register:
     """What is in force (`current`), and how it keeps up with the store."""
@@ -64,14 +68,9 @@ class Register:
         nothing = Stamp(-1, extractor.generation, 0)
         self.current = InForce(nothing, Catalogue(), self._known, extractor)
 
-    async def check(self, force: InForce, stamp: Stamp | None = None) -> None:
-        """Raise OutdatedIndex where the index may not be any more what this was when a search began.
-
-        `stamp` is the one that the store had once all was read, None where that is to be asked for.
-        """
-        if stamp is None:
-            stamp = await self._store.stamp()
-        if stamp[1:] != force.stamp[1:]:
+    async def check(self, force: InForce) -> None:
+        """Raise OutdatedIndex where the index may not be any more what this was when a search began."""
+        if not force.holds_at(await self._store.stamp()):
             raise OutdatedIndex("the search parameters have changed meanwhile; please try again")
 
     async def start(self) -> None:

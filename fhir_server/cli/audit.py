@@ -7,7 +7,7 @@ import asyncio
 import sys
 
 from fhir_server.cli.frame import CommandFailed
-from fhir_server.cli.options import add_settings, check_file, check_there, settings_of
+from fhir_server.cli.options import add_settings, check_there, settings_of
 from fhir_server.fhir.errors import FhirError
 from fhir_server.settings import Settings
 
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Verify or export; raise CommandFailed for a log that is not what was written."""
     settings = settings_of(arguments)
-    (check_file if arguments.action == "verify" else check_there)(settings)
+    check_there(settings)
     try:
         if arguments.action == "verify":
             _verify(settings, arguments.digest)
@@ -48,12 +48,17 @@ def _verify(settings: Settings, expected: str | None) -> None:
 
     number = total = 0
     digest, found = "", expected is None
-    with bar("verifying", 100, lambda: (100 * number // max(total, 1), f"{number} of {total}")):
-        for step in verifying(settings):
+
+    async def follow() -> None:
+        nonlocal number, total, digest, found
+        async for step in verifying(settings):
             if isinstance(step, Broken):
                 raise CommandFailed(f"the audit log is broken: {step.problem}")
             number, total, digest = step.number, step.total, step.digest.hex()
             found = found or digest == expected
+
+    with bar("verifying", 100, lambda: (100 * number // max(total, 1), f"{number} of {total}")):
+        asyncio.run(follow())
     if not found:
         raise CommandFailed(f"the audit log does not hold the digest {expected}")
     sys.stdout.write(f"{number} events verified: no problem\n")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 
 from fhir_server.cli.frame import CommandFailed
-from fhir_server.cli.options import add_settings, check_file, settings_of
+from fhir_server.cli.options import add_settings, check_there, settings_of
 from fhir_server.fhir.errors import FhirError
 
 MOST_SHOWN = 50
@@ -28,18 +29,22 @@ def run(arguments: argparse.Namespace) -> None:
     from fhir_server.cli.showing import bar  # noqa: PLC0415
     from fhir_server.offline.checking import Finding, scrubbing  # noqa: PLC0415
 
-    check_file(settings)
+    check_there(settings)
     findings = done = total = 0
+
+    async def follow() -> None:
+        nonlocal findings, done, total
+        async for step in scrubbing(settings):
+            if isinstance(step, Finding):
+                findings += 1
+                if findings <= MOST_SHOWN:
+                    sys.stdout.write(f"{step.subject}: {step.problem}\n")
+            else:
+                done, total = step.done, step.total
+
     try:
-        steps = scrubbing(settings)
-        with bar("checking", 1, lambda: (done // max(total, 1), f"{done} of {total}")):
-            for step in steps:
-                if isinstance(step, Finding):
-                    findings += 1
-                    if findings <= MOST_SHOWN:
-                        sys.stdout.write(f"{step.subject}: {step.problem}\n")
-                else:
-                    done, total = step.done, step.total
+        with bar("checking", 100, lambda: (100 * done // max(total, 1), f"{done} of {total}")):
+            asyncio.run(follow())
     except FhirError as error:
         raise CommandFailed(str(error)) from error
     if findings:

@@ -14,10 +14,15 @@ from fhir_server.auth.server.grants import REMEMBERED
 from fhir_server.auth.server.server import AuthorizationServer, new_secret
 from fhir_server.cli.authority import add_action, administer, now
 from fhir_server.cli.frame import CommandFailed
+from fhir_server.rules import policy
 
 _EXAMPLES = """
 for example, a backend service that signs in with its keys (SMART Backend Services):
   fhir-server client add --id loader --jwks loader.jwks.json --scopes "system/*.cruds" --purpose TREAT
+
+another server, whose callers it names itself (a hub, with the keys that it publishes):
+  fhir-server client add --id hub --jwks https://hub.example/federated/jwks --scopes "system/*.rs" \\
+    --on-behalf TREAT,PATADMIN
 
 an app in the browser (public, PKCE), which EHRs can open:
   fhir-server client add --id growth --redirect-uri https://growth.example/ \\
@@ -53,6 +58,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--purpose", help="purpose of use of its tokens, a code of v3-ActReason")
     add.add_argument("--organisation", help="ODS code in a backend service's tokens")
     add.add_argument("--role", help="role in a backend service's tokens")
+    add.add_argument(
+        "--on-behalf",
+        metavar="PURPOSES",
+        default="",
+        help="it asks in the name of its own callers, whom it names, for these purposes of use, with commas between"
+        " them; --organisation, --role and --programme then bound who they may be",
+    )
     add.add_argument("--programme", help="programme of the register of flows in its tokens")
     add.add_argument(
         "--introspects", action="store_true", help="a resource server: it may ask about any token"
@@ -74,6 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _add(arguments: argparse.Namespace) -> None:
+    _check_purposes(_purposes(arguments))
     secret = new_secret() if arguments.secret else None
     client = _client(arguments, secret)
     try:
@@ -111,7 +124,24 @@ def _client(arguments: argparse.Namespace, secret: str | None) -> Client:
         programme=arguments.programme,
         purpose=arguments.purpose,
         introspects=arguments.introspects,
+        on_behalf=_purposes(arguments),
     )
+
+
+def _purposes(arguments: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(each for each in arguments.on_behalf.split(",") if each)
+
+
+def _check_purposes(codes: Sequence[str]) -> None:
+    """Raise CommandFailed for what is no purpose of use that anybody may have here."""
+    purposes = policy().purposes
+    for each in codes:
+        rule = purposes.rule(each)
+        if rule is None or rule.use in {"forbidden", "own"}:
+            raise CommandFailed(
+                f"--on-behalf {each}: no purpose of use for which others can be asked for, such as TREAT",
+                status=2,
+            )
 
 
 def _key_set(file: Path) -> dict[str, Any]:
@@ -139,9 +169,9 @@ def _line(client: Client) -> str:
         "client_secret_basic": "secret",
         "private_key_jwt": f"keys at {client.jwks_uri}" if client.jwks_uri else "keys",
     }
-    return "  ".join(
-        [client.id, shown[client.method], " ".join(client.scopes), *client.redirect_uris]
-    )
+    behalf = [f"on behalf of others for {','.join(client.on_behalf)}"] if client.on_behalf else []
+    told = [client.id, shown[client.method], " ".join(client.scopes)]
+    return "  ".join([*told, *behalf, *client.redirect_uris])
 
 
 async def _remove(server: AuthorizationServer, client_id: str) -> Sequence[str]:

@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": "serve one FHIR node",
     "demo": "serve a node full of synthetic data, to try things on",
     "load": "load files of resources into the store, or into a running server",
+    "copy": "make a new store the copy of another, on SQLite or MongoDB",
     "check": "check the store: index, versions and histories",
     "reindex": "index the store anew",
     "audit": "verify the audit log, or export it",

@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--algorithm",
         choices=("ES384", "RS384"),
         default="ES384",
-        help="of access tokens; ID tokens are signed with RS256 [ES384]",
+        help="of access tokens and assertions; ID tokens are signed with RS256 [ES384]",
     )
     rotate.add_argument("--at-once", action="store_true", help="the old keys are not safe any more")
 
@@ -55,7 +55,8 @@ def _line(key: SigningKey, *, signs: bool, now: int) -> str:
         state = "signs"
     else:
         state = "published" if key.until is None else f"published until {instant(key.until)}"
-    return f"{key.kid}  {key.use} tokens  {key.algorithm}  {state}"
+    told = "assertions" if key.use == "assertion" else f"{key.use} tokens"
+    return f"{key.kid}  {told}  {key.algorithm}  {state}"
 
 
 async def _rotate(server: AuthorizationServer, arguments: argparse.Namespace) -> Sequence[str]:

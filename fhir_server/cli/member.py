@@ -5,26 +5,35 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 from fhir_server.cli.frame import CommandFailed
 from fhir_server.cli.options import add_settings, settings_of
 from fhir_server.fhir.errors import FhirError
 from fhir_server.settings import Settings
 
+if TYPE_CHECKING:
+    from fhir_server.federation.members import Credentials
+
+NAMING = ("add", "suspend", "resume", "remove")
+"""Actions on one member, which they name."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     parser.description = (
         "The members of a federation: a search at /federated is asked of each of them, and answered as one."
-        " `add` asks a server what it can do and takes it in, `check` asks all of them anew."
+        " `add` asks a server what it can do and takes it in, `check` asks all of them anew; one that is suspended is"
+        " not asked, and each answer says so, until it is resumed."
     )
-    parser.add_argument("action", choices=("add", "list", "check", "remove"))
+    parser.add_argument("action", choices=(*NAMING, "list", "check"))
     parser.add_argument(
         "id", nargs="?", help="a short name, part of addresses: small letters, digits, -"
     )
     parser.add_argument("--base", help="its FHIR base: https://fhir.example.org/r4")
     parser.add_argument("--name", help="its name for people [the id]")
     parser.add_argument("--ods", help="ODS code of its organisation")
+    parser.add_argument("--service", help="name of the service whose data it has, if it is one's")
     parser.add_argument(
         "--required", action="store_true", help="without it there is no answer at all"
     )
@@ -32,17 +41,47 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unsorted", action="store_true", help="it keeps no order: all its matches are fetched"
     )
+    _add_access(parser)
     add_settings(parser, ["store", "member_networks"])
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--client-id",
+        metavar="ID",
+        help="what this server is registered as there: it is asked with tokens",
+    )
+    parser.add_argument(
+        "--token-url",
+        metavar="URL",
+        help="where it gives them [as it publishes, at its own address]",
+    )
+    parser.add_argument(
+        "--scopes", default="system/*.rs", help="the most that is asked for [system/*.rs]"
+    )
+    parser.add_argument(
+        "--untold", action="store_true", help="it knows this server alone, and is not told who asks"
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="it lets everyone in, and is asked without a token"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Do it; raise CommandFailed for a server that cannot be a member."""
     settings = settings_of(arguments)
-    needs_id = arguments.action in {"add", "remove"}
+    needs_id = arguments.action in NAMING
     if needs_id != (arguments.id is not None):
         told = "names a member" if needs_id else "is about all members, and names none"
         raise CommandFailed(f"member {arguments.action} {told}", status=2)
-    actions = {"add": _add, "list": _list, "check": _check, "remove": _remove}
+    actions = {
+        "add": _add,
+        "list": _list,
+        "check": _check,
+        "suspend": _suspend,
+        "resume": _resume,
+        "remove": _remove,
+    }
     try:
         actions[arguments.action](settings, arguments)
     except FhirError as error:
@@ -65,13 +104,41 @@ def _add(settings: Settings, arguments: argparse.Namespace) -> None:
         required=arguments.required,
         seconds=arguments.seconds,
         sorted=not arguments.unsorted,
+        credentials=_credentials(arguments),
+        open=arguments.open,
     )
     try:
-        found = asyncio.run(add_member(settings, member))
+        found = asyncio.run(add_member(settings, member, arguments.service))
     except (Failed, ValueError) as problem:
         told = str(problem) or "it did not answer in time"
         raise CommandFailed(f"{member.id} at {member.base} was not added: {told}") from problem
     sys.stdout.write(f"{member.id} was added: it searches {len(found.types)} resource types\n")
+
+
+def _credentials(arguments: argparse.Namespace) -> Credentials | None:
+    from fhir_server.auth.addresses import is_safe  # noqa: PLC0415
+    from fhir_server.auth.server.scopes import context_of  # noqa: PLC0415
+    from fhir_server.federation.members import Credentials  # noqa: PLC0415
+
+    if arguments.client_id is None:
+        if arguments.token_url is not None or arguments.untold:
+            raise CommandFailed("tokens are got as a registered client: --client-id ID", status=2)
+        return None
+    if arguments.open:
+        raise CommandFailed("a member is asked with tokens, or is open: not both", status=2)
+    if arguments.token_url is not None and not is_safe(arguments.token_url):
+        raise CommandFailed(
+            f"--token-url {arguments.token_url}: this is a URL with https://, without query or fragment",
+            status=2,
+        )
+    scopes = tuple(arguments.scopes.split())
+    wrong = [each for each in scopes if context_of(each) != "system"]
+    if wrong or not scopes:
+        raise CommandFailed(
+            f"--scopes {' '.join(wrong)}: system/ scopes, such as system/*.rs", status=2
+        )
+    told = not arguments.untold
+    return Credentials(arguments.client_id, arguments.token_url or "", scopes, on_behalf=told)
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> None:
@@ -82,6 +149,9 @@ def _list(settings: Settings, _: argparse.Namespace) -> None:
             each.ods or "",
             "required" if each.required else "",
             "" if each.sorted else "unsorted",
+            "" if each.credentials is None else f"as {each.credentials.client_id}",
+            "open" if each.open else "",
+            f"not asked: {each.withheld}" if each.withheld else "",
         ]
         told = ", ".join(filter(None, [each.name, *marks]))
         sys.stdout.write(f"{each.id}  {each.base}  ({told})\n")
@@ -105,6 +175,21 @@ def _check(settings: Settings, _: argparse.Namespace) -> None:
     asyncio.run(check_members(settings, tell))
     if failed:
         raise CommandFailed(f"{', '.join(failed)}: no answer that can be used")
+
+
+def _suspend(settings: Settings, arguments: argparse.Namespace) -> None:
+    _set_status(settings, arguments.id, "suspended")
+
+
+def _resume(settings: Settings, arguments: argparse.Namespace) -> None:
+    _set_status(settings, arguments.id, "active")
+
+
+def _set_status(settings: Settings, member: str, status: str) -> None:
+    from fhir_server.offline.enrolling import set_member_status  # noqa: PLC0415
+
+    asyncio.run(set_member_status(settings, member, status))
+    sys.stdout.write(f"{member} is {status}\n")
 
 
 def _remove(settings: Settings, arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from fhir_server.cli.frame import CommandFailed
-from fhir_server.settings import Settings, problems
+from fhir_server.settings import Settings
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] | None = None) -> None:
@@ -27,13 +27,6 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] | None = 
         )
 
 
-def check_file(settings: Settings) -> None:
-    """Raise CommandFailed where the store is no file, or one that is not there."""
-    if not settings.is_in_a_file:
-        raise CommandFailed(f"store: this works on SQLite alone, and not on {settings.store_name}")
-    check_there(settings)
-
-
 def check_there(settings: Settings) -> None:
     """Raise CommandFailed for a file that is not there."""
     if settings.is_in_a_file and not settings.store_path.is_file():
@@ -47,3 +40,13 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise CommandFailed(problems(error), status=2) from error
+
+
+def problems(error: ValidationError) -> str:
+    """Return what is wrong with settings as one line."""
+    return "; ".join(_problem(each["loc"], each["msg"]) for each in error.errors())
+
+
+def _problem(place: tuple[int | str, ...], message: str) -> str:
+    said = message.removeprefix("Value error, ")
+    return f"{place[0]}: {said}" if place else said

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 
 from fhir_server.cli.frame import CommandFailed
-from fhir_server.cli.options import add_settings, check_file, settings_of
+from fhir_server.cli.options import add_settings, check_there, settings_of
 from fhir_server.fhir.errors import FhirError
 
 
@@ -26,12 +27,17 @@ def run(arguments: argparse.Namespace) -> None:
     from fhir_server.cli.showing import bar  # noqa: PLC0415
     from fhir_server.offline.checking import reindexing  # noqa: PLC0415
 
-    check_file(settings)
+    check_there(settings)
     done = total = 0
+
+    async def follow() -> None:
+        nonlocal done, total
+        async for step in reindexing(settings):
+            done, total = step.done, step.total
+
     try:
         with bar("indexing", 100, lambda: (100 * done // max(total, 1), f"{done} of {total}")):
-            for step in reindexing(settings):
-                done, total = step.done, step.total
+            asyncio.run(follow())
     except FhirError as error:
         raise CommandFailed(str(error)) from error
     sys.stdout.write(f"{done} resources indexed\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 
 from fhir_server.cli.frame import CommandFailed
@@ -14,6 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     parser.description = (
         "Delete every resource, every version, and the page links that clients hold."
+        " The nodes of a MongoDB are stopped first."
     )
     parser.add_argument("--yes", action="store_true", help="do it: nothing can bring it back")
     add_settings(parser, ["store"])
@@ -22,18 +24,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Empty the store; raise CommandFailed without --yes, or where the store is in use."""
     settings = settings_of(arguments)
-    if not settings.is_in_a_file:
-        raise CommandFailed(
-            f"this works on SQLite alone: run db.dropDatabase() in mongosh on {settings.store_name}"
-            " while no node serves it"
-        )
     if not arguments.yes:
-        raise CommandFailed(f"this deletes everything in {settings.store}; add --yes to do it")
+        raise CommandFailed(f"this deletes everything in {settings.store_name}; add --yes to do it")
     # Here, so that `reset --help` does not load a store.
     from fhir_server.offline.checking import empty  # noqa: PLC0415
 
     try:
-        number = empty(settings)
+        number = asyncio.run(empty(settings))
     except FhirError as error:
         raise CommandFailed(str(error)) from error
-    sys.stdout.write(f"{number} resources deleted from {settings.store}\n")
+    sys.stdout.write(f"{number} resources deleted from {settings.store_name}\n")

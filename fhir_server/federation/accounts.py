@@ -19,8 +19,9 @@ State: TypeAlias = Literal[
     "unauthorised",
     "unsupported",
     "order-violation",
+    "suspended",
 ]
-"""How a member fared; `partial`: it says itself that its answer is not whole."""
+"""How a member fared; `partial`: it says itself that its answer is not whole; `suspended`: it is not to be asked."""
 
 EXTENSION = "https://example.org/fdp/StructureDefinition/federation-member"
 
@@ -32,6 +33,7 @@ _CODES: dict[State, str] = {
     "unauthorised": "security",
     "unsupported": "not-supported",
     "order-violation": "processing",
+    "suspended": "suppressed",
 }
 """The issue code of each state: https://hl7.org/fhir/R4/valueset-issue-type.html."""
 
@@ -43,6 +45,7 @@ _SAID: dict[State, str] = {
     "unauthorised": "does not let this server in",
     "unsupported": "cannot be asked this",
     "order-violation": "did not keep the order",
+    "suspended": "is not asked for now",
 }
 
 
@@ -67,8 +70,13 @@ class Account(msgspec.Struct):
         return self.frozen_at is not None
 
 
-def outcome_of(accounts: Iterable[Account], issues: Iterable[Issue] = ()) -> Resource:
-    """Return the OperationOutcome of a page: an issue for each member that is not ok, and a list of all."""
+def outcome_of(
+    accounts: Iterable[Account], issues: Iterable[Issue] = (), *, cleared: bool = False
+) -> Resource:
+    """Return the OperationOutcome of a page: an issue for each member that is not ok, and a list of all.
+
+    Of what was `cleared` the number that was fetched is not told: it depends on what was left out.
+    """
     told = list(accounts)
     missing = [each for each in told if each.state != "ok"]
     found = [*issues, *(_issue(each) for each in missing)]
@@ -76,7 +84,7 @@ def outcome_of(accounts: Iterable[Account], issues: Iterable[Issue] = ()) -> Res
         count = f"{len(told)} of {len(told)} members answered"
         found = [Issue("information", "informational", count)]
     outcome = operation_outcome(found)
-    outcome["extension"] = [_listed(each) for each in told]
+    outcome["extension"] = [_listed(each, cleared=cleared) for each in told]
     return outcome
 
 
@@ -89,14 +97,15 @@ def _issue(account: Account) -> Issue:
     return Issue("warning", _CODES[account.state], told)
 
 
-def _listed(account: Account) -> Resource:
+def _listed(account: Account, *, cleared: bool) -> Resource:
     told: list[dict[str, Any]] = [
         {"url": "member", "valueString": account.member},
         {"url": "status", "valueCode": account.state},
         {"url": "elapsedMilliseconds", "valueInteger": account.milliseconds},
-        {"url": "fetched", "valueInteger": account.fetched},
         {"url": "emitted", "valueInteger": account.emitted},
     ]
+    if not cleared:
+        told.insert(3, {"url": "fetched", "valueInteger": account.fetched})
     if account.ods is not None:
         told.append({"url": "organisation", "valueString": account.ods})
     if account.frozen_at is not None:

@@ -19,9 +19,13 @@ class Breaker:
     failures: int = 0
     opened: int | None = None
     probing: bool = False
+    resting: int = 0
+    """The moment until which it asked to be left alone."""
 
     def permits(self, *, now: int) -> bool:
         """Tell whether a request may be sent; of those that ask when the rest is over, one is told yes."""
+        if now < self.resting:
+            return False
         if self.opened is None:
             return True
         if self.probing or now < self.opened + self.rest:
@@ -43,6 +47,10 @@ class Breaker:
         """Say of a request that was let through that nothing came of it, good or bad."""
         self.probing = False
 
+    def rests(self, *, until: int) -> None:
+        """Leave it alone until a moment, as it asked."""
+        self.resting = max(self.resting, until)
+
     def is_open(self, *, now: int) -> bool:
         """Tell whether requests are refused, for those who only look."""
-        return self.opened is not None and now < self.opened + self.rest
+        return now < self.resting or (self.opened is not None and now < self.opened + self.rest)

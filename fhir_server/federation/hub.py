@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from urllib.parse import urlsplit
 
 import msgspec
 
+from fhir_server.federation.answers import is_below
 from fhir_server.federation.cursors import FederatedCursor, packed_cursor, unpacked_cursor
 from fhir_server.federation.lines import Line
-from fhir_server.federation.members import Member
-from fhir_server.federation.registry import Registry
+from fhir_server.federation.members import Capabilities, Member
+from fhir_server.federation.registry import Registered, Registry
 from fhir_server.federation.search import Party
 from fhir_server.federation.transport import Failed, Transport
 from fhir_server.fhir.errors import BadRequest
@@ -38,20 +40,29 @@ class Hub:
     new_handle: Callable[[], str]
     lifetime: int
     _lines: dict[Member, Line] = field(default_factory=dict)
+    _known: dict[Registered, Capabilities] = field(default_factory=dict)
     _extractors: dict[str, Extractor] = field(default_factory=dict)
 
     async def parties(self, like: Extractor, *, now: int) -> Sequence[Party]:
         """Return the members as they stand; their resources are read as the node's own are."""
-        members = await self.registry.members(now=now)
-        self._lines = {each: self._lines.get(each) or self._line(each) for each in members}
+        registered = await self.registry.registered(now=now)
+        self._lines = {
+            e.member: self._lines.get(e.member) or self._line(e.member) for e in registered
+        }
+        self._known = {each: await self._capabilities(each, now=now) for each in registered}
         return [
             Party(
-                self._lines[each],
-                await self.registry.capabilities(each.id, now=now),
-                self._extractor(each.base, like),
+                self._lines[each.member],
+                capabilities,
+                self._extractor(each.member.base, like),
             )
-            for each in members
+            for each, capabilities in self._known.items()
         ]
+
+    async def _capabilities(self, registered: Registered, *, now: int) -> Capabilities:
+        """Return what a member declares, which is read again when it was asked anew."""
+        found = self._known.get(registered)
+        return found or await self.registry.capabilities(registered, now=now)
 
     def line(self, member: str) -> Line | None:
         """Return the line to a member, as it was when the members were last looked up."""
@@ -88,14 +99,37 @@ async def declared(
     member: Member, transport: Transport, clock: Callable[[], int]
 ) -> Mapping[str, object]:
     """Return the CapabilityStatement of a member; raise Failed."""
+    return await _published(member, "metadata", transport, clock)
+
+
+async def token_endpoint(member: Member, transport: Transport, clock: Callable[[], int]) -> str:
+    """Return where a member says that it gives tokens, which has to be at its own origin; raise Failed.
+
+    https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#using-well-known
+    """
+    told = await _published(member, ".well-known/smart-configuration", transport, clock)
+    url = told.get("token_endpoint")
+    if not isinstance(url, str):
+        raise Failed("error", "it does not say where it gives tokens: name that by --token-url")
+    if not is_below(url, "{0.scheme}://{0.netloc}".format(urlsplit(member.base))):
+        raise Failed(
+            "error",
+            f"it gives tokens at another address, {url}: name that by --token-url if it is right",
+        )
+    return url
+
+
+async def _published(
+    member: Member, name: str, transport: Transport, clock: Callable[[], int]
+) -> Mapping[str, object]:
     line = Line(msgspec.structs.replace(member, seconds=DISCOVERY_SECONDS), transport, clock)
     until = asyncio.get_running_loop().time() + DISCOVERY_SECONDS
-    headers = {"accept": HEADERS["accept"]}
-    content = await line.get(f"{member.base}/metadata", headers, until=until)
+    headers = {"accept": "application/fhir+json, application/json"}
+    content = await line.get(f"{member.base}/{name}", headers, until=until)
     try:
         return msgspec.json.decode(content, type=dict[str, object])
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise Failed("error", "its CapabilityStatement is not JSON") from error
+        raise Failed("error", f"its {name} is not JSON") from error
 
 
 def _name(handle: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -13,11 +13,27 @@ MEMBER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
 """The rule for ids of members: they are part of addresses, and no name of a resource type."""
 
 
+class Credentials(msgspec.Struct, frozen=True):
+    """How the hub gets tokens of a member: as its client `client_id`, at `token_url`, for these scopes at most.
+
+    `on_behalf`: the member is told who asks, and decides on that itself. Else it knows the hub alone.
+    """
+
+    client_id: str
+    token_url: str
+    scopes: tuple[str, ...]
+    on_behalf: bool = True
+
+
 class Member(msgspec.Struct, frozen=True):
     """A server that is asked. `base` is its FHIR base without a slash at the end, `ods` the organisation's ODS code.
 
+    `credentials` are the hub's own there. Without them it is asked for callers with a token only where it is `open`: said
+    to let everyone in.
+
     `required`: without it there is no answer at all. `at_once` bounds the requests that wait for it, `seconds` each of
     them. Not `sorted`: it does not keep the order that it is asked for, so all its matches are fetched, up to a bound.
+    `withheld` says why it is not asked for now, as its Endpoint stands; it is no setting.
     """
 
     id: str
@@ -28,13 +44,24 @@ class Member(msgspec.Struct, frozen=True):
     seconds: float = 4.0
     at_once: int = 16
     sorted: bool = True
+    credentials: Credentials | None = None
+    open: bool = False
+    withheld: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a member declares: the codes of the search parameters of each type that it can search."""
+    """What a member declares: the codes of the search parameters of each type that it can search.
+
+    `interactions` are those of each type that it serves, `taken` is when it told, in microseconds, 0 long ago. How it
+    sorts, how large its pages are, and which modifiers it knows is nothing that an R4 statement tells.
+    """
 
     types: Mapping[str, frozenset[str]]
+    interactions: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    fhir_version: str = ""
+    software: str = ""
+    taken: int = 0
 
     def searches(self, resource_type: str) -> bool:
         """Tell whether a type can be searched there."""
@@ -45,7 +72,7 @@ class Capabilities:
         return code in self.types.get(resource_type, ())
 
 
-def capabilities_of(statement: Mapping[str, Any]) -> Capabilities:
+def capabilities_of(statement: Mapping[str, Any], *, taken: int = 0) -> Capabilities:
     """Return what a CapabilityStatement declares; raise ValueError for what is none of an R4 server.
 
     https://hl7.org/fhir/R4/capabilitystatement.html
@@ -55,14 +82,27 @@ def capabilities_of(statement: Mapping[str, Any]) -> Capabilities:
         raise ValueError("it publishes no CapabilityStatement")
     if not version.startswith("4.0"):
         raise ValueError(f"it speaks FHIR {version[:10]}, not R4 (4.0.1)")
-    found: dict[str, frozenset[str]] = {}
+    types: dict[str, frozenset[str]] = {}
+    interactions: dict[str, frozenset[str]] = {}
     for served in _listed(statement, "rest"):
         shared = _names(served)
         for each in _listed(served, "resource"):
-            codes = {interaction.get("code") for interaction in _listed(each, "interaction")}
-            if "search-type" in codes and isinstance(each.get("type"), str):
-                found[each["type"]] = _names(each) | shared
-    return Capabilities(found)
+            name = each.get("type")
+            if isinstance(name, str):
+                codes = frozenset(str(code.get("code")) for code in _listed(each, "interaction"))
+                interactions[name] = codes
+                if "search-type" in codes:
+                    types[name] = _names(each) | shared
+    return Capabilities(types, interactions, version[:10], _software(statement), taken)
+
+
+def _software(statement: Mapping[str, Any]) -> str:
+    """Return the name and version of the software, as far as they are told."""
+    told = statement.get("software")
+    if not isinstance(told, dict):
+        return ""
+    parts = (told.get("name"), told.get("version"))
+    return " ".join(each for each in parts if isinstance(each, str))[:80]
 
 
 def _names(element: Mapping[str, Any]) -> frozenset[str]:

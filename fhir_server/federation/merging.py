@@ -54,17 +54,23 @@ class Taken:
 
 @dataclass(slots=True)
 class Merge:
-    """One page in the making: `count` matches at most, by the order of the keys that `order` makes of values."""
+    """One page in the making: `count` matches at most, by the order of the keys that `order` makes of values.
+
+    It `looks_ahead` where a member may have more, and nothing of it to be shown: a link to a page without matches would
+    tell of what was left out.
+    """
 
     streams: Sequence[Stream]
     order: Callable[[tuple[SortValue, ...]], Order]
     count: int
     page: int
+    looks_ahead: bool = False
     taken: list[Taken] = field(default_factory=list)
 
     def wanted(self) -> list[Stream]:
         """Return the streams that must be asked for a page before the next match is known; none: it is complete."""
-        if len(self.taken) >= self.count:
+        full = len(self.taken) >= self.count
+        if full and (not self.looks_ahead or any(each.head for each in self.streams)):
             return []
         return [
             each for each in self.streams if each.open and each.head is None and not each.arrived
@@ -98,7 +104,9 @@ class Merge:
 
     @property
     def more(self) -> bool:
-        """Tell whether a further page may hold something."""
+        """Tell whether a further page may hold something, or, looking ahead, does."""
+        if self.looks_ahead:
+            return any(each.head is not None for each in self.streams)
         return any(each.open for each in self.streams)
 
     def _take(self, stream: Stream) -> None:

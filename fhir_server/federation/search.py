@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.federation.accounts import Account
-from fhir_server.federation.answers import Match, MemberPage
+from fhir_server.federation.answers import Match
 from fhir_server.federation.asking import Asking
+from fhir_server.federation.clearing import Clearing
 from fhir_server.federation.cursors import FederatedCursor, Place, Standing
 from fhir_server.federation.dividing import divided, sort_pairs
+from fhir_server.federation.joined import Joined
 from fhir_server.federation.lines import Line
 from fhir_server.federation.linking import belonging
 from fhir_server.federation.members import Capabilities
@@ -31,6 +33,7 @@ from fhir_server.search.parsing import Query
 from fhir_server.search.primary import primary_parameter
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
+T = TypeVar("T")
 
 MOST_PAGES = 50
 """Pages of one member that one page of the hub may need."""
@@ -38,11 +41,16 @@ MOST_PAGES = 50
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A member that takes part: the line to it, what it declares, what reads its resources."""
+    """A member that takes part: the line to it, what it declares, what reads its resources, what clears them.
+
+    `joined` is what it is asked in the place of a chain that leads to other members.
+    """
 
     line: Line
     capabilities: Capabilities
     extractor: Extractor
+    clearing: Clearing | None = None
+    joined: Joined | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,9 @@ async def federated_search(
     standings = _begun(question, askings) if cursor is None else _known(cursor, askings)
     streams = [Stream(each.account, each.place, _judge(askings, each)) for each in standings]
     order = _order(completed(query.plan.sort))
-    merge = Merge(streams, order, query.count, 1 if cursor is None else cursor.page + 1)
+    page = 1 if cursor is None else cursor.page + 1
+    cleared = any(each.clearing is not None for each in parties)
+    merge = Merge(streams, order, query.count, page, looks_ahead=cleared)
     totals: dict[str, int | None] = {}
     for stream in streams:
         stream.account.milliseconds = 0
@@ -106,21 +116,27 @@ async def federated_count(question: Question, parties: Sequence[Party]) -> Feder
         asking = askings[standing.account.member]
         if standing.account.frozen:
             return
-        if not asking.division.whole:
-            _give_up(
-                standing.account, Failed("unsupported", "its total would be of more than this")
-            )
-            return
         try:
-            page = await _timed(asking, standing.place.url, standing.account, question.until)
+            total = await _timed(_counted(asking, standing, question.until), standing.account)
         except Failed as failure:
             _give_up(standing.account, failure)
         else:
-            totals[standing.account.member] = page.total
+            totals[standing.account.member] = total
 
     await _all(ask(each) for each in standings)
     accounts = [each.account for each in standings]
     return Federated((), (), accounts, None, None, _sum(accounts, totals))
+
+
+async def _counted(asking: Asking, standing: Standing, until: float) -> int | None:
+    """Return a member's own total, or the number of what may be shown; raise Failed."""
+    if standing.place.ended:
+        return 0
+    if asking.clearing is not None and asking.joined is None:
+        return await asking.count(until=until)
+    if asking.clearing is not None or not asking.whole:
+        raise Failed("unsupported", "its total would be of more than this")
+    return (await asking.page(standing.place.url, until=until)).total
 
 
 async def _fill(
@@ -136,7 +152,7 @@ async def _fill(
             merge.freeze(stream, "error", f"one page of this needs more than {MOST_PAGES} of its")
             return
         try:
-            page = await _timed(askings[member], stream.place.url, stream.account, until)
+            page = await _timed(askings[member].page(stream.place.url, until=until), stream.account)
         except Failed as failure:
             merge.freeze(stream, failure.state, str(failure))
         else:
@@ -148,11 +164,11 @@ async def _fill(
         merge.merge()
 
 
-async def _timed(asking: Asking, url: str, account: Account, until: float) -> MemberPage:
+async def _timed(answering: Awaitable[T], account: Account) -> T:
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        return await asking.page(url, until=until)
+        return await answering
     finally:
         account.milliseconds += round((loop.time() - began) * 1000)
 
@@ -165,15 +181,24 @@ async def _all(waits: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 def _asking(question: Question, party: Party) -> Asking:
     division = divided(
-        question.query,
+        question.query if party.joined is None else party.joined.rest(question.query),
         question.resource_type,
         party.capabilities,
         party.extractor,
         now=question.moment,
     )
     keys = completed(question.query.plan.sort)
+    # Where the member answers all of it, nothing is looked at here but the order.
+    extractor = party.extractor.for_order(keys) if division.whole else party.extractor
     return Asking(
-        party.line, question.resource_type, division, keys, party.extractor, question.headers
+        party.line,
+        question.resource_type,
+        division,
+        keys,
+        extractor,
+        question.headers,
+        party.clearing,
+        party.joined,
     )
 
 
@@ -185,9 +210,15 @@ def _begun(
     pairs = _form(question) if form is None else form
     for asking in askings.values():
         account = Account(asking.line.member.id, ods=asking.line.member.ods)
-        if asking.division.problem:
+        if asking.line.member.withheld:
+            _give_up(account, Failed("suspended", asking.line.member.withheld))
+        elif asking.division.problem:
             _give_up(account, Failed("unsupported", asking.division.problem))
-        found.append(Standing(account, Place(asking.first(pairs))))
+        elif asking.joined is not None and asking.joined.lacking:
+            account.state, account.problem = "partial", asking.joined.lacking
+        url = asking.first(pairs)
+        # A chain that led nowhere leaves nothing to ask.
+        found.append(Standing(account, Place(url, ended=not url)))
     return found
 
 
@@ -204,10 +235,16 @@ def _form(question: Question) -> Pairs:
 
 
 def _known(cursor: FederatedCursor, askings: Mapping[str, Asking]) -> list[Standing]:
-    """Return where each member stands; one that was taken out of the register meanwhile is given up."""
+    """Return where each member stands; one that was taken out of the register, or withheld, meanwhile is given up."""
     for each in cursor.standings:
-        if each.account.member not in askings and not each.account.frozen:
+        asking = askings.get(each.account.member)
+        if each.account.frozen:
+            continue
+        if asking is None:
             _give_up(each.account, Failed("error", "it is no member any more"), cursor.page + 1)
+        elif asking.line.member.withheld:
+            failure = Failed("suspended", asking.line.member.withheld)
+            _give_up(each.account, failure, cursor.page + 1)
     return cursor.standings
 
 
@@ -234,7 +271,13 @@ def _included(merge: Merge, stream: Stream, askings: Mapping[str, Asking]) -> li
         return []
     shown = [each.match for each in merge.taken if each.member == member]
     base = askings[member].line.member.base
-    return [Taken(member, each) for each in belonging(shown, stream.included, base)]
+    found = belonging(shown, stream.included, base)
+    # Not as they came: that depends on where the member's pages end, and so on what was left out.
+    return [Taken(member, each) for each in sorted(found, key=_address)]
+
+
+def _address(match: Match) -> str:
+    return match.full_url
 
 
 def _cursor(merge: Merge, moment: int) -> FederatedCursor | None:
@@ -262,7 +305,7 @@ def _total(
         return None
     if not merge.more:
         return len(merge.taken)
-    if any(not askings[each.member].division.whole for each in accounts):
+    if any(not askings[each.member].whole for each in accounts):
         return None
     return _sum(accounts, totals)
 

@@ -19,12 +19,18 @@ class Reply:
 
 
 class Failed(Exception):
-    """A member gave no answer that can be used. `again`: the same request may fare better, after so many seconds."""
+    """A member gave no answer that can be used. `again`: the same request may fare better, after so many seconds.
 
-    def __init__(self, state: State, problem: str, *, again: float | None = None) -> None:
+    Not `sent`: it is known that nothing has reached the member.
+    """
+
+    def __init__(
+        self, state: State, problem: str, *, again: float | None = None, sent: bool = True
+    ) -> None:
         super().__init__(problem)
         self.state: State = state
         self.again = again
+        self.sent = sent
 
 
 class Absent(Failed):
@@ -32,8 +38,14 @@ class Absent(Failed):
 
 
 class Transport(Protocol):
-    """Fetches by GET; whoever calls bounds the time."""
+    """Reaches members; whoever calls bounds the time."""
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
         """Return what is at a URL, redirects not followed; raise Failed."""
+        ...
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
+    ) -> Reply:
+        """Return what a request is answered, whatever its method; raise Failed."""
         ...

@@ -7,17 +7,29 @@ written at once: it has up to a thousand.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from functools import lru_cache
+from typing import Literal, Protocol, get_args
 
 import msgspec
-
-from fhir_server.fhir.resource import Stored
 
 BundleKind = Literal["searchset", "history", "transaction-response", "batch-response"]
 SearchMode = Literal["match", "include", "outcome"]
 
-_text = msgspec.json.Encoder().encode
+_encode = _text = msgspec.json.Encoder().encode
 _SEARCH = {mode: b'"search":{"mode":"%b"}' % mode.encode() for mode in get_args(SearchMode)}
+
+
+class Found(Protocol):
+    """What a search found: its address, and its bytes."""
+
+    @property
+    def type(self) -> str: ...  # noqa: D102
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+
+    @property
+    def body(self) -> bytes: ...  # noqa: D102
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -25,6 +37,21 @@ class Link(msgspec.Struct, frozen=True):
 
     relation: str
     url: str
+
+
+class _Meta(msgspec.Struct, rename="camel"):
+    last_updated: str
+
+
+class _Head(msgspec.Struct, rename="camel", omit_defaults=True):
+    """What a Bundle says before its entries, in this order; what is None or empty is left out."""
+
+    resource_type: str
+    id: str
+    meta: _Meta
+    type: BundleKind
+    total: int | None = None
+    link: list[Link] = []
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -72,41 +99,33 @@ def bundle_bytes(  # noqa: PLR0913  the elements of a Bundle
 
     `found` are the pieces of `found_entries`, which come before the other entries.
     """
-    parts = [
-        b'{"resourceType":"Bundle","id":%b,"meta":{"lastUpdated":%b},"type":"%b"'
-        % (_text(id), _text(last_updated), kind.encode())
-    ]
-    if total is not None:
-        parts.append(b',"total":%d' % total)
-    linked = b",".join([_link(each) for each in links])
-    if linked:
-        parts.append(b',"link":[%b]' % linked)
+    head = _encode(_Head("Bundle", id, _Meta(last_updated), kind, total, [*links]))
     listed = [*found, *[b"," + _entry(each) for each in entries]]
-    if listed:
-        listed[0] = b',"entry":[' + listed[0][1:]
-        parts += listed
-        parts.append(b"]")
-    parts.append(b"}")
-    return b"".join(parts)
+    if not listed:
+        return head
+    listed[0] = b'%b,"entry":[%b' % (head[:-1], listed[0][1:])
+    listed.append(b"]}")
+    return b"".join(listed)
 
 
-def found_entries(base_url: str, found: Iterable[Stored], mode: SearchMode) -> list[bytes]:
+def found_entries(base_url: str, found: Iterable[Found], mode: SearchMode) -> list[bytes]:
     """Return the entries of resources that a search found below `base_url`: pieces, a comma before each entry.
 
     The bytes of a resource are a piece by themselves, so that they are copied once: into the Bundle.
     """
-    head = ',{"fullUrl":' + _text(base_url + "/").decode()[:-1]
-    tail = b",%b}" % _SEARCH[mode]
+    head, tail = _around(base_url, mode)
     pieces: list[bytes] = []
     for each in found:
         # Nothing in a type or an id is escaped in JSON.
-        place = f'{head}{each.key.type}/{each.key.id}","resource":'
-        pieces += (place.encode(), each.body or b"", tail)
+        place = f'{head}{each.type}/{each.id}","resource":'
+        pieces += (place.encode(), each.body, tail)
     return pieces
 
 
-def _link(link: Link) -> bytes:
-    return b'{"relation":%b,"url":%b}' % (_text(link.relation), _text(link.url))
+@lru_cache(maxsize=64)
+def _around(base_url: str, mode: SearchMode) -> tuple[str, bytes]:
+    """Return what stands before the type of an entry below `base_url`, and what after its resource."""
+    return ',{"fullUrl":' + _text(base_url + "/").decode()[:-1], b",%b}" % _SEARCH[mode]
 
 
 def _entry(entry: Entry) -> bytes:

@@ -13,15 +13,15 @@ from functools import lru_cache
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _EPOCH = date(1970, 1, 1).toordinal()
+_FRACTIONS = tuple(f"{thousandths:03}Z" for thousandths in range(1000))
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def instant(moment: int) -> str:
     """Return a moment as an instant in milliseconds: `2026-11-23T05:41:56.123Z`."""
-    minute, thousandths = divmod(moment // 1000, 60_000)
-    seconds, thousandths = divmod(thousandths, 1000)
-    return f"{_minute(minute)}{seconds:02}.{thousandths:03}Z"
+    second, fraction = divmod(moment, _SECOND)
+    return _second(second) + _FRACTIONS[fraction // 1000]
 
 
 def http_date(moment: int) -> str:
@@ -42,6 +42,12 @@ def parse_http_date(text: str) -> int | None:
     zoned = found if found.tzinfo else found.replace(tzinfo=UTC)
     since = zoned - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * _SECOND
+
+
+@lru_cache(maxsize=4096)
+def _second(number: int) -> str:
+    minute, seconds = divmod(number, 60)
+    return f"{_minute(minute)}{seconds:02}."
 
 
 @lru_cache(maxsize=4096)

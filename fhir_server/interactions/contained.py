@@ -7,7 +7,7 @@ from itertools import islice
 import msgspec
 from msgspec.structs import replace
 
-from fhir_server.fhir.resource import Key, Stored
+from fhir_server.fhir.resource import Stored
 from fhir_server.search.record import packed
 from fhir_server.storage.contract import Row
 
@@ -31,24 +31,22 @@ def drawn_out(row: Row) -> Row:
     """
     if row.inside is None:
         return row
-    key, (_, record) = row.stored.key, row.record.contained[row.inside]
-    address = Key(key.type, key.id + record.id)
-    return replace(row, stored=replace(row.stored, key=address, body=_bytes(row, row.inside)))
+    _, record = row.record.contained[row.inside]
+    return replace(row, id=row.id + record.id, body=_bytes(row, row.inside))
 
 
 def container_of(row: Row) -> Stored:
     """Return what is stored of a row that is shown: of a contained resource its container."""
     if row.inside is None:
         return row.stored
-    key = row.stored.key
-    return replace(row.stored, key=Key(key.type, key.id.partition("#")[0]))
+    return replace(row, id=row.id.partition("#")[0]).stored
 
 
 def _bytes(row: Row, place: int) -> bytes:
     """Return the bytes of a contained resource: the record has all of a known type, in their order."""
     kind, _ = row.record.contained[place]
     number = sum(name == kind for name, _ in row.record.contained[:place])
-    within = _containers.decode(row.stored.body or b"{}").contained
+    within = _containers.decode(row.body).contained
     own = (each for each in within if _types.decode(each).resource_type == kind)
     return bytes(next(islice(own, number, None)))
 
@@ -59,5 +57,4 @@ def referring(row: Row) -> Row:
         return row
     kind, record = row.record.contained[row.inside]
     # No other resource has an id with #.
-    key = Key(kind, f"{row.stored.key}{record.id}")
-    return replace(row, stored=replace(row.stored, key=key), packed_record=packed(record))
+    return replace(row, type=kind, id=f"{row.key}{record.id}", packed_record=packed(record))

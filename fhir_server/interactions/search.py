@@ -18,7 +18,7 @@ from fhir_server.search.compartments import within
 from fhir_server.search.listing import Expected
 from fhir_server.search.parsing import parse_query
 from fhir_server.search.query import Query
-from fhir_server.storage.contract import Count, Page, Position, Row
+from fhir_server.storage.contract import Count, Position, Row
 from fhir_server.storage.parameters import Stamp
 
 
@@ -62,17 +62,21 @@ async def search(  # noqa: PLR0913 - options, each by keyword
             return Found(query, (), (), None, number, number is not None, (*issues, told))
         issues += _inexact(counted)
         return Found(query, (), (), None, counted.number, counted.exact, tuple(issues))
-    page = await call.store.search(call.sight, query.plan, after, query.count)
+    page = await call.store.search(
+        call.sight, query.plan, after, query.count, records=query.needs_records
+    )
     rows, matches = page.rows, page.rows
     if query.plan.contained is not None:
         rows, matches = tuple(map(drawn_out, rows)), tuple(map(referring, rows))
     included = NOTHING
     if query.includes or query.revincludes:
         included = await follow(call, query.includes, query.revincludes, matches)
-    count = await _total(call, query, page, after)
-    is_all = included is NOTHING and (count is None or (page.next is None and after is None))
-    issues += included.issues
-    if count is not None:
+        issues += included.issues
+    is_all, count = included is NOTHING, None
+    if after is None and page.next is None:
+        count = Count(len(rows), exact=True)
+    elif query.total != "none":
+        is_all, count = False, await call.store.count(call.sight, query.plan)
         issues += _inexact(count)
     return Found(
         query,
@@ -118,14 +122,6 @@ def understood(
     if owner is not None:
         query = replace(query, plan=within(query.plan, owner, call.definitions))
     return call, query
-
-
-async def _total(call: Call, query: Query, page: Page, after: Position | None) -> Count | None:
-    if after is None and page.next is None:
-        return Count(len(page.rows), exact=True)
-    if query.total == "none":
-        return None
-    return await call.store.count(call.sight, query.plan)
 
 
 async def _missing(call: Call, lists: Sequence[Expected]) -> AsyncIterator[Issue]:

@@ -15,6 +15,7 @@ from fhir_server.auth.server.server import (
 )
 from fhir_server.auth.server.signing import SECRET
 from fhir_server.demonstration.accounts import accounts
+from fhir_server.rules import admission
 from fhir_server.settings import Settings
 from fhir_server.wiring import clock, opened_store, site_of
 
@@ -28,6 +29,7 @@ async def authorization(settings: Settings) -> AsyncIterator[AuthorizationServer
             store.key_values,
             secret=await store.secret(SECRET),
             fetch=_fetch_nothing,
+            admit=admission(settings),
         )
 
 

@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import (
     AsyncIterator,
     Callable,
-    Iterator,
 )
 
 from fhir_server.audit.event import Event, decoded
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.fhir.json import parse_resource
 from fhir_server.interactions.drafting import laid_down
+from fhir_server.offline.backends import upkeep_of
 from fhir_server.rules import enforcement
 from fhir_server.search.catalogue import unpacked
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.record import IndexRecord
 from fhir_server.settings import Settings, definitions_folder
 from fhir_server.storage.parameters import Catalogue
-from fhir_server.storage.sqlite.cataloguing import catalogue_in
-from fhir_server.storage.sqlite.emptying import empty_store
-from fhir_server.storage.sqlite.reindexing import People, reindex
-from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
-from fhir_server.storage.sqlite.verifying import Broken, Reached, verified
+from fhir_server.storage.upkeep import Broken, Finding, People, Progress, Reached
 from fhir_server.wiring import opened_store
 
 __all__ = [
@@ -40,21 +36,22 @@ __all__ = [
 EVENTS_TOGETHER = 1_000
 
 
-def scrubbing(settings: Settings) -> Iterator[Progress | Finding]:
+async def scrubbing(settings: Settings) -> AsyncIterator[Progress | Finding]:
     """Yield the progress of a check of the store, and what is wrong with it; raise FhirError."""
-    kept = catalogue_in(settings.store_path)
-    unsettled = unpacked(kept.content).work
-    yield from scrub(
-        settings.store_path,
+    upkeep = upkeep_of(settings)
+    kept = await upkeep.catalogue()
+    steps = upkeep.scrub(
         _extraction(_extractor(settings, kept)),
-        unsettled=unsettled,
+        unsettled=unpacked(kept.content).work,
         enforcement=enforcement(),
     )
+    async for step in steps:
+        yield step
 
 
-def verifying(settings: Settings) -> Iterator[Reached | Broken]:
+def verifying(settings: Settings) -> AsyncIterator[Reached | Broken]:
     """Yield how far the audit log is sound, and the first place where it is not; raise FhirError."""
-    yield from verified(settings.store_path)
+    return upkeep_of(settings).verified()
 
 
 async def recorded_events(settings: Settings, *, after: int) -> AsyncIterator[tuple[int, Event]]:
@@ -66,18 +63,20 @@ async def recorded_events(settings: Settings, *, after: int) -> AsyncIterator[tu
             after += len(entries)
 
 
-def reindexing(settings: Settings) -> Iterator[Progress]:
+async def reindexing(settings: Settings) -> AsyncIterator[Progress]:
     """Index the store anew and yield how far that is; raise FhirError."""
-    kept = catalogue_in(settings.store_path)
+    upkeep = upkeep_of(settings)
+    kept = await upkeep.catalogue()
     extractor = _extractor(settings, kept)
     people = People(enforcement(), lambda body: laid_down(parse_resource(body), extractor))
-    yield from reindex(
-        settings.store_path,
+    steps = upkeep.reindex(
         _extraction(extractor),
         generation=kept.generation,
         people=people,
         zone=settings.time_zone,
     )
+    async for step in steps:
+        yield step
 
 
 def _extractor(settings: Settings, kept: Catalogue) -> Extractor:
@@ -92,6 +91,6 @@ def _extraction(extractor: Extractor) -> Callable[[bytes], IndexRecord]:
     return lambda body: extractor.extract(parse_resource(body))
 
 
-def empty(settings: Settings) -> int:
+async def empty(settings: Settings) -> int:
     """Delete everything in the store; return how many resources there were. Raise FhirError."""
-    return empty_store(settings.store_path)
+    return await upkeep_of(settings).empty()

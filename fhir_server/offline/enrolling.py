@@ -4,58 +4,136 @@ from __future__ import annotations
 
 from collections.abc import (
     AsyncIterator,
+    Awaitable,
     Callable,
     Sequence,
 )
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
+from msgspec.structs import replace
+
+from fhir_server.catalogue.register import InForce, Register
+from fhir_server.conformance.definitions import definitions_in
+from fhir_server.conformance.validation import Validator
 from fhir_server.federating import transport_to
-from fhir_server.federation.hub import declared
+from fhir_server.federation.enrolment import Enrolment, Writer
+from fhir_server.federation.hub import declared, token_endpoint
 from fhir_server.federation.members import Capabilities, Member
-from fhir_server.federation.registry import Registry
+from fhir_server.federation.registry import SIGHT, Registry
 from fhir_server.federation.transport import Failed, Transport
-from fhir_server.settings import Settings
-from fhir_server.wiring import clock, opened_store
+from fhir_server.interactions.call import Call
+from fhir_server.offline.loading import register_on
+from fhir_server.offline.telling import tell as log
+from fhir_server.rules import enforcement
+from fhir_server.settings import Settings, definitions_folder
+from fhir_server.storage.contract import Store
+from fhir_server.wiring import clock, new_id, opened_store
+
+T = TypeVar("T")
 
 
-async def add_member(settings: Settings, member: Member) -> Capabilities:
-    """Ask a member what it can do and take it in; raise Failed, ValueError, or FhirError."""
-    async with _members(settings) as (registry, transport):
-        statement = await declared(member, transport, clock)
-        return await registry.add(member, statement, now=clock())
+async def add_member(
+    settings: Settings, member: Member, service: str | None = None
+) -> Capabilities:
+    """Ask a member what it can do, where it gives tokens if that is not known, and take it in.
+
+    Raise Failed, ValueError, or FhirError.
+    """
+    async with _members(settings) as opened:
+        return await _added(*opened, member, service)
+
+
+async def add_members(settings: Settings, members: Sequence[Member]) -> None:
+    """Take several in, one after the other; raise Failed, ValueError, or FhirError."""
+    async with _members(settings) as opened:
+        for each in members:
+            await _added(*opened, each, None)
+
+
+async def _added(
+    store: Store,
+    enrolment: Enrolment,
+    transport: Transport,
+    member: Member,
+    service: str | None,
+) -> Capabilities:
+    statement = await declared(member, transport, clock)
+    credentials = member.credentials
+    if credentials is not None and not credentials.token_url:
+        url = await token_endpoint(member, transport, clock)
+        member = replace(member, credentials=replace(credentials, token_url=url))
+    found = await enrolment.add(member, statement, service=service, now=clock())
+    await log(store, f"the member {member.id} was taken in")
+    return found
 
 
 async def members_of(settings: Settings) -> Sequence[Member]:
     """Return the members; raise FhirError."""
-    async with _members(settings) as (registry, _):
-        return await registry.members(now=clock())
+    async with _members(settings) as (_, enrolment, _):
+        return await enrolment.registry.members(now=clock())
 
 
 async def check_members(
     settings: Settings, tell: Callable[[Member, Capabilities | Failed], None]
 ) -> None:
     """Ask each member anew what it can do, keep it, and tell how that went; raise FhirError."""
-    async with _members(settings) as (registry, transport):
-        for member in await registry.members(now=clock()):
+    async with _members(settings) as (_, enrolment, transport):
+        registry = enrolment.registry
+        for each in await registry.registered(now=clock()):
             try:
-                statement = await declared(member, transport, clock)
-                tell(member, await registry.learn(member.id, statement, now=clock()))
+                statement = await declared(each.member, transport, clock)
+                tell(each.member, await registry.learn(each, statement, now=clock()))
             except Failed as failure:
-                tell(member, failure)
+                tell(each.member, failure)
             except ValueError as problem:
-                tell(member, Failed("error", str(problem)))
+                tell(each.member, Failed("error", str(problem)))
+
+
+async def set_member_status(settings: Settings, member: str, status: str) -> None:
+    """Suspend a member, or make it `active` again; raise FhirError."""
+    async with _members(settings) as (store, enrolment, _):
+        await enrolment.set_status(member, status, now=clock())
+        await log(store, f"the member {member} was made {status}")
 
 
 async def remove_member(settings: Settings, member: str) -> bool:
     """Take a member out, and tell whether there was one; raise FhirError."""
-    async with _members(settings) as (registry, _):
-        return await registry.remove(member, now=clock())
+    async with _members(settings) as (store, enrolment, _):
+        known = await enrolment.remove(member, now=clock())
+        await log(store, f"the member {member} was taken out")
+        return known
 
 
 @asynccontextmanager
-async def _members(settings: Settings) -> AsyncIterator[tuple[Registry, Transport]]:
+async def _members(settings: Settings) -> AsyncIterator[tuple[Store, Enrolment, Transport]]:
     async with (
-        opened_store(settings) as store,
+        opened_store(settings, enforcement()) as store,
         transport_to(settings.member_networks) as transport,
     ):
-        yield Registry(store.key_values), transport
+        writing = _writing(await register_on(store, settings), store, settings.fhir_base)
+        enrolment = Enrolment(Registry(store), writing, new_id)
+        await enrolment.migrate(now=clock())
+        yield store, enrolment, transport
+
+
+def _writing(register: Register, store: Store, base_url: str) -> Writer:
+    """Return what writes resources of the register for whoever runs the command."""
+    validator = Validator(definitions_in(definitions_folder()))
+
+    async def write(work: Callable[[Call], Awaitable[T]]) -> T:
+        return await register.settled(lambda force: work(call(force)))
+
+    def call(force: InForce) -> Call:
+        return Call(
+            store,
+            force.definitions,
+            validator,
+            force.extractor,
+            SIGHT,
+            new_id,
+            base_url,
+            now=clock(),
+        )
+
+    return write

@@ -63,7 +63,7 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
         state.reached(batch.source, batch.items[-1].line, len(batch.items))
 
     async with opened_store(settings, enforcement()) as store:
-        register = await _opened(store, settings)
+        register = await register_on(store, settings)
         loader = Loader(store, register, _transact(store, register, base_url), done, tally)
         await tell(store, f"{len(sources)} files are being loaded")
         with workers(
@@ -76,7 +76,7 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
     state.finished()
 
 
-async def _opened(store: Store, settings: Settings) -> Register:
+async def register_on(store: Store, settings: Settings) -> Register:
     """Return the search parameters in force on a store; a new one has those that are shipped at once."""
     extractor = Extractor(
         definitions_in(definitions_folder()),
@@ -127,13 +127,17 @@ def _state_file(settings: Settings) -> Path:
     return path.with_name(path.name + ".load.json")
 
 
-async def load_demonstration(settings: Settings, *, patients: int, trusts: int) -> int:
-    """Load the synthetic platform, as of today, and return how many resources it has; raise FhirError."""
+async def load_demonstration(
+    settings: Settings, *, patients: int, trusts: int, only: int | None = None
+) -> int:
+    """Load the synthetic platform as of today, or one of its trusts; return how many resources that has. Raise FhirError."""
     today = datetime.fromtimestamp(clock() / 1_000_000, UTC).date()
     made_with = preparation(definitions_folder(), settings.fhir_base, settings.time_zone)
-    resources = platform(seed=DEMONSTRATION_SEED, trusts=trusts, patients=patients, today=today)
+    resources = platform(
+        seed=DEMONSTRATION_SEED, trusts=trusts, patients=patients, today=today, only=only
+    )
     async with opened_store(settings, enforcement()) as store:
-        register = await _opened(store, settings)
+        register = await register_on(store, settings)
         made_with = indexing_by(made_with, parameters_in(register.current))
         drafts = [
             prepare(made_with, each, Key(each["resourceType"], each["id"])) for each in resources

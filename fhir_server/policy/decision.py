@@ -69,6 +69,14 @@ class LaidDown:
     provisions: tuple[Provision, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who has an NHS number: the ids of the Patients of this store that are this person, and what was laid down."""
+
+    patients: tuple[str, ...] = ()
+    provisions: tuple[Provision, ...] = ()
+
+
 _encode = msgspec.msgpack.Encoder().encode
 
 

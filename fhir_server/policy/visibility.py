@@ -36,6 +36,10 @@ class Visibility:
     opened: frozenset[str] = frozenset()
     criteria: Criteria | None = None
 
+    def __hash__(self) -> int:
+        """Return what tells most sights apart: statements are remembered by sight."""
+        return hash((self.types, self.patient, self.audience, self.criteria))
+
     @classmethod
     def system(cls, reason: str) -> Visibility:
         """See everything, for the server's own work; the reason is on record."""

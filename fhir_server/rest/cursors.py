@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import urandom
@@ -19,6 +20,9 @@ _BLOCK = 256
 _NONCE = 12
 _LONGEST = 8192
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[int, int, tuple[int | str | None, ...]]).decode
 
 
@@ -42,12 +46,12 @@ class Cursors:
 
     def seal(self, cursor: Cursor, scope: bytes, *, now: int) -> str:
         """Return the text of a cursor that is good for this scope alone."""
-        plain = msgspec.json.encode((now + self.lifetime, cursor.moment, cursor.position))
+        plain = _encode((now + self.lifetime, cursor.moment, cursor.position))
         # JSON takes blanks at its end.
         padded = plain.ljust(-(-len(plain) // _BLOCK) * _BLOCK)
         nonce = self.random(_NONCE)
         sealed = nonce + self.cipher.encrypt(nonce, padded, scope)
-        return urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return _text_of(sealed)
 
     def open(self, text: str, scope: bytes, *, now: int) -> Cursor:
         """Return what was sealed; raise BadRequest if it was altered, is another's, or is old."""
@@ -64,7 +68,12 @@ class Cursors:
 
 def scope_of(place: str, pairs: Sequence[tuple[str, str]], *, principal: str = "") -> bytes:
     """Return what a cursor is bound to: where it was asked, what, and by whom."""
-    return msgspec.json.encode((place, pairs, principal))
+    return _encode((place, pairs, principal))
+
+
+def _text_of(sealed: bytes) -> str:
+    # As `urlsafe_b64encode` has it, with fewer steps on the way.
+    return b2a_base64(sealed, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def _bytes_of(text: str) -> bytes:
@@ -74,7 +83,7 @@ def _bytes_of(text: str) -> bytes:
         sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError as error:
         raise _foreign() from error
-    if urlsafe_b64encode(sealed).rstrip(b"=").decode() != text:
+    if _text_of(sealed) != text:
         # The last character has bits to spare, and base64 passes over foreign ones.
         raise _foreign()
     return sealed

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec.structs import replace
 
+from fhir_server.audit.publishing import Publisher
 from fhir_server.fhir.bundle import Entry, Link, Response, SearchMode, bundle_bytes, found_entries
 from fhir_server.fhir.bundle import Request as Asked
 from fhir_server.fhir.instants import instant
@@ -35,7 +35,6 @@ _BESIDE = HOW_TO_ANSWER | {CURSOR}
 """Parameters that are no part of what is asked for."""
 _ON_TYPE = 2
 """Segments of the address of an operation on a type: `Observation/$lastn`."""
-_Modes: TypeAlias = Iterable[tuple[SearchMode, Sequence[Row]]]
 _MADE = {"POST": "201 Created", "DELETE": "204 No Content"}
 
 
@@ -72,12 +71,10 @@ class _Page(msgspec.Struct, frozen=True):
         return urlencode((*applied, *request.form), safe="/:,$", quote_via=quote)
 
 
-async def _published(service: Service, resource_type: str | None, pairs: Pairs) -> None:
+async def _published(publisher: Publisher, resource_type: str | None, pairs: Pairs) -> None:
     """Have all AuditEvents made where a listing names them; raise TooCostly if that takes too long."""
-    if service.publisher is not None and (
-        resource_type == AUDIT_EVENT or any(AUDIT_EVENT in text for pair in pairs for text in pair)
-    ):
-        await service.publisher.caught_up()
+    if resource_type == AUDIT_EVENT or any(AUDIT_EVENT in text for pair in pairs for text in pair):
+        await publisher.caught_up()
 
 
 async def search_page(
@@ -92,11 +89,13 @@ async def search_page(
 
     The links of a POST are those of the GET for the same.
     """
-    if EXPLAIN in dict(pairs) and may_explain(service, request):
+    named = dict(reversed(pairs))
+    if EXPLAIN in named and may_explain(service, request):
         return await explanation(service, request, resource_type, pairs, owner=owner)
     place = resource_type or "" if owner is None else f"{owner}/{resource_type or '*'}"
-    await _published(service, resource_type, pairs)
-    page, force = _page(service, request, place, pairs), service.register.current
+    if service.publisher is not None:
+        await _published(service.publisher, resource_type, pairs)
+    page, force = _page(service, request, place, pairs, named), service.register.current
     found = await search(
         service.call(request),
         resource_type,
@@ -105,28 +104,34 @@ async def search_page(
         now=page.moment,
         owner=owner,
     )
-    await service.register.check(force, found.stamp)
+    if found.stamp is None or not force.holds_at(found.stamp):
+        await service.register.check(force)
     query = found.query
     projection = service.projector.projection(resource_type, query.summary, query.elements)
+    entries = _found_entries(service, request, "match", found.rows, projection)
+    if found.included:
+        entries += _found_entries(service, request, "include", found.included, projection)
     body = bundle_bytes(
         "searchset",
         id=service.new_id(),
         last_updated=instant(page.now),
         total=found.total if found.total_exact or query.total == "estimate" else None,
         links=page.links(service, query.applied, found.next),
-        found=_found_entries(service, request, _modes(found.rows, found.included), projection),
-        entries=_told(found.issues),
+        found=entries,
+        entries=_told(found.issues) if found.issues else (),
     )
-    return Answer(200, body, shown=_shown(request, found.rows, found.included))
+    shown = () if request.recording is None else _shown(found.rows, found.included)
+    return Answer(200, body, shown=shown)
 
 
 async def operation_page(
     service: Service, request: Request, operation: Operation, pairs: Pairs
 ) -> Answer:
     """Return the resource that an operation tells, or one page of what it lists, linked as by GET."""
-    page = _page(service, request, "/".join(request.segments), pairs)
+    page = _page(service, request, "/".join(request.segments), pairs, dict(reversed(pairs)))
     operation.check(page.asked)
-    await _published(service, None, pairs)
+    if service.publisher is not None:
+        await _published(service.publisher, None, pairs)
     force = service.register.current
     logical_id = request.key.id if len(request.segments) > _ON_TYPE else None
     of_type = () if request.segments[0].startswith("$") else (request.type,)
@@ -144,18 +149,24 @@ async def operation_page(
         last_updated=instant(page.now),
         total=listed.total,
         links=page.links(service, page.asked, listed.next),
-        found=_found_entries(service, request, _modes(listed.matches, listed.included)),
-        entries=_told(listed.issues),
+        found=[
+            *_found_entries(service, request, "match", listed.matches),
+            *_found_entries(service, request, "include", listed.included),
+        ],
+        entries=_told(listed.issues) if listed.issues else (),
     )
-    return Answer(200, body, shown=_shown(request, listed.matches, listed.included))
+    shown = () if request.recording is None else _shown(listed.matches, listed.included)
+    return Answer(200, body, shown=shown)
 
 
 async def history_page(
     service: Service, request: Request, resource_type: str | None, logical_id: str | None
 ) -> Answer:
     """Return one page of the history of a resource, a type or everything."""
-    await _published(service, resource_type, ())
-    page = _page(service, request, "/".join(request.segments), request.pairs)
+    if service.publisher is not None:
+        await _published(service.publisher, resource_type, ())
+    named = dict(reversed(request.pairs))
+    page = _page(service, request, "/".join(request.segments), request.pairs, named)
     scope, count = history_scope(resource_type, logical_id, page.asked, sizes=service.limits.pages)
     projection = service.projector.projection_in(resource_type, page.asked)
     found = await history(service.call(request), scope, count=count, after=page.after)
@@ -172,9 +183,11 @@ async def history_page(
     return Answer(200, body, shown=tuple(found.versions))
 
 
-def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page:
+def _page(
+    service: Service, request: Request, place: str, pairs: Pairs, named: Mapping[str, str]
+) -> _Page:
+    """Return which page is asked for; `named` has the first value of each parameter."""
     now = service.clock()
-    named = dict(reversed(pairs))
     asked = pairs
     if not named.keys().isdisjoint(_BESIDE):
         asked = tuple(pair for pair in pairs if pair[0] not in _BESIDE)
@@ -187,33 +200,26 @@ def _page(service: Service, request: Request, place: str, pairs: Pairs) -> _Page
 
 
 def _found_entries(
-    service: Service, request: Request, found: _Modes, projection: Projection | None = None
+    service: Service,
+    request: Request,
+    mode: SearchMode,
+    rows: Sequence[Row],
+    projection: Projection | None = None,
 ) -> list[bytes]:
-    entries: list[bytes] = []
-    for mode, rows in found:
-        stored = [row.stored for row in rows]
-        if projection is not None:
-            cut = partial(
-                service.projector.project, projection=projection, included=mode == "include"
-            )
-            stored = [replace(each, body=cut(each.body or b"")) for each in stored]
-        entries += found_entries(request.base_url, stored, mode)
-    return entries
+    if projection is not None:
+        included = mode == "include"
+        cut = partial(service.projector.project, projection=projection, included=included)
+        rows = [replace(each, body=cut(each.body)) for each in rows]
+    return found_entries(request.base_url, rows, mode)
 
 
 def _told(issues: Sequence[Issue]) -> list[Entry]:
-    return [Entry(resource=outcome_bytes(issues), mode="outcome")] if issues else []
+    return [Entry(resource=outcome_bytes(issues), mode="outcome")]
 
 
-def _shown(request: Request, matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:
-    """Return what is shown, for the record of it, where there is one."""
-    if request.recording is None:
-        return ()
+def _shown(matches: Sequence[Row], included: Sequence[Row]) -> tuple[Stored, ...]:
+    """Return what is shown, for the record of it."""
     return tuple([container_of(row) for rows in (matches, included) for row in rows])
-
-
-def _modes(matches: Sequence[Row], included: Sequence[Row]) -> _Modes:
-    return (("match", matches), ("include", included))
 
 
 def _version_entry(

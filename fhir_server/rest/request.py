@@ -36,6 +36,7 @@ class Request(msgspec.Struct):
 
     `emergency` are the patients whose records a grant opens to the caller.
     `sent` are parameters that came in the body, as a query; `recording` is what it will be recorded as.
+    `name` is the X-Request-ID, its own or the one that it was given.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Request(msgspec.Struct):
     emergency: frozenset[str] = frozenset()
     sent: str = ""
     recording: Recording | None = None
+    name: str = ""
     pairs: Pairs = ()
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ NAME = re.compile(rb"[A-Za-z0-9._:\-]{1,64}")
 """What a client may call its requests, so that they are found again."""
 
 _BODILESS = frozenset({204, 304})
-_CONTENT_TYPES = {each: f"{each.value}; charset=utf-8".encode() for each in Format}
+_JSON, _XML = ((b"content-type", f"{each.value}; charset=utf-8".encode()) for each in Format)
 _ALWAYS: tuple[Header, ...] = (
     (b"vary", b"accept, accept-encoding, origin, prefer"),
     # A client may keep what it read, and asks with If-None-Match whether it still holds.
@@ -50,26 +50,29 @@ async def messages(service: Service, asked: Asked, answer: Answer) -> tuple[Mess
         headers += service.cross_origin.headers(asked.headers)
     if answer.status == 413:  # noqa: PLR2004 - the rest of the body stays unread
         headers.append((b"connection", b"close"))
-    body = b"" if answer.status in _BODILESS else await _body(service, asked, answer, headers)
+    body = b""
+    if answer.status not in _BODILESS:
+        body = _body(service, asked, answer, headers)
+        accepted = asked.headers.get(b"accept-encoding")
+        if accepted is not None and len(body) > SMALLEST and accepts_gzip(accepted):
+            body = await gzipped(body)
+            headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"content-length", b"%d" % len(body)))
     return (
         {"type": "http.response.start", "status": answer.status, "headers": headers},
         {"type": "http.response.body", "body": b"" if asked.method == "HEAD" else body},
     )
 
 
-async def _body(service: Service, asked: Asked, answer: Answer, headers: list[Header]) -> bytes:
+def _body(service: Service, asked: Asked, answer: Answer, headers: list[Header]) -> bytes:
     body = answer.body
     if answer.media_type is not None:
         headers.append((b"content-type", answer.media_type.encode()))
     elif body:
-        headers.append((b"content-type", _CONTENT_TYPES[asked.format]))
-        if asked.format is Format.XML or asked.pretty:
+        is_json = asked.format is Format.JSON
+        headers.append(_JSON if is_json else _XML)
+        if asked.pretty or not is_json:
             body = _formatted(service, asked, body)
-    accepted = asked.headers.get(b"accept-encoding")
-    if accepted is not None and len(body) > SMALLEST and accepts_gzip(accepted):
-        body = await gzipped(body)
-        headers.append((b"content-encoding", b"gzip"))
-    headers.append((b"content-length", b"%d" % len(body)))
     return body
 
 

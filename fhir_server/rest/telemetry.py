@@ -26,10 +26,21 @@ class Telemetry:
     """One histogram, whose counts are those of the requests too.
 
     It is bound once per method, template and class of status: looking it up costs more than counting.
+    What was answered is counted and told of together, when `soon` does so: all of one turn of the event loop, after
+    their answers are sent.
     """
 
-    def __init__(self, routes: Routes, registry: CollectorRegistry, *, tell: Tell) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        registry: CollectorRegistry,
+        *,
+        tell: Tell,
+        soon: Callable[[Callable[[], None]], object] = lambda work: work(),
+    ) -> None:
         self._tell = tell
+        self._soon = soon
+        self._answered: list[tuple[str, str, int, float, str]] = []
         seconds = Histogram(
             "fhir_request_seconds",
             "Time from a request's arrival to its answer, by method, route and class of status.",
@@ -49,7 +60,19 @@ class Telemetry:
     def completed(
         self, method: str, route: str, status: int, seconds: float, request_id: str
     ) -> None:
-        """Tell of an answered request."""
+        """Tell of an answered request, soon."""
+        self._answered.append((method, route, status, seconds, request_id))
+        if len(self._answered) == 1:
+            self._soon(self._tell_of_answered)
+
+    def _tell_of_answered(self) -> None:
+        answered, self._answered = self._answered, []
+        for each in answered:
+            self._tell_of(*each)
+
+    def _tell_of(
+        self, method: str, route: str, status: int, seconds: float, request_id: str
+    ) -> None:
         histogram = self._seconds.get((method, route, status // 100))
         if histogram is None:
             # A method that nobody serves is a client's text: as a label it could be anything.

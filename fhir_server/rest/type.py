@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from fhir_server.fhir.errors import BadRequest
 from fhir_server.interactions.create import create
 from fhir_server.interactions.delete import delete_matching
@@ -57,9 +59,9 @@ async def delete_where(service: Service, request: Request) -> Answer:
     return deleted_answer(request, deleted)
 
 
-async def search_type(service: Service, request: Request) -> Answer:
+def search_type(service: Service, request: Request) -> Awaitable[Answer]:
     """Serve `GET Patient?…`."""
-    return await search_page(service, request, request.type, request.pairs)
+    return search_page(service, request, request.type, request.pairs)
 
 
 async def search_type_by_form(service: Service, request: Request) -> Answer:

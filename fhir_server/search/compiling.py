@@ -75,6 +75,8 @@ class Compiler:
     definitions: Definitions
     zone: ZoneInfo
     base_url: str
+    codes: frozenset[str] | None = None
+    """The parameters that are compiled; None: all."""
 
     def compile(self, resource_type: str) -> tuple[Compiled, ...]:
         """Return the steps of a type by R4's own parameters."""
@@ -86,6 +88,8 @@ class Compiler:
             if code in covered or code in _APART:
                 continue
             names = frozenset((code, *(each for each, parts in covered.items() if code in parts)))
+            if self.codes is not None and self.codes.isdisjoint(names):
+                continue
             if parameter.type == "composite":
                 found.extend(self._composites(resource_type, parameter, names))
             else:
@@ -111,6 +115,8 @@ class Compiler:
         """
         found: list[Compiled] = []
         for code, parameter in self.definitions.added.get(resource_type, {}).items():
+            if self.codes is not None and code not in self.codes:
+                continue
             names = frozenset((code,))
             if parameter.type == "composite":
                 found.extend(self._composites(resource_type, parameter, names))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DEFAULT_ZONE = "Europe/London"
 """Where a date without a time zone is told."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageSizes:
-    """How many matches a page has where `_count` says nothing, and how many at most."""
+class PageSizes(NamedTuple):
+    """How many matches a page has where `_count` says nothing, and how many at most.
+
+    A named tuple: it is part of what each search is remembered by.
+    """
 
     default: int = 20
     most: int = 1_000

@@ -307,6 +307,14 @@ class Plan:
     placed: tuple[tuple[str, Predicate], ...] = ()
     contained: Contained | None = None
 
+    def __hash__(self) -> int:
+        """Return what is worked out once: a plan that is remembered is asked for at each search."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.types, self.predicate, self.sort, self.placed, self.contained))
+
     @cached_property
     def is_of_several(self) -> bool:
         """Tell whether it asks for other resources as well, or for their text."""

@@ -8,10 +8,9 @@ the moment has a part in it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
@@ -58,36 +57,36 @@ def parse_query(  # noqa: PLR0913 - options, each by keyword
     """
     if len(pairs) > MOST_PARAMETERS:
         raise BadRequest(f"the search has {len(pairs)} parameters; {MOST_PARAMETERS} are taken")
-    rules = _Rules(definitions, lenient, base_url, zone, sizes, subject)
-    if sum(map(len, chain.from_iterable(pairs))) <= LONGEST_REMEMBERED:
-        with suppress(OfTheMoment):
-            return _at_any_moment(resource_type, tuple(pairs), rules)
-    return _understood(resource_type, pairs, rules, now)
+    asked = (resource_type, tuple(pairs), definitions, lenient, base_url, zone, sizes, subject)
+    return _known.get(asked) or _understood_first(asked, now)
 
 
-class _Rules(NamedTuple):
-    """All that the meaning of a search depends on, but for the moment."""
+_Asked: TypeAlias = tuple[
+    str | None, tuple[tuple[str, str], ...], Definitions, bool, str, str, PageSizes, str | None
+]
+"""All that the meaning of a search depends on, but for the moment."""
 
-    definitions: Definitions
-    lenient: bool
-    base_url: str
-    zone: str
-    sizes: PageSizes
-    subject: str | None
+_known: dict[_Asked, Query] = {}
+"""Searches by what they mean at any moment."""
 
 
-@lru_cache(maxsize=REMEMBERED)
-def _at_any_moment(
-    resource_type: str | None, pairs: tuple[tuple[str, str], ...], rules: _Rules
-) -> Query:
-    """Return what a search means at any moment; raise OfTheMoment where it means another thing at each."""
-    return _understood(resource_type, pairs, rules, None)
+def _understood_first(asked: _Asked, now: int) -> Query:
+    """Return what a search means; remember it, unless it means another thing at each moment."""
+    if sum(map(len, chain.from_iterable(asked[1]))) > LONGEST_REMEMBERED:
+        return _understood(asked, now)
+    try:
+        query = _understood(asked, None)
+    except OfTheMoment:
+        return _understood(asked, now)
+    if len(_known) >= REMEMBERED:
+        _known.clear()
+    _known[asked] = query
+    return query
 
 
-def _understood(
-    resource_type: str | None, pairs: Pairs, rules: _Rules, moment: int | None
-) -> Query:
-    definitions, lenient, base_url, zone, sizes, subject = rules
+def _understood(asked: _Asked, moment: int | None) -> Query:
+    """Return what a search means at a moment, at any where that is None; raise OfTheMoment where that is nothing."""
+    resource_type, pairs, definitions, lenient, base_url, zone, sizes, subject = asked
     reading = Reading(
         resource_type,
         definitions,

@@ -34,6 +34,11 @@ class Query:
     lists: tuple[Expected, ...] = ()
 
     @property
+    def needs_records(self) -> bool:
+        """Tell whether more is asked of what is found than to show it: what it refers to, or has inside."""
+        return bool(self.includes or self.revincludes or self.plan.contained)
+
+    @property
     def text(self) -> str:
         """What counts of the query string, percent-encoded."""
         return urlencode(self.applied)

@@ -6,14 +6,14 @@ first and then writing would leave a gap for another writer. Every read takes a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, assert_never
 
 import msgspec
 
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Decision, LaidDown
+from fhir_server.policy.decision import Audience, Decision, LaidDown, Person
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import IndexRecord, unpacked
@@ -148,19 +148,36 @@ ToldOf: TypeAlias = Callable[[Sequence[WriteResult]], bytes]
 """Makes the entry of the audit log that tells of a write, of what became of its operations; pure."""
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One found resource, with its index record as it is kept: few callers need it.
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """One found resource: flat, and of values alone, since a page makes up to a thousand.
 
+    `packed_record` is its index record as it is kept, None where rows were asked for without.
     `inside` is the place, among those it contains, of the one that is the match; None: the match is the resource.
     """
 
-    stored: Stored
-    packed_record: bytes
+    type: str
+    id: str
+    version: int
+    moment: int
+    method: str
+    body: bytes
+    packed_record: bytes | None = None
     inside: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """The address of the resource."""
+        return Key(self.type, self.id)
+
+    @property
+    def stored(self) -> Stored:
+        """The version that was found."""
+        return Stored(self.key, self.version, self.moment, self.method, self.body)
 
     @property
     def record(self) -> IndexRecord:
         """The index record."""
+        assert self.packed_record is not None, "the rows were asked for without records"
         return unpacked(self.packed_record)
 
 
@@ -257,9 +274,18 @@ class Store(Protocol):
         ...
 
     async def search(
-        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+        self,
+        sight: Visibility,
+        plan: Plan,
+        after: Position | None,
+        limit: int,
+        *,
+        records: bool = True,
     ) -> Page:
-        """Return the next visible matches; raise TooCostly if the plan's budget runs out."""
+        """Return the next visible matches; raise TooCostly if the plan's budget runs out.
+
+        Without `records` the rows may come without: what is only shown needs none, and they are half of what is read.
+        """
         ...
 
     async def count(self, sight: Visibility, plan: Plan) -> Count:
@@ -307,6 +333,10 @@ class Store(Protocol):
 
     async def opt_outs(self) -> OptOuts | None:
         """Return what register there is; None where none was ever loaded."""
+        ...
+
+    async def people(self, numbers: Collection[str]) -> Mapping[str, Person]:
+        """Return who has these NHS numbers: of one whom nothing is known of, that."""
         ...
 
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:

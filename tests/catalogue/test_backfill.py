@@ -17,7 +17,8 @@ from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Key, Resource, Stored
 from fhir_server.search.filtering import NotYetSearchable
 from fhir_server.storage.parameters import Reindex
-from fhir_server.storage.sqlite.scrub import Finding, scrub
+from fhir_server.storage.sqlite.scrub import scrub
+from fhir_server.storage.upkeep import Finding
 from tests.catalogue.nodes import (
     EVERYTHING,
     LANGUAGE,

@@ -147,6 +147,19 @@ def test_keys_are_listed_by_what_they_are_there_for(typed: Callable[..., list[st
     assert not {line.split()[0] for line in third} & {line.split()[0] for line in first + second}
 
 
+@pytest.mark.parametrize("purpose", ["TREET", "HMARKT", "PATRQT", "TREAT,HSYSADMIN"])
+def test_a_hub_is_not_registered_for_what_nobody_may_have(
+    typed: Callable[..., list[str]], capsys: pytest.CaptureFixture[str], purpose: str
+) -> None:
+    url = ("--jwks", "https://hub.example/federated/jwks", "--scopes", "system/*.rs")
+    with pytest.raises(SystemExit) as ended:
+        typed("client", "add", "--id", "hub", *url, "--on-behalf", purpose)
+    assert ended.value.code == 2
+    assert "--on-behalf" in capsys.readouterr().err
+    typed("client", "add", "--id", "hub", *url, "--on-behalf", "TREAT,PATADMIN")
+    assert typed("client", "list")[0].endswith("on behalf of others for TREAT,PATADMIN")
+
+
 def test_a_token_for_development_opens_the_store_until_its_key_is_withdrawn(
     typed: Callable[..., list[str]], tmp_path: Path
 ) -> None:

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from fhir_server.audit.event import Event, decoded
-from fhir_server.storage.sqlite.verifying import Broken, verified
+from fhir_server.storage.sqlite.verifying import verified
+from fhir_server.storage.upkeep import Broken
 from tests.storage.conftest import open_sqlite
 from tests.support.nodes import Node, running_node
 

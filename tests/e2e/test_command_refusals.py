@@ -13,6 +13,9 @@ from tests.support.nodes import command
 SERVE = ("serve", "--port", "0", "--store")
 PATIENT = b'{"resourceType":"Patient","id":"a"}\n'
 
+NOBODY = "mongodb://user:secret@127.0.0.1:9/x?serverSelectionTimeoutMS=200"
+"""Where no MongoDB is."""
+
 CASES = [
     # What is loaded
     (("load", "missing.ndjson"), "missing.ndjson: no such file"),
@@ -34,16 +37,17 @@ CASES = [
     ((*SERVE, "sqlite:notes.txt"), "notes.txt"),
     ((*SERVE, "sqlite:notes.txt", "--workers", "2"), "notes.txt"),
     ((*SERVE, "mongo://localhost"), "sqlite:PATH"),
-    (
-        ("check", "--store", "mongodb://user:secret@host/x"),
-        "SQLite alone, and not on mongodb://host/x",
-    ),
-    (("reindex", "--store", "mongodb://host/x"), "SQLite alone"),
-    (("reset", "--yes", "--store", "mongodb://host/x"), "db.dropDatabase()"),
+    (("check", "--store", NOBODY), "MongoDB cannot be reached: 127.0.0.1:9: "),
+    (("reset", "--store", NOBODY), "everything in mongodb://127.0.0.1:9/x; add --yes"),
+    (("copy", "--from", NOBODY, "--to", "sqlite:x.db"), "MongoDB cannot be reached"),
     ((*SERVE, "sqlite:notes.txt/node.db"), "notes.txt"),
     (("check", "--store", "sqlite:missing.db"), "missing.db does not exist"),
     (("check", "--store", "sqlite:notes.txt"), "notes.txt"),
     (("reset", "--store", "sqlite:missing.db"), "add --yes"),
+    (("copy", "--from", "sqlite:missing.db", "--to", "sqlite:x.db"), "missing.db does not exist"),
+    (("copy", "--from", "sqlite:notes.txt", "--to", "sqlite:x.db"), "notes.txt"),
+    (("copy", "--from", "sqlite:notes.txt"), "--to: store: a store is sqlite:PATH"),
+    (("copy", "--from", "mongo://u:secret@h", "--to", "sqlite:x.db"), "--from: store: a store is"),
     # How it is served
     (("serve", "--port", "70000"), "port"),
     (("serve", "--port", "http"), "port"),
@@ -88,6 +92,7 @@ def test_it_says_why_and_ends_with_a_code(
     (line,) = (each for each in ran.stderr.splitlines() if not each.startswith(others))
     assert line.startswith("fhir-server")
     assert told in line
+    assert "secret" not in ran.stderr + ran.stdout
     assert ran.returncode in {1, 2}
 
 

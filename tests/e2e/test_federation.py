@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx2 as httpx
 import pytest
 
+from fhir_server.cli.frame import main
 from tests.support.nodes import Node, command, running_node
 
 LOOPBACK = ("--member-networks", "127.0.0.0/8")
@@ -167,6 +168,26 @@ def foreign(folder: Path, port: int) -> Iterator[str]:
     finally:
         server.kill()
         server.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--token-url", "https://a.example/token"), "--client-id"),
+        (("--untold",), "--client-id"),
+        (("--client-id", "hub", "--open"), "not both"),
+        (("--client-id", "hub", "--token-url", "http://a.example/token"), "https://"),
+        (("--client-id", "hub", "--scopes", "user/*.rs"), "system/ scopes"),
+        (("--client-id", "hub", "--scopes", ""), "system/ scopes"),
+    ],
+)
+def test_a_way_to_ask_that_is_none_is_refused_before_anybody_is_asked(
+    flags: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["member", "add", "x", "--base", "https://a.example/fhir", *flags])
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import httpx2
 import pytest
 
 from fhir_server.federation.destinations import Destinations, networks_of
 from fhir_server.federation.http import HttpTransport
 from fhir_server.federation.lines import Line
 from fhir_server.federation.members import Member
+from fhir_server.federation.pools import Pools
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.json import dump
 
@@ -75,9 +75,9 @@ async def line_to(
 
     server = await asyncio.start_server(counted, "127.0.0.1", 0)
     base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/fhir"
-    async with httpx2.AsyncClient(follow_redirects=False, timeout=None, trust_env=False) as client:
+    async with Pools() as connections:
         destinations = Destinations(networks_of(["127.0.0.0/8"]))
-        transport = HttpTransport(client, destinations, largest=LARGEST)
+        transport = HttpTransport(connections, destinations, largest=LARGEST)
         yield Line(Member("m", "m", base, seconds=seconds), transport, lambda: 0), base, dialled
     server.close()
 

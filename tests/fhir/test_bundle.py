@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -22,7 +22,7 @@ from fhir_server.fhir.bundle import (
     found_entries,
 )
 from fhir_server.fhir.json import parse_resource
-from fhir_server.fhir.resource import LOGICAL_ID, Key, Stored
+from fhir_server.fhir.resource import LOGICAL_ID
 from fhir_server.fhir.xml import parse_xml, to_xml
 
 R4 = Definitions(Path(__file__).resolve().parents[2] / "profiles" / "r4")
@@ -200,6 +200,12 @@ def _expected(entry: Entry) -> list[Any]:
     ]
 
 
+class _Found(NamedTuple):
+    type: str
+    id: str
+    body: bytes
+
+
 @given(
     st.lists(
         st.tuples(
@@ -213,8 +219,8 @@ def _expected(entry: Entry) -> list[Any]:
 def test_what_a_search_found_is_written_as_any_other_entry(
     keys: list[tuple[str, str]], base_url: str, mode: SearchMode
 ) -> None:
-    found = [Stored(Key(kind, logical_id), 1, 0, "PUT", ADA) for kind, logical_id in keys]
-    entries = [Entry(f"{base_url}/{each.key}", each.body, mode) for each in found]
+    found = [_Found(kind, logical_id, ADA) for kind, logical_id in keys]
+    entries = [Entry(f"{base_url}/{each.type}/{each.id}", each.body, mode) for each in found]
     outcome = Entry(resource=OUTCOME, mode="outcome")
 
     body = bundle_bytes(

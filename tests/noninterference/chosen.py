@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from fhir_server.catalogue.backfill import Backfill
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.access import Access
 from fhir_server.policy.scopes import parse_scopes
-from fhir_server.storage.sqlite.store import open_store
 from fhir_server.wiring import service_of
 from tests.noninterference.asking import LATER, SETTINGS, Clock
+from tests.noninterference.keeping import Kept
 from tests.noninterference.scripts import Ask
-from tests.noninterference.sides import rules, write
+from tests.noninterference.sides import write
 from tests.noninterference.worlds import ACT_REASON, LABELS, Resource, Step, to
 
 STEPS_AT_MOST = 50
@@ -74,6 +73,8 @@ RESOURCES: Sequence[Resource] = (
     {"resourceType": "Patient", "id": "bob"},
     _observation("o0"),
     _observation("o1"),
+    {**_observation("o2"), "status": "preliminary"},
+    _observation("o2"),
     _place("site"),
     _place("ward", "site", "bob"),
     _place("room", "ward"),
@@ -102,15 +103,23 @@ ASKS = (
     Ask("GET", "/Encounter?location:below=site"),
     Ask("GET", "/Condition?patient=bob&_list=$current-problems"),
     Ask("GET", "/SearchParameter/$status"),
+    Ask("GET", "/Observation?_summary=count"),
+    Ask("GET", "/Observation/o2/_history"),
+    Ask(
+        "POST",
+        "/Observation",
+        {"resourceType": "Observation", "status": "final", "code": {"text": "x"}},
+        (("if-none-exist", "subject=Patient/bob"),),
+    ),
 )
 
 
-def _caller(scopes: str, purpose: str, role: str) -> Access:
+def _caller(scopes: str, purpose: str, role: str, patient: str = "ada") -> Access:
     return Access(
         "https://issuer.example",
         "someone",
         parse_scopes(scopes),
-        patient="ada",
+        patient=patient,
         role=role,
         purpose=purpose,
     )
@@ -120,13 +129,15 @@ CALLERS = (
     _caller("system/*.cruds", "PATADMIN", "integration"),
     _caller("user/Encounter.rs", "PATADMIN", "R8000"),
     _caller("patient/*.rs", "PATRQT", "patient"),
+    _caller("system/*.rs", "PATADMIN", "integration", "cy"),
+    _caller("user/Observation.rs?status=final", "TREAT", "R8000"),
 )
 
 
-async def build_chosen(path: Path) -> None:
+async def build_chosen(kept: Kept) -> None:
     """Write what was chosen into a new store."""
     clock = Clock()
-    async with open_store(path, clock=clock, enforcement=rules()) as store:
+    async with kept.open(clock) as store:
         service = await service_of(SETTINGS, store)
         steps: list[Step] = [(Key(each["resourceType"], each["id"]), each) for each in RESOURCES]
         for step in (*steps, (Key("Observation", "o1"), None)):

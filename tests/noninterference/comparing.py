@@ -7,10 +7,8 @@ copy loses what is denied then.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 
 import msgspec
@@ -21,7 +19,8 @@ from tests.noninterference.asking import (
     LATER,
     Answer,
 )
-from tests.noninterference.erasing import Reach, copied, erase, hidden_keys, past_hidden
+from tests.noninterference.erasing import Reach, erase, hidden_keys, past_hidden
+from tests.noninterference.keeping import Keep
 from tests.noninterference.scripts import Ask, a_script
 from tests.noninterference.sides import (
     Side,
@@ -66,28 +65,26 @@ class Different(AssertionError):
 
 
 async def compare_world(
-    seed: int, tally: Tally, done: Callable[[], None], *, callers: int = CALLERS
+    keep: Keep, seed: int, tally: Tally, done: Callable[[], None], *, callers: int = CALLERS
 ) -> None:
     """Run the scripts of some callers on one random store and its copies; raise Different."""
     random = Random(seed)
-    with tempfile.TemporaryDirectory() as folder, inline():
-        world = Path(folder, "world.db")
-        await build(world, random)
-        for number in range(callers):
-            await compare_caller(world, random.getrandbits(64), tally, done, name=str(number))
+    with inline():
+        keep("world").clear()
+        await build(keep("world"), random)
+        for _ in range(callers):
+            await compare_caller(keep, random.getrandbits(64), tally, done)
 
 
-async def compare_caller(
-    world: Path, seed: int, tally: Tally, done: Callable[[], None], *, name: str
-) -> None:
+async def compare_caller(keep: Keep, seed: int, tally: Tally, done: Callable[[], None]) -> None:
     """Run the scripts of one caller, side by side."""
     random = Random(seed)
     access = a_caller(random)
     reach = reach_of(access)
-    full, rest = (world.with_name(f"{each}{name}.db") for each in ("full", "rest"))
-    copied(world, full)
+    full, rest = keep("full"), keep("rest")
+    keep("world").copy_to(full)
     await admitted(full, reach)
-    copied(full, rest)
+    full.copy_to(rest)
     tally.hidden += erase(rest, reach)
     async with opened(full, access) as one, opened(rest, access) as other:
         for _ in range(SCRIPTS_TOGETHER):
@@ -117,7 +114,7 @@ async def _compare_script(
 
 
 def _hidden(side: Side, reach: Reach) -> set[object]:
-    return {*hidden_keys(side.path, reach), *past_hidden(side.path, reach)}
+    return {*hidden_keys(side.kept, reach), *past_hidden(side.kept, reach)}
 
 
 async def _compare(ask: Ask, one: Side, other: Side, asked: Sequence[object], tally: Tally) -> None:
@@ -159,7 +156,7 @@ def _may_tell(ask: Ask, one: Side, reach: Reach) -> bool:
     chosen = [each for each in named if updating.patient_of(each["resourceType"]) is None]
     if not chosen:
         return False
-    hidden = hidden_keys(one.path, reach)
+    hidden = hidden_keys(one.kept, reach)
     return any(f"{each['resourceType']}/{each['id']}" in hidden for each in chosen)
 
 
@@ -172,7 +169,7 @@ async def _event(random: Random, one: Side, other: Side, reach: Reach) -> str:
 
 async def _hidden_write(random: Random, one: Side, other: Side, reach: Reach) -> str:
     """Write what is hidden before and after, to the one store alone."""
-    hidden = [each for each in hidden_keys(one.path, reach) if each.startswith("Observation/")]
+    hidden = [each for each in hidden_keys(one.kept, reach) if each.startswith("Observation/")]
     key = Key("Observation", random.choice(sorted(hidden)).partition("/")[2]) if hidden else None
     current = None if key is None else await one.store.read(Visibility.everything("test"), key)
     one.clock.tick()
@@ -182,7 +179,7 @@ async def _hidden_write(random: Random, one: Side, other: Side, reach: Reach) ->
     resource = msgspec.json.decode(current.body)
     resource |= {"note": [{"text": f"dizzy at night {random.random()}"}]}
     await write(one.others, (key, None if random.random() < 0.3 else resource))
-    assert str(key) in hidden_keys(one.path, reach)
+    assert str(key) in hidden_keys(one.kept, reach)
     return f"others write {key}, which is hidden"
 
 
@@ -199,5 +196,5 @@ async def _revocation(random: Random, one: Side, other: Side, reach: Reach) -> s
             side.clock.tick()
             await write(side.others, (Key("Consent", denying["id"]), denying))
         told = f"others write {denying}"
-    erase(other.path, reach)
+    erase(other.kept, reach)
     return told

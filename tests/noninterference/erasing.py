@@ -6,12 +6,8 @@ the store reads under. That the denials are those that people laid down, `tests/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import apsw
 
 from fhir_server.fhir.json import parse_resource
 from fhir_server.policy.decision import Audience
@@ -19,13 +15,7 @@ from fhir_server.policy.rights import Rights
 from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.matching import matches
-from fhir_server.storage.sqlite.owners import unpacked_patients
-from fhir_server.storage.sqlite.schema import connect
-
-OWN_ROWS = ("resource", "history", "term", "span")
-"""The tables with rows of resources; `words`, where it is there, is keyed by them too."""
-
-DENIED = "SELECT DISTINCT owner, kind FROM denial WHERE audience=? AND since<=? AND until>?"
+from tests.noninterference.keeping import Held, Kept, Place
 
 
 @dataclass(frozen=True)
@@ -44,76 +34,35 @@ class Reach:
             yield self.rights.counted
 
 
-def copied(source: Path, target: Path) -> None:
-    """Copy a store."""
-    connection = connect(source)
-    connection.execute("VACUUM INTO ?", (str(target),))
-    connection.close()
-
-
-def erase(path: Path, reach: Reach) -> int:
-    """Erase every row that this caller may not see; return how many versions those were."""
-    connection = connect(path)
-    hidden = hidden_versions(connection, reach)
-    with connection:
-        for rid, version in sorted(hidden):
-            if version == 0:
-                _erase_resource(connection, rid)
-            else:
-                connection.execute("DELETE FROM history WHERE rid=? AND version=?", (rid, version))
-    connection.close()
+def erase(kept: Kept, reach: Reach) -> int:
+    """Erase every version that this caller may not see; return how many those were."""
+    hidden = {each.place for each in _hidden(kept, kept.held(), reach)}
+    kept.erase(hidden)
     return len(hidden)
 
 
-def hidden_versions(connection: apsw.Connection, reach: Reach) -> set[tuple[int, int]]:
-    """Return what this caller may not see: surrogate id and version, 0 for the current one."""
-    rows = connection.execute("SELECT rid, 0, type, owner, body FROM resource").fetchall()
-    rows += connection.execute("SELECT rid, version, type, owner, body FROM history").fetchall()
-    return {(rid, version) for rid, version, *_ in _hidden(connection, rows, reach)}
-
-
-def past_hidden(path: Path, reach: Reach) -> set[tuple[int, int]]:
+def past_hidden(kept: Kept, reach: Reach) -> set[Place]:
     """Return the past versions that this caller may not see."""
-    connection = connect(path)
-    hidden = hidden_versions(connection, reach)
-    rows: list[Any] = connection.execute("SELECT rid, version FROM history").fetchall()
-    connection.close()
-    return {(rid, version) for rid, version in rows if {(rid, version), (rid, 0)} & hidden}
+    held = kept.held()
+    hidden = {each.place for each in _hidden(kept, held, reach)}
+    past = {each.place for each in held if each.version}
+    return {(rid, version) for rid, version in past if {(rid, version), (rid, 0)} & hidden}
 
 
-def hidden_keys(path: Path, reach: Reach) -> set[str]:
+def hidden_keys(kept: Kept, reach: Reach) -> set[str]:
     """Return the addresses whose current versions this caller may not see."""
-    connection = connect(path)
-    rows = connection.execute("SELECT rid, 0, type, owner, body, id FROM resource").fetchall()
-    found = {f"{row[2]}/{row[5]}" for row in _hidden(connection, rows, reach)}
-    connection.close()
-    return found
+    current = [each for each in kept.held() if each.version == 0]
+    return {f"{each.kind}/{each.id}" for each in _hidden(kept, current, reach)}
 
 
-def _erase_resource(connection: apsw.Connection, rid: int) -> None:
-    for table in OWN_ROWS:
-        connection.execute(f"DELETE FROM {table} WHERE rid=?", (rid,))  # noqa: S608 - constants
-    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name='words'").get:
-        connection.execute("DELETE FROM words WHERE rowid=?", (rid,))
-
-
-def _hidden(
-    connection: apsw.Connection, rows: list[tuple[Any, ...]], reach: Reach
-) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows (rid, version, type, owner, body, …) that no letter reaches, or that are denied."""
-    values = (reach.audience.key, reach.at, reach.at)
-    denied = set(connection.execute(DENIED, values))
-    known = "SELECT 1 FROM audience WHERE audience=?"
-    assert connection.execute(known, values[:1]).get, "nothing is worked out for this audience"
-    classes = {
-        owner: unpacked_patients(patients).members
-        for owner, patients in connection.execute("SELECT owner, patients FROM owner")
-    }
-    for row in rows:
-        kind, owner = str(row[2]), row[3]
-        reached = any(_reaches(each, kind, classes[owner], row[4]) for each in reach.sights())
+def _hidden(kept: Kept, held: Sequence[Held], reach: Reach) -> Iterator[Held]:
+    """Yield what no letter reaches, or is denied."""
+    denied, classes = kept.denied(reach.audience.key, reach.at), kept.members()
+    for each in held:
+        kind, owner = each.kind, each.owner
+        reached = any(_reaches(sight, kind, classes[owner], each.body) for sight in reach.sights())
         if not reached or not denied.isdisjoint({(owner, "*"), (owner, kind)}):
-            yield row
+            yield each
 
 
 def _reaches(sight: Visibility, kind: str, members: tuple[str, ...], body: bytes | None) -> bool:

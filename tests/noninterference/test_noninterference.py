@@ -4,22 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from tests.noninterference.comparing import STATUSES, Tally, compare_world
+from tests.noninterference.keeping_on_mongo import KEEPING
+from tests.support import mongo
 
 SHARES = 4
 SCRIPTS = 10_000 if os.environ.get("FHIR_TEST_LONG") else 1_000
 """`scripts/noninterference` runs as many as asked for."""
 
+ON_MONGO = SCRIPTS // 10
+"""The wire server takes ten times as long."""
 
-@pytest.mark.parametrize("share", range(SHARES))
-def test_what_is_hidden_makes_no_difference_to_any_answer(share: int) -> None:
-    tally, world = Tally(), share * 1_000_000
-    while tally.scripts < SCRIPTS // SHARES:
-        asyncio.run(compare_world(world, tally, lambda: None))
-        world += 1
+CASES = [
+    *(("sqlite", SCRIPTS // SHARES, share * 1_000_000) for share in range(SHARES)),
+    ("mongo", ON_MONGO, 10),
+]
+"""Stores, how many scripts, and the first world."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _mongo() -> Iterator[None]:
+    """End the server that a test started."""
+    yield
+    mongo.end_shared()
+
+
+@pytest.mark.parametrize(("store", "scripts", "world"), CASES)
+def test_what_is_hidden_makes_no_difference_to_any_answer(
+    store: str, scripts: int, world: int
+) -> None:
+    tally = Tally()
+    with KEEPING[store]() as keep:
+        while tally.scripts < scripts:
+            asyncio.run(compare_world(keep, world, tally, lambda: None))
+            world += 1
 
     # That there is something to hide, and that what is asked for is served.
     assert tally.hidden > tally.scripts // 2

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import apsw
 
-from tests.noninterference.killing import Killing
+from tests.noninterference.killing import killing
 
 ROWS = re.compile(r"(?:FROM|JOIN|UPDATE|INTO)\s+(?:resource|history|term|span|words)\b")
 DENIED = re.compile(r"NOT EXISTS\(SELECT 1 FROM denial d WHERE d\.audience=\?")
 
 LISTED = {
     # What is found by these is looked at again, under the sight, before it is told.
-    r"SELECT (t|g|r)\.primary_date, (t|g|r)\.rid, (t|g|r)\.owner, r\.type,": "a page whose owner classes are then looked up (undenied.py)",
-    r"SELECT rid, type, id, version, moment, method, record, body FROM resource\s+WHERE rid IN": "rows of a page, by rids that passed",
+    r"SELECT (t|g|r)\.primary_date, (t|g|r)\.rid, (t|g|r)\.owner, r\.id,": "a page whose owner classes are then looked up (undenied.py)",
+    r"SELECT rid, type, id, version, moment, method, body, record FROM resource\s+WHERE rid IN": "rows of a page, by rids that passed",
     r"SELECT (term, primary_date, rid|low, high, primary_date, rid|id, rid|moment, rid) FROM": "steps of a walk along a sort key",
     r"SELECT t\.primary_date, t\.rid FROM term t WHERE": "steps of a walk at one value",
     r"SELECT count\(\*\) FROM \(SELECT 1 FROM": "candidates of what may lead, counted to choose: no answer tells it",
@@ -61,8 +59,7 @@ def traced(found: set[str]) -> Iterator[None]:
 def emitted(callers: int) -> set[str]:
     """Return the statements that the requests of some callers run: of their requests, and no others'."""
     found: set[str] = set()
-    with tempfile.TemporaryDirectory() as folder:
-        asked = Killing(Path(folder), seed=1)
+    with killing("sqlite", seed=1) as asked:
         recorded = [asked.caller(number) for number in range(callers)]
         with traced(found):
             for each in recorded:

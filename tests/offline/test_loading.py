@@ -15,6 +15,7 @@ from fhir_server.offline.checking import Finding, reindexing, scrubbing
 from fhir_server.offline.loading import load_into_store
 from fhir_server.settings import Settings
 from tests.catalogue.nodes import LANGUAGE, SHIPPED, TITLE, a_node, a_parameter, a_patient
+from tests.support.steps import all_steps
 
 BED = {"resourceType": "Location", "id": "bed", "physicalType": {"coding": [{"code": "bd"}]}}
 
@@ -42,7 +43,7 @@ def load(folder: Path, *resources: Resource) -> Tally:
 
 
 def findings(folder: Path) -> list[Finding]:
-    return [each for each in scrubbing(settings_at(folder)) if isinstance(each, Finding)]
+    return [each for each in all_steps(scrubbing(settings_at(folder))) if isinstance(each, Finding)]
 
 
 async def found(folder: Path, kind: str, **asked: str) -> list[str]:
@@ -92,17 +93,16 @@ def test_to_index_anew_goes_by_the_parameters_of_the_store_and_ends_where_they_c
     load(tmp_path, a_patient("ada", "fr"), a_patient("bob", "de"), LANGUAGE)
     anyio.run(lambda: found(tmp_path, "Patient"))
 
-    assert [each.done for each in reindexing(settings_at(tmp_path))] == [1, 2, 3]
+    assert [each.done for each in all_steps(reindexing(settings_at(tmp_path)))] == [1, 2, 3]
     assert findings(tmp_path) == []
 
-    steps = reindexing(settings_at(tmp_path))
-    next(steps)
-
-    async def write() -> None:
+    async def write_meanwhile() -> None:
+        steps = reindexing(settings_at(tmp_path))
+        await anext(steps)
         async with a_node(tmp_path / "store.db", SHIPPED) as node:
             await node.put(TITLE)
             await node.register.refresh()
+        with pytest.raises(Unavailable, match="run it again"):
+            await anext(steps)
 
-    anyio.run(write)
-    with pytest.raises(Unavailable, match="run it again"):
-        next(steps)
+    anyio.run(write_meanwhile)

@@ -16,6 +16,7 @@ from fhir_server.offline.loading import load_into_store
 from fhir_server.offline.opting_out import opt_outs
 from fhir_server.settings import Settings
 from tests.support.server import running_server
+from tests.support.steps import all_steps
 
 TOKYO, LONDON = "Asia/Tokyo", "Europe/London"
 BORN = {
@@ -55,7 +56,9 @@ def total(base: str, query: str) -> int:
 
 def assert_read_in(zone: str, store: Path) -> None:
     """See that a server and a check read dates in this zone."""
-    assert not [each for each in scrubbing(settings_in(zone, store)) if isinstance(each, Finding)]
+    assert not [
+        each for each in all_steps(scrubbing(settings_in(zone, store))) if isinstance(each, Finding)
+    ]
     with running_server(store, time_zone=zone) as base:
         assert {each: total(base, query) for each, query in DAY_OF.items()} == {
             each: int(each == zone) for each in DAY_OF
@@ -78,7 +81,7 @@ def test_a_store_of_another_zone_is_refused_until_it_is_indexed_anew(tmp_path: P
 
     with pytest.raises(Unavailable, match=r"in the time zone Europe/London.* missed in Asia/Tokyo"):
         anyio.run(opt_outs, settings_in(TOKYO, store))
-    list(reindexing(settings_in(TOKYO, store)))
+    all_steps(reindexing(settings_in(TOKYO, store)))
 
     assert_read_in(TOKYO, store)
     with pytest.raises(Unavailable, match="set FHIR_TIME_ZONE=Asia/Tokyo"):
@@ -89,9 +92,10 @@ def test_a_store_that_is_half_indexed_anew_is_of_neither_zone(tmp_path: Path) ->
     store = tmp_path / "store.db"
     load(LONDON, store)
 
-    steps = reindexing(settings_in(TOKYO, store))
-    next(steps)
-    steps.close()  # type: ignore[attr-defined]
+    async def begin() -> None:
+        await anext(reindexing(settings_in(TOKYO, store)))
+
+    anyio.run(begin)
 
     for zone in (LONDON, TOKYO):
         with pytest.raises(Unavailable, match="run fhir-server reindex"):

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_server.fhir.errors import BadRequest, TooCostly
-from fhir_server.fhir.resource import Key, Stored
 from fhir_server.interactions.call import Call
 from fhir_server.operations import lastn
 from fhir_server.operations.lastn import OBSERVATION_LASTN, Groups
@@ -197,8 +196,7 @@ async def test_one_code_of_two_systems_is_two_groups(call: Call) -> None:
 def a_row(number: int, codes: frozenset[str], date: int) -> Row:
     terms = tuple(f"code={each}" for each in sorted(codes))
     record = IndexRecord(str(number), terms, (), (), date, (), ())
-    stored = Stored(Key("Observation", str(number)), 1, 0, "PUT", b"{}")
-    return Row(stored, packed(record))
+    return Row("Observation", str(number), 1, 0, "PUT", b"{}", packed(record))
 
 
 def by_the_rule(observations: list[tuple[frozenset[str], int]], most: int) -> list[str]:

@@ -11,7 +11,7 @@ import httpx2 as httpx
 import pytest
 
 from fhir_server.federation.members import Member
-from fhir_server.offline.enrolling import add_member, remove_member
+from fhir_server.offline.enrolling import add_member, remove_member, set_member_status
 from fhir_server.settings import Settings
 from tests.rest.access import a_client, guarded
 from tests.support.server import running_server
@@ -107,7 +107,7 @@ def test_a_cursor_is_good_for_its_own_query_alone(hub: Hub) -> None:
 )
 def test_a_member_is_read_only_for_what_it_has(hub: Hub, member: str, told: int) -> None:
     assert hub.client.get(member).status_code == told
-    assert hub.client.put(member, json={}).status_code == 405
+    assert hub.client.delete(member).status_code == 405
 
 
 def test_without_a_required_member_there_is_no_answer_and_it_is_told_which(hub: Hub) -> None:
@@ -136,6 +136,26 @@ def test_a_strict_caller_gets_all_or_nothing(hub: Hub) -> None:
         assert strict.status_code == 503
     finally:
         asyncio.run(remove_member(hub.settings, "d"))
+
+
+def test_a_member_that_is_suspended_is_not_asked_and_is_told_on_each_page(hub: Hub) -> None:
+    whole = hub.client.get("Patient?_count=2").json()
+    asyncio.run(set_member_status(hub.settings, "b", "suspended"))
+    try:
+        for url in ("Patient?_count=20", next_of(whole)):
+            page = hub.client.get(url).json()
+            assert {each["extension"][0]["valueString"] for each in matches(page)} == {"a"}
+            assert "total" not in page
+            (outcome,) = matches(page, "outcome")
+            (issue,) = outcome["resource"]["issue"]
+            assert issue["code"] == "suppressed"
+            assert "The member b is not asked for now" in issue["diagnostics"]
+        refused = hub.client.get("b/Patient/p0")
+        assert refused.status_code == 503
+        assert "suspended" in refused.text
+    finally:
+        asyncio.run(set_member_status(hub.settings, "b", "active"))
+    assert hub.client.get("Patient?_summary=count").json()["total"] == 10
 
 
 @pytest.mark.parametrize("query", ["", "&_sort=birthdate", "&_sort=-birthdate&_count=3"])

@@ -11,7 +11,7 @@ import pytest
 
 from fhir_server.policy.decision import Enforcement, Policy
 from fhir_server.storage.contract import Store
-from fhir_server.storage.mongo import store as mongo_store
+from fhir_server.storage.mongo import opening
 from fhir_server.storage.sqlite.store import open_store
 from tests.policy.support import LABELS, PURPOSES
 from tests.support import mongo
@@ -45,7 +45,7 @@ def open_sqlite(
 async def open_mongo(folder: Path, clock: Callable[[], int] | None = None) -> AsyncIterator[Store]:
     """Open the store on MongoDB, in a database of its own for each folder."""
     with mongo.database(folder) as url:
-        async with mongo_store.open_store(
+        async with opening.open_store(
             url, clock=clock or ticking(), enforcement=ENFORCEMENT
         ) as store:
             yield store

@@ -14,7 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fhir_server.fhir.resource import Key
-from fhir_server.policy.decision import Audience, Decision, LaidDown, Policy, Provision, Subject
+from fhir_server.policy.decision import (
+    Audience,
+    Decision,
+    LaidDown,
+    Person,
+    Policy,
+    Provision,
+    Subject,
+)
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import (
     HasTerm,
@@ -41,8 +49,9 @@ from fhir_server.storage.contract import (
     Unchanged,
 )
 from fhir_server.storage.sqlite import words
-from fhir_server.storage.sqlite.scrub import Finding, scrub
+from fhir_server.storage.sqlite.scrub import scrub
 from fhir_server.storage.sqlite.store import open_store
+from fhir_server.storage.upkeep import Finding
 from tests.policy.support import PURPOSES
 from tests.storage.conftest import BACKENDS, ENFORCEMENT, NHS_NUMBER, START, ticking
 
@@ -138,6 +147,22 @@ async def test_an_opt_out_hides_all_that_tells_of_the_person(ward: Store) -> Non
     assert await found(ward, sees(RESEARCH)) == {"Patient/grace", "Observation/g"}
     assert await found(ward, sees(CARE)) == before
     assert known == OptOuts(START, 1) == await ward.opt_outs()
+
+
+async def test_people_are_known_by_their_numbers_whether_or_not_they_are_patients(
+    ward: Store,
+) -> None:
+    stranger = "9990000034"
+    await write(ward, a_patient("twin"), a_consent("twin", NO_RESEARCH))
+    await ward.replace_opt_outs([NUMBERS["grace"], stranger], as_of=START)
+    opted_out = Provision("opt-out", "deny", "register")
+
+    assert await ward.people([*NUMBERS.values(), stranger, "9990000042"]) == {
+        NUMBERS["ada"]: Person(("ada", "twin"), (NO_RESEARCH,)),
+        NUMBERS["grace"]: Person(("grace",), (opted_out,)),
+        stranger: Person((), (opted_out,)),
+        "9990000042": Person(),
+    }
 
 
 async def test_who_is_taken_off_the_register_is_seen_again(ward: Store) -> None:

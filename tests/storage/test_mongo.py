@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,8 +37,7 @@ from fhir_server.storage.contract import (
     WriteResult,
     Written,
 )
-from fhir_server.storage.mongo import joining, searching
-from fhir_server.storage.mongo import store as mongo_store
+from fhir_server.storage.mongo import joining, opening, reaching, searching
 from fhir_server.storage.mongo.schema import INDEXES
 from tests.storage.conftest import ENFORCEMENT, open_mongo, ticking
 from tests.storage.test_contract import EVERYTHING, a_draft
@@ -55,7 +56,7 @@ def _collect() -> Iterator[None]:
 
 
 def opened(url: str) -> AbstractAsyncContextManager[Store]:
-    return mongo_store.open_store(url, clock=ticking(), enforcement=ENFORCEMENT)
+    return opening.open_store(url, clock=ticking(), enforcement=ENFORCEMENT)
 
 
 async def test_a_server_without_transactions_is_refused_with_the_way_out() -> None:
@@ -78,9 +79,11 @@ async def test_an_address_that_is_none_is_refused(url: str) -> None:
 async def test_where_nobody_answers_it_is_said_without_the_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mongo_store, "SELECTION_MILLISECONDS", 300)
+    monkeypatch.setattr(reaching, "SELECTION_MILLISECONDS", 300)
 
-    with pytest.raises(Unavailable, match="no primary that answers") as refusal:
+    with pytest.raises(
+        Unavailable, match=r"cannot be reached: 127\.0\.0\.1:.* Connect call failed"
+    ) as refusal:
         async with opened(f"mongodb://user:secret@127.0.0.1:{mongo.free_port()}/x"):
             pytest.fail("it opened")
 
@@ -110,7 +113,7 @@ async def test_an_index_that_is_missing_or_another_is_named_with_what_mends_it(
 
 async def test_a_database_of_another_time_zone_is_refused(tmp_path: Path) -> None:
     with mongo.database(tmp_path) as url:
-        async with mongo_store.open_store(url, clock=ticking(), zone="Asia/Tokyo") as store:
+        async with opening.open_store(url, clock=ticking(), zone="Asia/Tokyo") as store:
             await fill(store, 1)
 
         with pytest.raises(Unavailable, match="set FHIR_TIME_ZONE=Asia/Tokyo"):
@@ -262,7 +265,7 @@ async def test_more_than_may_be_sorted_looked_at_or_read_is_refused(
 
 async def test_a_search_that_takes_too_long_is_refused(tmp_path: Path) -> None:
     with mongo.database(tmp_path) as url:
-        async with mongo_store.open_store(url, clock=ticking(), seconds=0.000_1) as store:
+        async with opening.open_store(url, clock=ticking(), seconds=0.000_1) as store:
             with pytest.raises(TooCostly, match="longer than"):
                 await store.search(EVERYTHING, Plan(frozenset({"Patient"})), None, 2)
 
@@ -281,7 +284,7 @@ async def behind_a_proxy(tmp_path: Path) -> AsyncIterator[tuple[Store, Proxy]]:
 async def test_while_nobody_answers_reads_and_writes_are_refused_and_then_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mongo_store, "SELECTION_MILLISECONDS", 300)
+    monkeypatch.setattr(reaching, "SELECTION_MILLISECONDS", 300)
     monkeypatch.setattr("fhir_server.storage.mongo.writer.PATIENT_SECONDS", 0.5)
     async with behind_a_proxy(tmp_path) as (store, proxy):
         await store.write([Put(a_draft())], atomic=True)
@@ -299,7 +302,9 @@ async def test_while_nobody_answers_reads_and_writes_are_refused_and_then_go_on(
     assert result.stored.version == 2
 
 
-async def test_a_slow_server_ends_a_search_at_its_time(tmp_path: Path) -> None:
+async def test_a_server_that_is_slow_within_the_time_of_a_request_is_waited_for(
+    tmp_path: Path,
+) -> None:
     async with behind_a_proxy(tmp_path) as (store, proxy):
         await store.write([Put(a_draft())], atomic=True)
         proxy.seconds = 0.05
@@ -343,3 +348,21 @@ async def test_of_writes_that_are_cut_none_that_was_answered_is_lost_and_none_co
     assert len(history) == len(set(history))
     assert kept.keys() <= set(history) <= kept.keys() | refused
     assert len(kept) > 500
+
+
+async def test_what_may_be_sharded_is_unique_by_its_shard_key_alone(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "mongodb.md").read_text()
+    keys = dict(re.findall(r'sh\.shardCollection\("\w+\.(\w+)", {(\w+): "hashed"}\)', guide))
+    with mongo.database(tmp_path) as url:
+        async with opened(url):
+            pass
+        with MongoClient[dict[str, Any]](url) as client:
+            there = client.get_default_database()
+            unique = {
+                name: [each["key"] for each in there[name].list_indexes() if each.get("unique")]
+                for name in keys
+            }
+
+    # A server enforces uniqueness in a cluster by the shard key alone; writes name documents by it too.
+    assert keys == {"resource": "_id", "history": "_id"}
+    assert unique == {"resource": [], "history": []}

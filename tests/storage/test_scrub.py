@@ -14,8 +14,9 @@ from fhir_server.search.record import IndexRecord, Range
 from fhir_server.storage.contract import Delete, Draft, Put
 from fhir_server.storage.sqlite.emptying import empty_store
 from fhir_server.storage.sqlite.reindexing import reindex
-from fhir_server.storage.sqlite.scrub import Finding, Progress, scrub
+from fhir_server.storage.sqlite.scrub import scrub
 from fhir_server.storage.sqlite.store import open_store
+from fhir_server.storage.upkeep import Finding, Progress
 from tests.storage.conftest import ticking
 
 

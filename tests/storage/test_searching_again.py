@@ -131,6 +131,26 @@ async def test_each_sees_what_that_one_may_whoever_asked_before(
             assert {*await found(store, SIGHTS[name], plan, 1)} == expected
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["first with records", "first without"])
+@pytest.mark.parametrize("way", ASKED)
+async def test_rows_without_records_are_the_same_rows(
+    store: Store, way: str, *, first: bool
+) -> None:
+    plan = Plan(OBSERVATIONS, ASKED[way])
+    ada = replace(a_patient("ada").draft, record=record("ada", "ada", terms=["identifier=1\x1f"]))
+    observations = [matching(each, "smith") for each in ("first", "second", "third")]
+    await store.write([Put(ada), *observations], atomic=True)
+
+    pages = {
+        records: await store.search(ALL, plan, None, 2, records=records)
+        for records in (first, not first)
+    }
+
+    assert all({FINAL, BLUE} <= {*row.record.terms} for row in pages[True].rows)
+    assert [row.stored for row in pages[False].rows] == [row.stored for row in pages[True].rows]
+    assert pages[False].next == pages[True].next is not None
+
+
 async def test_a_denial_holds_from_its_first_moment_until_its_last(store: Store) -> None:
     denial = replace(NO_RESEARCH, since=START + 10, until=START + 20)
     plan = Plan(OBSERVATIONS, HasTerm(OF_ADA))
@@ -209,15 +229,18 @@ async def test_it_is_planned_once_and_anew_where_counts_had_a_part_in_it(
 
 def test_only_so_many_statements_and_none_of_many_values_are_remembered(tmp_path: Path) -> None:
     known = PageStatements(connect(tmp_path / "store.db"))
-    plan, short = Plan(OBSERVATIONS), PageStatement(20, "SELECT 1", ("a",), ("1", ()), "")
-    long = PageStatement(20, "SELECT 1", ("a",) * (MOST_VALUES + 1), ("1", ()), "")
+    plan, short = (
+        Plan(OBSERVATIONS),
+        PageStatement("Observation", 20, "SELECT 1", ("a",), ("1", ()), ""),
+    )
+    long = PageStatement("Observation", 20, "SELECT 1", ("a",) * (MOST_VALUES + 1), ("1", ()), "")
 
-    known.keep((plan, ALL, 0, True), short, None)
-    assert known.get((plan, ALL, 0, True)) is short
+    known.keep((plan, ALL, 0, True, True), short, None)
+    assert known.get((plan, ALL, 0, True, True)) is short
     for number in range(1, REMEMBERED + 1):
-        known.keep((plan, ALL, number, True), short, None)
-    known.keep((plan, ALL, -1, True), long, None)
+        known.keep((plan, ALL, number, True, True), short, None)
+    known.keep((plan, ALL, -1, True, True), long, None)
 
-    assert known.get((plan, ALL, 0, True)) is None
-    assert known.get((plan, ALL, -1, True)) is None
-    assert known.get((plan, ALL, REMEMBERED, True)) is short
+    assert known.get((plan, ALL, 0, True, True)) is None
+    assert known.get((plan, ALL, -1, True, True)) is None
+    assert known.get((plan, ALL, REMEMBERED, True, True)) is short

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from fhir_server.storage.logbook import Link, linked, packed_entries
-from fhir_server.storage.sqlite.verifying import Broken, Reached, verified
+from fhir_server.storage.sqlite.verifying import verified
+from fhir_server.storage.upkeep import Broken, Reached
 from tests.storage.conftest import open_sqlite
 
 

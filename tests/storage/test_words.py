@@ -23,10 +23,11 @@ from fhir_server.storage.sqlite import words
 from fhir_server.storage.sqlite.emptying import empty_store
 from fhir_server.storage.sqlite.reindexing import reindex
 from fhir_server.storage.sqlite.schema import connect
-from fhir_server.storage.sqlite.scrub import Finding, scrub
+from fhir_server.storage.sqlite.scrub import scrub
 from fhir_server.storage.sqlite.searching import Searcher
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.storage.sqlite.writer import Writer
+from fhir_server.storage.upkeep import Finding
 from tests.storage.conftest import ticking
 
 EVERYTHING = Visibility.everything("test")

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 
 class Proxy:
-    """What passes bytes on; `seconds` holds each answer up, `closed` refuses new connections."""
+    """What passes bytes on; `seconds` holds each answer up, `hold` all of them, `closed` refuses new connections."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = host, port
         self._open: set[asyncio.StreamWriter] = set()
         self.port = 0
         self.seconds = 0.0
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self.closed = False
         self.answers = 0
         self.cut_after: int | None = None
         """After so many answers all connections are lost, the last answer not passed on."""
+
+    def hold(self) -> None:
+        """Keep connections, and pass no answer on."""
+        self._flowing.clear()
+
+    def release(self) -> None:
+        """Pass on what was held."""
+        self._flowing.set()
 
     def cut(self) -> None:
         """Lose all connections."""
@@ -46,6 +57,7 @@ class Proxy:
             while some := await reader.read(65_536):
                 if answers:
                     await asyncio.sleep(self.seconds)
+                    await self._flowing.wait()
                     self.answers += 1
                     if self.cut_after is not None and self.answers >= self.cut_after:
                         self.answers = 0
@@ -57,13 +69,16 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxied(host: str, port: int) -> AsyncIterator[Proxy]:
-    """Yield a proxy in front of a server, on a free port of the loopback interface."""
+async def proxied(
+    host: str, port: int, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Proxy]:
+    """Yield a proxy in front of a server, on a free port of the loopback interface; with `tls` it decrypts."""
     proxy = Proxy(host, port)
-    server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
         server.close()
+        proxy.release()
         proxy.cut()

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
+from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -56,6 +57,7 @@ class Assertion(msgspec.Struct, frozen=True):
     jti: str
     nbf: Moment = 0
     iat: Moment = 0
+    extensions: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,11 @@ class Authentication:
             self._key_sets.clear()
         self._key_sets[url] = Refreshed(read)
         return self._key_sets[url]
+
+
+def extensions_of(form: Mapping[str, str]) -> object:
+    """Return what the assertion of an authenticated client says besides who it is, None where it says nothing."""
+    return _opened(form["client_assertion"]).claims.extensions
 
 
 def not_known() -> InvalidClient:

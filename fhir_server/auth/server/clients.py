@@ -32,6 +32,8 @@ class Client(msgspec.Struct, frozen=True):
     its secret; its public keys are in `jwks`, or at `jwks_uri`. `organisation` (an ODS code), `role`, `purpose` and
     `programme` are what its own tokens say; an app that people use has only a `purpose`, to which theirs are bound.
     `introspects`: it may ask about the tokens of all clients, as a resource server does.
+    `on_behalf` are the purposes of use for which it asks in the name of its own callers, never in its own: then
+    `organisation`, `role` and `programme` bound whose name that may be.
     """
 
     id: str
@@ -48,6 +50,7 @@ class Client(msgspec.Struct, frozen=True):
     purpose: str | None = None
     introspects: bool = False
     programme: str | None = None
+    on_behalf: tuple[str, ...] = ()
 
     @property
     def is_backend(self) -> bool:
@@ -166,6 +169,18 @@ def _check_grants(client: Client) -> None:
     if own and contexts & {"patient", "user"}:
         raise BadClient(
             "organisation, role and programme are a backend service's; people bring their own"
+        )
+    _check_behalf(client, contexts)
+
+
+def _check_behalf(client: Client, contexts: set[str | None]) -> None:
+    if not client.on_behalf:
+        return
+    if contexts != {"system"} or client.introspects:
+        raise BadClient("who asks in the name of others has system/ scopes, and no other rights")
+    if client.purpose is not None:
+        raise BadClient(
+            "a purpose is its own; those of its callers are the ones it asks on behalf for"
         )
 
 

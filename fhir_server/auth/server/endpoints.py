@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fhir_server.auth.behalf import BadContext, Behalf, behalf_in
 from fhir_server.auth.compact import Opened, Unreadable, opened
-from fhir_server.auth.server.authentication import Authentication, Shown
+from fhir_server.auth.server.authentication import Authentication, Shown, extensions_of
 from fhir_server.auth.server.clients import Client
 from fhir_server.auth.server.errors import (
     InvalidClient,
+    InvalidGrant,
     InvalidRequest,
     InvalidScope,
     UnauthorizedClient,
@@ -21,20 +23,26 @@ from fhir_server.auth.server.issuing import Issuing
 from fhir_server.auth.server.revocations import Revocations
 from fhir_server.auth.server.scopes import given, words
 from fhir_server.auth.tokens import LEEWAY, TYPES, Claims, Verifier, withdrawal_names
-from fhir_server.fhir.errors import Unauthenticated
+from fhir_server.fhir.errors import Forbidden, Unauthenticated
+from fhir_server.policy.access import Access
+from fhir_server.policy.scopes import parse_scopes
 
 _SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Answers requests of clients as JSON; each raises OAuthError. Time is in microseconds."""
+    """Answers requests of clients as JSON; each raises OAuthError. Time is in microseconds.
+
+    `admit` raises Forbidden for whom the node would not let in by role and purpose.
+    """
 
     authentication: Authentication
     grants: Grants
     issuing: Issuing
     revocations: Revocations
     verifier: Verifier
+    admit: Callable[[Access], object]
 
     async def token(self, shown: Shown, *, now: int) -> Mapping[str, Any]:
         """Return tokens: https://www.rfc-editor.org/rfc/rfc6749#section-5.1."""
@@ -134,7 +142,32 @@ class Endpoints:
         scopes = given(asked or (), client.scopes, ("system",))
         if not scopes:
             raise InvalidScope(f"The client is registered for: {' '.join(client.scopes)}.")
-        return await self.issuing.for_client(client, scopes, now=now)
+        behalf = self._behalf(client, form, scopes) if client.on_behalf else None
+        return await self.issuing.for_client(client, scopes, behalf, now=now)
+
+    def _behalf(self, client: Client, form: Mapping[str, str], scopes: tuple[str, ...]) -> Behalf:
+        """Return in whose name a client asks; raise InvalidGrant for one that it may not use, or who may do nothing here."""
+        try:
+            behalf = behalf_in(extensions_of(form))
+        except BadContext as error:
+            raise InvalidGrant(f"The client asks in the name of others alone. {error}.") from error
+        _check_registered(client, behalf)
+        try:
+            self.admit(
+                Access(
+                    self.issuing.site.issuer,
+                    behalf.subject,
+                    parse_scopes(" ".join(scopes)),
+                    client=client.id,
+                    organisation=behalf.organisation,
+                    role=behalf.role,
+                    purpose=behalf.purpose,
+                    programme=behalf.programme,
+                )
+            )
+        except Forbidden as error:
+            raise InvalidGrant(f"{error}.") from error
+        return behalf
 
     async def _answer(
         self, grant: Grant, scopes: tuple[str, ...], refresh: str | None, now: int
@@ -176,6 +209,17 @@ class Endpoints:
         await self.revocations.refresh(now)
         withdrawn = self.revocations.cover(withdrawal_names(found), found.claims.iat)
         return None if withdrawn else found
+
+
+def _check_registered(client: Client, behalf: Behalf) -> None:
+    """Raise InvalidGrant where the registration of a client does not let it ask in this name."""
+    if behalf.purpose not in client.on_behalf:
+        allowed = ", ".join(client.on_behalf)
+        raise InvalidGrant(f"The client asks for other purposes of use than {allowed}.")
+    for name in ("organisation", "role", "programme"):
+        bound = getattr(client, name)
+        if bound is not None and getattr(behalf, name) != bound:
+            raise InvalidGrant(f"The client is registered for callers with the {name} {bound}.")
 
 
 def _needed(form: Mapping[str, str], name: str) -> str:

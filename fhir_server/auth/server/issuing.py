@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from fhir_server.auth.behalf import Behalf
 from fhir_server.auth.server.clients import Client
 from fhir_server.auth.server.grants import Grant
 from fhir_server.auth.server.signing import SigningKeys
@@ -51,17 +52,20 @@ class Issuing:
         return answer
 
     async def for_client(
-        self, client: Client, scopes: Sequence[str], *, now: int
+        self, client: Client, scopes: Sequence[str], behalf: Behalf | None = None, *, now: int
     ) -> dict[str, Any]:
-        """Return the answer to a backend service."""
+        """Return the answer to a backend service, for itself or for one of its callers."""
+        said = client if behalf is None else behalf
         claims = {
-            "sub": client.id,
+            "sub": client.id if behalf is None else behalf.subject,
             "client_id": client.id,
+            # https://www.rfc-editor.org/rfc/rfc8693#section-4.1
+            "act": None if behalf is None else {"sub": client.id},
             "scope": " ".join(scopes),
-            "organisation": client.organisation,
-            "role": client.role,
-            "purpose": client.purpose,
-            "programme": client.programme,
+            "organisation": said.organisation,
+            "role": said.role,
+            "purpose": said.purpose,
+            "programme": said.programme,
         }
         token = await self._access(claims, BACKEND_SECONDS, now=now)
         return _answer(token, BACKEND_SECONDS, scopes)

@@ -21,6 +21,7 @@ from fhir_server.auth.server.revocations import Revocations
 from fhir_server.auth.server.signing import SigningKeys
 from fhir_server.auth.server.site import Site
 from fhir_server.auth.tokens import Verifier
+from fhir_server.policy.access import Access
 from fhir_server.storage.keyvalues import KeyValues
 
 
@@ -48,15 +49,19 @@ def new_secret() -> str:
     return token_urlsafe(32)
 
 
-def authorization_server(
+def authorization_server(  # noqa: PLR0913 - it is put together of so many parts
     site: Site,
     values: KeyValues,
     *,
     secret: bytes,
     fetch: Fetch,
+    admit: Callable[[Access], object],
     new_secret: Callable[[], str] = new_secret,
 ) -> AuthorizationServer:
-    """Return the server of a store; `secret` seals its signing keys, `fetch` reads clients' keys."""
+    """Return the server of a store; `secret` seals its signing keys, `fetch` reads clients' keys.
+
+    `admit` raises Forbidden for a caller, named by a trusted client, whom the node would not let in.
+    """
     clients, accounts = Clients(values), Accounts(values)
     keys, revocations = SigningKeys(values, AESGCM(secret)), Revocations(values)
     grants = Grants(values, revocations, new_secret)
@@ -68,6 +73,7 @@ def authorization_server(
         issuing=issuing,
         revocations=revocations,
         verifier=Verifier({site.issuer: issuer}, site.audience),
+        admit=admit,
     )
     return AuthorizationServer(
         site=site,

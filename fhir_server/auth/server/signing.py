@@ -1,6 +1,7 @@
 """The keys that tokens are signed with, kept in the store and sealed by its secret.
 
-Access tokens are signed with ES384 (or RS384), ID tokens with RS256, the algorithm that every OpenID client must know.
+Access tokens are signed with ES384 (or RS384), ID tokens with RS256, the algorithm that every OpenID client must know;
+the assertions by which this server asks others for tokens with ES384, by a key that is for nothing else.
 A new key is published an hour before it is used, since others read the key set now and then only; the one before it
 stays until its last token has expired. https://www.rfc-editor.org/rfc/rfc7517
 """
@@ -29,10 +30,12 @@ KEPT_AFTER = 12 * 3600 * SECOND + 60 * SECOND
 """Longer than any token that it signed is good: those for development are, for twelve hours."""
 READ_AGAIN = SECOND // 2
 
-Use: TypeAlias = Literal["access", "id"]
+Use: TypeAlias = Literal["access", "id", "assertion"]
 Algorithm: TypeAlias = Literal["ES384", "RS384", "RS256"]
 
-DEFAULTS: Mapping[Use, Algorithm] = {"access": "ES384", "id": "RS256"}
+DEFAULTS: Mapping[Use, Algorithm] = {"access": "ES384", "id": "RS256", "assertion": "ES384"}
+OWN: tuple[Use, ...] = ("access", "id")
+"""What tokens of this server are signed with: the others' keys never verify one."""
 RSA_BITS = 3072
 NONCE = 12
 _NEVER = -(1 << 62)
@@ -92,20 +95,21 @@ class SigningKeys:
             opened = [self._opened(kid, sealed) for kid, sealed in rows]
             known = tuple(sorted(opened, key=lambda each: (-each.since, each.kid)))
             if known != self._known:
-                self._public = usable_keys({"keys": [each.public for each in known]})
+                own = [each.public for each in known if each.use in OWN]
+                self._public = usable_keys({"keys": own})
             self._known, self._read = known, now
         return self._known
 
     async def public(self, *, now: int) -> Mapping[str, PublicKey]:
-        """Return the public halves by kid."""
+        """Return the public halves of the keys of tokens by kid."""
         await self.all(now=now)
         return self._public
 
-    async def jwks(self, *, now: int) -> Mapping[str, Any]:
-        """Return the JWK set to publish; each use has a key in it."""
-        for use in DEFAULTS:
+    async def jwks(self, *, now: int, uses: Sequence[Use] = OWN) -> Mapping[str, Any]:
+        """Return the JWK set to publish; each of these uses has a key in it."""
+        for use in uses:
             await self.current(use, now=now)
-        return {"keys": [each.public for each in await self.all(now=now)]}
+        return {"keys": [each.public for each in await self.all(now=now) if each.use in uses]}
 
     async def rotate(self, *, now: int, algorithm: Algorithm, at_once: bool) -> Sequence[str]:
         """Make the next keys and return the ids of those that they follow.
@@ -115,8 +119,8 @@ class SigningKeys:
         known = await self.all(now=now)
         before = [each for each in known if at_once or each.until is None]
         since = now if at_once or not before else now + PUBLISHED_BEFORE
-        for use in DEFAULTS:
-            kind = algorithm if use == "access" else DEFAULTS[use]
+        for use in sorted({*OWN, *(each.use for each in known)}):
+            kind = DEFAULTS[use] if use == "id" else algorithm
             await self._make(use, kind, since=since, now=now)
         for each in before:
             if at_once:

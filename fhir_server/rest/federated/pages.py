@@ -22,7 +22,10 @@ RETRY = "https://example.org/fdp/link/missing"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How a page is written: `address` is that of the search, `applied` what counts of its query."""
+    """How a page is written: `address` is that of the search, `applied` what counts of its query.
+
+    `cleared`: what members answered was decided on here.
+    """
 
     id: str
     now: int
@@ -30,6 +33,7 @@ class Shown:
     applied: Pairs
     projector: Projector
     projection: Projection | None
+    cleared: bool = False
 
 
 def page_bytes(
@@ -49,7 +53,7 @@ def page_bytes(
         entries=[
             *_entries(shown, found.taken, "match"),
             *_entries(shown, found.included, "include"),
-            Entry(resource=dump(outcome_of(found.accounts)), mode="outcome"),
+            Entry(resource=dump(outcome_of(found.accounts, cleared=shown.cleared)), mode="outcome"),
         ],
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fhir_server.conformance.capability import (
@@ -13,9 +13,12 @@ from fhir_server.conformance.capability import (
     capability_statement,
 )
 from fhir_server.federation.accounts import outcome_of
+from fhir_server.federation.answers import Match, MemberPage
+from fhir_server.federation.calling import reached
 from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
 from fhir_server.federation.hub import HEADERS, Hub
+from fhir_server.federation.joining import joined
 from fhir_server.federation.members import MEMBER_ID
 from fhir_server.federation.search import (
     Federated,
@@ -24,11 +27,12 @@ from fhir_server.federation.search import (
     federated_count,
     federated_search,
 )
+from fhir_server.federation.tokens import Tokens
 from fhir_server.federation.transport import Absent, Failed
+from fhir_server.federation.writes import Writes
 from fhir_server.fhir.errors import (
     BadRequest,
     BadSyntax,
-    Forbidden,
     MethodNotAllowed,
     NotFound,
     Unavailable,
@@ -38,15 +42,20 @@ from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump, parse
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import LOGICAL_ID
+from fhir_server.policy.decision import Enforcement
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
 from fhir_server.rest.conditional import preferences
 from fhir_server.rest.cursors import scope_of
+from fhir_server.rest.federated.callers import Admission, admitted, concerned, told_of
 from fhir_server.rest.federated.pages import Shown, page_bytes
+from fhir_server.rest.federated.writing import METHODS, line_to_write, target_of, write
 from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.routing import find, table
+from fhir_server.rest.sending import NAME
 from fhir_server.rest.service import Route, Routes, Service
+from fhir_server.rest.smart import oauth_uris
 from fhir_server.search.parsing import parse_query
 
 DEADLINE = b"x-request-deadline"
@@ -54,14 +63,18 @@ DEADLINE = b"x-request-deadline"
 
 SECONDS, SHORTEST, LONGEST = 5.0, 0.1, 60.0
 
+KEYS = "/jwks"
 MEMBER_READ = "/[member]/[type]/[id]"
 
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """Serves the hub's base."""
+    """Serves the hub's base; `tokens` are the hub's own at members, what they answer is decided on by `enforcement`."""
 
     hub: Hub
+    tokens: Tokens
+    enforcement: Enforcement
+    writes: Writes
 
     def routes(self) -> Routes:
         """Return what is served."""
@@ -70,18 +83,23 @@ class Federation:
                 Route("GET", "/[type]", self.search, ("search-type",)),
                 Route("POST", "/[type]/_search", self.search_by_form, ("search-type",)),
                 Route("GET", MEMBER_READ, self.read, ("read",)),
+                *(Route(each, MEMBER_READ, self.write, (code,)) for each, code in METHODS.items()),
                 Route("GET", "/metadata", self.metadata, (), open=True),
+                Route("GET", KEYS, self.keys, (), open=True),
             )
         )
 
     def find(self, service: Service, request: Request) -> Route:
         """Return the route of a request: `[member]/[type]/[id]` is an address here too; raise NotFound or MethodNotAllowed."""
         match request.segments:
+            case ("jwks",) if request.method in service.routes[KEYS]:
+                return service.routes[KEYS][request.method]
             case (member, kind, _) if MEMBER_ID.match(member) and kind in service.types:
                 route = service.routes[MEMBER_READ].get(request.method)
                 if route is None:
                     raise MethodNotAllowed(
-                        "A member's resource is read by GET here.", ("GET", "HEAD")
+                        "A member's resource is read by GET here, and written by PUT or PATCH.",
+                        ("GET", "HEAD", *METHODS),
                     )
                 return route
             case _:
@@ -97,24 +115,45 @@ class Federation:
 
     async def read(self, service: Service, request: Request) -> Answer:
         """Serve `GET [member]/[type]/[id]`: the member's bytes."""
-        _check_caller(request)
         member, kind, logical_id = request.segments
         if LOGICAL_ID.match(logical_id) is None:
             raise BadRequest(f"{logical_id[:70]!r} is no logical id.")
-        await self.hub.parties(service.register.current.extractor, now=service.clock())
-        line = self.hub.line(member)
-        if line is None:
+        admission, parties = await self._reached(service, request, "r")
+        party = next((each for each in parties if each.line.member.id == member), None)
+        if party is None:
             raise NotFound(f"There is no member {member!r} in this federation.")
-        url = f"{line.member.base}/{kind}/{logical_id}"
         try:
-            content = await line.get(url, HEADERS, until=_deadline(request))
+            content, found = await _read(party, kind, logical_id, request)
         except Absent as absent:
             raise NotFound(f"The member {member} has no {kind}/{logical_id}.") from absent
         except Failed as failure:
             raise Unavailable(
                 f"The member {member} gave no answer: {failure.state} {failure}"
             ) from failure
-        return Answer(200, _one(content, kind, logical_id))
+        if admission is not None and request.recording is not None:
+            request.recording.note = f"members: {member} ok"
+            request.recording.patients = tuple(sorted(admission.judge.shown[found.full_url]))
+        return Answer(200, content)
+
+    async def keys(self, service: Service, _: Request) -> Answer:
+        """Serve `GET jwks`: the keys by which members know this server, its assertions' own."""
+        told = await self.tokens.keys.jwks(now=service.clock(), uses=("assertion",))
+        return Answer(200, dump(told), media_type="application/json")
+
+    async def write(self, service: Service, request: Request) -> Answer:
+        """Serve `PUT` and `PATCH [member]/[type]/[id]`, for the types that are listed: the member's bytes."""
+        target = target_of(request, self.writes)
+        admission = None
+        if request.caller is not None:
+            admission = admitted(service, request, "u", self.enforcement)
+        parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
+        line = next((p.line for p in parties if p.line.member.id == target.member), None)
+        if line is None:
+            raise NotFound(f"There is no member {target.member!r} in this federation.")
+        if request.recording is not None:
+            request.recording.note = f"members: {target.member}"
+        reaching = line_to_write(line, request, admission, self.tokens)
+        return await write(reaching, target, request, until=_deadline(request))
 
     async def metadata(self, service: Service, request: Request) -> Answer:
         """Serve `GET metadata`: the types that members search."""
@@ -126,12 +165,11 @@ class Federation:
             types=types & service.types,
             interactions=Interactions(("search-type",), ()),
             software=Software(service.version, instant(service.started), request.base_url),
-            security=Security(bool(service.cross_origin.origins), None),
+            security=Security(bool(service.cross_origin.origins), await oauth_uris(service)),
         )
         return Answer(200, dump(statement))
 
     async def _search(self, service: Service, request: Request, pairs: Pairs) -> Answer:
-        _check_caller(request)
         now, extractor = service.clock(), service.register.current.extractor
         asked = tuple(pair for pair in pairs if pair[0] not in {CURSOR, *HOW_TO_ANSWER})
         handle = next((value for name, value in pairs if name == CURSOR), None)
@@ -149,17 +187,35 @@ class Federation:
             sizes=service.limits.pages,
         )
         check_served(query)
+        admission, parties = await self._reached(service, request, "s")
+        if admission is not None:
+            admission.judge.check_joined(query.plan.predicate)
         question = Question(
-            query, request.type, extractor.definitions, HEADERS, moment, _deadline(request)
+            query,
+            request.type,
+            extractor.definitions,
+            _headers(request),
+            moment,
+            _deadline(request),
         )
-        parties = await self.hub.parties(extractor, now=now)
+        if cursor is None:
+            parties = await joined(question, parties)
         if query.only_count:
             found = await federated_count(question, parties)
         else:
             found = await federated_search(question, parties, cursor)
         address = f"{request.base_url}/{request.type}"
         projection = service.projector.projection(request.type, query.summary, query.elements)
-        shown = Shown(service.new_id(), now, address, asked, service.projector, projection)
+        shown = Shown(
+            service.new_id(),
+            now,
+            address,
+            asked,
+            service.projector,
+            projection,
+            cleared=admission is not None,
+        )
+        _record(request, admission, found)
         return await self._answer(shown, found, parties, scope, strict=preferred.strict)
 
     async def _answer(
@@ -174,7 +230,8 @@ class Federation:
         lacking = _lacking(found, parties, strict=strict)
         if lacking:
             issue = Issue("error", "transient", f"There is no answer without {', '.join(lacking)}")
-            return Answer(503, dump(outcome_of(found.accounts, [issue])))
+            outcome = outcome_of(found.accounts, [issue], cleared=shown.cleared)
+            return Answer(503, dump(outcome))
         body = page_bytes(
             shown,
             found,
@@ -182,6 +239,18 @@ class Federation:
             missing=await self._kept(found.missing, scope, shown.now),
         )
         return Answer(200, body)
+
+    async def _reached(
+        self, service: Service, request: Request, letters: str
+    ) -> tuple[Admission | None, Sequence[Party]]:
+        """Return the members as the caller reaches them, and who that is; raise Forbidden before anybody is asked."""
+        admission = None
+        if request.caller is not None:
+            admission = admitted(service, request, letters, self.enforcement)
+        parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
+        if admission is None:
+            return None, reached(parties, None, self.tokens)
+        return admission, admission.to(parties, self.tokens, _headers(request))
 
     async def _kept(self, cursor: FederatedCursor | None, scope: bytes, now: int) -> str | None:
         return None if cursor is None else await self.hub.keep(cursor, scope, now=now)
@@ -195,11 +264,32 @@ def _lacking(found: Federated, parties: Sequence[Party], *, strict: bool) -> lis
     ]
 
 
-def _check_caller(request: Request) -> None:
-    if request.caller is not None:
-        raise Forbidden(
-            "Members are not told yet who asks, and for what: a federated search is served with auth=none alone."
-        )
+async def _read(party: Party, kind: str, logical_id: str, request: Request) -> tuple[bytes, Match]:
+    """Return a member's resource, if it may be shown; raise Absent if not, as if it were not there, and Failed."""
+    until = _deadline(request)
+    url = f"{party.line.member.base}/{kind}/{logical_id}"
+    content = _one(await party.line.get(url, _headers(request), until=until), kind, logical_id)
+    found = Match(url, content, kind, logical_id)
+    if party.clearing is not None:
+        page = MemberPage((found,), (), None, None, frozenset(), warned=False)
+        if not (await party.clearing.cleared(page, until=until)).matches:
+            raise Absent("unsupported", "")
+    return content, found
+
+
+def _headers(request: Request) -> Mapping[str, str]:
+    """Return what goes with each request to a member: the name of this one, so that logs can be put together."""
+    correlation = request.headers.get(b"x-correlation-id", b"")
+    told = correlation.decode() if NAME.fullmatch(correlation) else request.name
+    return {**HEADERS, "x-request-id": request.name, "x-correlation-id": told}
+
+
+def _record(request: Request, admission: Admission | None, found: Federated) -> None:
+    """Have the one event of a search name the members, and the patients of this server whom it told of."""
+    if request.recording is not None:
+        request.recording.note = told_of(found)
+        if admission is not None:
+            request.recording.patients = concerned(admission.judge, found)
 
 
 def _deadline(request: Request) -> float:

@@ -41,7 +41,7 @@ from fhir_server.storage.mongo.failures import OutOfTime
 from fhir_server.storage.mongo.owners import Owners, owner_id
 from fhir_server.storage.mongo.schema import CATALOGUE, STATE
 from fhir_server.storage.mongo.searching import Searcher
-from fhir_server.storage.mongo.sights import sight_while_writing
+from fhir_server.storage.mongo.sights import sight_of
 from fhir_server.storage.mongo.statements import Statements
 from fhir_server.storage.mongo.workspace import Workspace
 from fhir_server.storage.parameters import Reindex, ReplaceCatalogue
@@ -68,7 +68,7 @@ class Applier:
         self._enforcing = enforcing
         self.denials: Denials | None = None
         if enforcing is not None:
-            self.denials = Denials(workspace, enforcing, state["epoch"])
+            self.denials = Denials(workspace, enforcing)
         self._owners = Owners(workspace, state["owner"], self.denials)
         self.moment: int = max(now, state["moment"])
         self._rid: int = state["rid"]
@@ -129,8 +129,7 @@ class Applier:
     def state(self) -> Document:
         """The state of the store after what was applied."""
         counted = {"moment": self.moment, "rid": self._rid, "owner": self._owners.latest}
-        epoch = self.denials.epoch if self.denials else self._state["epoch"]
-        return {**self._state, **counted, "epoch": epoch}
+        return {**self._state, **counted}
 
     async def _put(self, op: Put) -> WriteResult:
         draft = op.draft
@@ -151,7 +150,7 @@ class Applier:
             **indexed(draft.key.type, draft.record),
         }
         await self._replace(current, checked(document))
-        await self._note_axes(draft.key.type, draft.record)
+        await note_axes(self._workspace, draft.key.type, draft.record)
         if self.denials is not None:
             await self.denials.written(draft)
         return stored
@@ -184,7 +183,7 @@ class Applier:
             owner = await self._owners.intern(op.record)
             document = {**current, "o": owner, **indexed(op.key.type, op.record)}
             await self._workspace.put(RESOURCE, str(op.key), checked(document))
-            await self._note_axes(op.key.type, op.record)
+            await note_axes(self._workspace, op.key.type, op.record)
         return Unchanged(None)
 
     async def _replace_catalogue(self, op: ReplaceCatalogue) -> WriteResult:
@@ -220,7 +219,7 @@ class Applier:
         )
         if self._enforcing is not None:
             asked = await self._enforcing.opened(statements, asked)
-        sight = await sight_while_writing(statements, asked)
+        sight = await sight_of(statements, asked)
         searcher = Searcher(statements, sight, most_joined=JOINED_WHILE_WRITING)
         try:
             page = await searcher.page(expectation.plan, None, 2)
@@ -231,12 +230,6 @@ class Applier:
             ) from None
         matches = tuple(row.stored.key for row in page.rows)
         return None if frozenset(matches) == expectation.matches else Refused(matches=matches)
-
-    async def _note_axes(self, kind: str, record: IndexRecord) -> None:
-        """Have each axis listed that a range is on: a search in another unit looks at those there are."""
-        for axis in _axes(kind, record):
-            if await self._workspace.get("axis", axis) is None:
-                self._workspace.add("axis", {"_id": axis})
 
     def _rid_of(self, current: Document | None) -> int:
         if current is not None:
@@ -255,6 +248,13 @@ def state_of(document: Document | None) -> Document:
     """Return the state of the store; raise where there is none."""
     assert document is not None, "the state is made with the collections"
     return document
+
+
+async def note_axes(workspace: Workspace, kind: str, record: IndexRecord) -> None:
+    """Have each axis listed that a range is on: a search in another unit looks at those there are."""
+    for axis in _axes(kind, record):
+        if await workspace.get("axis", axis) is None:
+            workspace.add("axis", {"_id": axis})
 
 
 def _axes(kind: str, record: IndexRecord) -> set[str]:

@@ -17,6 +17,7 @@ from fhir_server.storage.logbook import (
     unpacked_entries,
 )
 from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document
+from fhir_server.storage.mongo.failures import answered
 from fhir_server.storage.mongo.failures import reading as problems
 from fhir_server.storage.mongo.schema import LOG, STATE
 from fhir_server.storage.mongo.workspace import Workspace
@@ -60,7 +61,7 @@ class MongoAuditLog:
     async def extent(self) -> Extent:
         """See AuditLog.extent."""
         await self._waiting.settled()
-        with problems():
+        async with answered():
             state = await self._database[STATE].find_one({"_id": LOG}) or EMPTY
         return Extent(state["number"], state["published"])
 

@@ -161,4 +161,12 @@ def stored_of(document: Mapping[str, Any]) -> Stored:
 
 def row_of(document: Mapping[str, Any]) -> Row:
     """Return a found resource."""
-    return Row(stored_of(document), document["z"])
+    return Row(
+        document["t"],
+        document["i"],
+        document["v"],
+        document["m"],
+        document["e"],
+        document["b"],
+        document["z"],
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from pymongo.errors import (
     ConfigurationError,
@@ -15,13 +16,19 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from fhir_server.fhir.errors import FhirError, Unavailable
+from fhir_server.fhir.errors import FhirError, Unavailable, Unreachable
 
 TRANSIENT = "TransientTransactionError"
 UNKNOWN_COMMIT = "UnknownTransactionCommitResult"
 
 _REFUSED = frozenset((13, 18))
 """Unauthorized, AuthenticationFailed."""
+
+READ_SECONDS = 10.0
+"""How long a small read may take."""
+
+GRACE = 1.0
+"""Seconds for the server to tell itself that a statement took too long."""
 
 
 class OutOfTime(Exception):
@@ -39,6 +46,17 @@ def reading() -> Iterator[None]:
         raise as_ours(problem) from problem
 
 
+@asynccontextmanager
+async def answered(seconds: float = READ_SECONDS) -> AsyncIterator[None]:
+    """Do as `reading` does; raise Unreachable too where a server that is asked with a time limit keeps silent."""
+    try:
+        with reading():
+            async with asyncio.timeout(seconds + GRACE):
+                yield
+    except TimeoutError:
+        raise Unreachable("MongoDB did not answer in time; please try again") from None
+
+
 def as_ours(problem: Exception) -> FhirError:
     """Return what tells the caller of it."""
     match problem:
@@ -52,9 +70,13 @@ def as_ours(problem: Exception) -> FhirError:
         case ConfigurationError():
             return Unavailable("MongoDB cannot be asked so: its version or options do not fit")
         case ServerSelectionTimeoutError():
-            return Unavailable("MongoDB has no primary that answers; please try again")
-        case NetworkTimeout() | ConnectionFailure():
-            return Unavailable("The connection to MongoDB was lost; please try again")
+            return Unreachable("MongoDB has no primary that answers; please try again")
+        case NetworkTimeout():
+            return Unreachable("MongoDB did not answer in time; please try again")
+        case ExecutionTimeout():
+            return Unavailable("It took MongoDB too long, and was ended there; please try again")
+        case ConnectionFailure():
+            return Unreachable("The connection to MongoDB was lost; please try again")
         case _:
             failure = Unavailable(f"MongoDB refused ({type(problem).__name__}); please try again")
             failure.__cause__ = problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -16,8 +17,13 @@ OWNER = "owner"
 
 def owner_id(record: IndexRecord) -> bytes:
     """Return what tells one owner class from another."""
-    told = (record.compartments, record.mentions, labels_of(record))
-    return blake2b(msgspec.msgpack.encode(told), digest_size=16).digest()
+    return class_id(record.compartments, record.mentions, labels_of(record))
+
+
+def class_id(members: Sequence[str], mentions: Sequence[str], labels: Sequence[str]) -> bytes:
+    """Return what tells the owner class of these patients and labels from another."""
+    told = msgspec.msgpack.encode((members, mentions, labels))
+    return blake2b(told, digest_size=16).digest()
 
 
 class Owners:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from fhir_server.policy.decision import Enforcement, Provision
+from fhir_server.policy.decision import Enforcement, Person, Provision
 from fhir_server.search.record import SEPARATOR, system_key
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.schema import REGISTER, STATE
@@ -52,6 +52,14 @@ class Persons:
     async def provisions(self, patients: Iterable[str]) -> list[tuple[Provision, ...]]:
         """Return what was laid down about each of the people whose Patients these are."""
         return [await self._provisions_about(each) for each in patients]
+
+    async def person(self, mark: bytes) -> Person:
+        """Return who has the NHS number of a mark, whether or not there is a Patient of it."""
+        patients = sorted(await self.same(await self.namesakes([mark])))
+        found = await self._provisions_about(patients[0]) if patients else ()
+        if OPTED_OUT not in found and await self._registered([mark]):
+            found = (*found, OPTED_OUT)
+        return Person(tuple(patients), found)
 
     async def same(self, patients: Iterable[str]) -> set[str]:
         """Return the Patient resources of the same people, these among them."""

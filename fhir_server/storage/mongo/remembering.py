@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from secrets import token_bytes
 
 from bson import Binary
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from fhir_server.storage.mongo.documents import Document
-from fhir_server.storage.mongo.failures import reading as problems
+from fhir_server.storage.mongo.failures import answered
 
 KEY_VALUE = "keyvalue"
 
@@ -26,13 +27,13 @@ class MongoKeyValues:
 
     async def get(self, kind: str, key: str, *, now: int) -> bytes | None:
         """See KeyValues.get."""
-        with problems():
+        async with answered():
             return _value(await self._values.find_one(_good(kind, key, now)))
 
     async def items(self, kind: str, *, now: int) -> Sequence[tuple[str, bytes]]:
         """See KeyValues.items."""
         wanted = {"kind": kind, "expires": _after(now)}
-        with problems():
+        async with answered():
             found = await self._values.find(wanted).sort("key").to_list()
         return [(each["key"], each["value"]) for each in found]
 
@@ -40,22 +41,22 @@ class MongoKeyValues:
         self, kind: str, key: str, value: bytes, *, now: int, expires: int | None = None
     ) -> None:
         """See KeyValues.put."""
-        with problems():
+        async with answered():
             await self._sweep(now)
-            made = _made(kind, key, value, expires)
-            await self._values.replace_one({"_id": made["_id"]}, made, upsert=True)
+            kept = made(kind, key, value, expires)
+            await self._values.replace_one({"_id": kept["_id"]}, kept, upsert=True)
 
     async def add(
         self, kind: str, key: str, value: bytes, *, now: int, expires: int | None = None
     ) -> bool:
         """See KeyValues.add."""
-        made = _made(kind, key, value, expires)
-        expired = {"_id": made["_id"], "expires": {"$lte": now}}
-        with problems():
+        kept = made(kind, key, value, expires)
+        expired = {"_id": kept["_id"], "expires": {"$lte": now}}
+        async with answered():
             await self._sweep(now)
             try:
                 # Where one is there that has not expired, this finds none, and cannot insert a second.
-                await self._values.replace_one(expired, made, upsert=True)
+                await self._values.replace_one(expired, kept, upsert=True)
             except DuplicateKeyError:
                 return False
         return True
@@ -65,19 +66,19 @@ class MongoKeyValues:
     ) -> bool:
         """See KeyValues.replace."""
         there = {**_good(kind, key, now), "value": Binary(old)}
-        with problems():
+        async with answered():
             await self._sweep(now)
-            done = await self._values.replace_one(there, _made(kind, key, new, expires))
+            done = await self._values.replace_one(there, made(kind, key, new, expires))
         return done.matched_count == 1
 
     async def take(self, kind: str, key: str, *, now: int) -> bytes | None:
         """See KeyValues.take."""
-        with problems():
+        async with answered():
             return _value(await self._values.find_one_and_delete(_good(kind, key, now)))
 
     async def remove(self, kind: str, key: str) -> None:
         """See KeyValues.remove."""
-        with problems():
+        async with answered():
             await self._values.delete_one({"_id": _id(kind, key)})
 
     async def _sweep(self, now: int) -> None:
@@ -85,6 +86,15 @@ class MongoKeyValues:
         if abs(now - self._swept) > BETWEEN_SWEEPS:
             self._swept = now
             await self._values.delete_many({"expires": {"$lte": now}})
+
+
+async def secret_of(database: AsyncDatabase[Document], name: str) -> bytes:
+    """Return 32 random bytes that belong to this store, made when first asked for."""
+    made = {"$setOnInsert": {"value": Binary(token_bytes(32))}}
+    await database["secret"].update_one({"_id": name}, made, upsert=True)
+    found = await database["secret"].find_one({"_id": name})
+    assert found is not None, "it was just made"
+    return bytes(found["value"])
 
 
 def _id(kind: str, key: str) -> str:
@@ -100,7 +110,8 @@ def _after(now: int) -> Document:
     return {"$not": {"$lte": now}}
 
 
-def _made(kind: str, key: str, value: bytes, expires: int | None) -> Document:
+def made(kind: str, key: str, value: bytes, expires: int | None) -> Document:
+    """Return the document of a value."""
     own = {"_id": _id(kind, key), "kind": kind, "key": key}
     return {**own, "value": Binary(value), "expires": expires}
 

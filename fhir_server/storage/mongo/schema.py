@@ -12,6 +12,7 @@ from pymongo.errors import CollectionInvalid
 
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document
+from fhir_server.storage.moving import Mark, unpacked_mark
 
 FORMAT = 2
 """What documents mean: it changes when a release finds by them what an earlier one did not write."""
@@ -23,6 +24,11 @@ REGISTER = "register"
 RULES = "rules"
 LOG = "log"
 TURNS = "turns"
+COPYING = "copying"
+EMPTYING = "emptying"
+
+HALF_INDEXED = ""
+"""What stands for the zone of a store that is being indexed anew in another one."""
 
 LEAST_WIRE_VERSION = 13
 """That of MongoDB 5.0: the first whose majority reads are always on."""
@@ -78,7 +84,6 @@ NEW: Document = {
     "revision": 0,
     "generation": 0,
     "latest_parameter": 0,
-    "epoch": 0,
 }
 
 
@@ -98,29 +103,62 @@ async def prepare(database: AsyncDatabase[Document], zone: str) -> None:
     """Make what a new database lacks; raise Unavailable for one that is not as this release, or zone, needs it."""
     state = await database[STATE].find_one({"_id": STORE})
     if state is None:
-        await _make(database, zone)
-    elif state["format"] != FORMAT:
-        raise Unavailable(
-            f"the database was written by another release (format {state['format']}, here {FORMAT})"
-        )
-    elif state["zone"] != zone:
-        await _change_zone(database, state["zone"], zone)
-    problems = [each async for each in _problems(database)]
+        await make(database, zone)
+    else:
+        await check_format(database, state)
+        if state["zone"] != zone:
+            await _change_zone(database, state["zone"], zone)
+    problems = [each async for each in index_problems(database)]
     if problems:
         raise Unavailable("; ".join(problems))
 
 
+async def check_format(database: AsyncDatabase[Document], state: Document) -> None:
+    """Raise Unavailable for a store of another release, or one that is no whole copy."""
+    if state["format"] == Mark.FORMAT:
+        raise Unavailable((await mark_of(database))[0].told)
+    if state["format"] != FORMAT:
+        raise Unavailable(
+            f"the database was written by another release (format {state['format']}, here {FORMAT})"
+        )
+
+
+async def store_state(database: AsyncDatabase[Document]) -> Document:
+    """Return the state of a store of this release; raise Unavailable where there is none."""
+    state = await database[STATE].find_one({"_id": STORE})
+    if state is None:
+        raise Unavailable("there is no store in the database")
+    await check_format(database, state)
+    return state
+
+
 async def _change_zone(database: AsyncDatabase[Document], known: str, zone: str) -> None:
     """Take another zone for a database that is empty; raise Unavailable for any other."""
+    if known == HALF_INDEXED:
+        raise Unavailable(
+            "the store was being indexed in another time zone, and that was cut off: run fhir-server reindex"
+        )
     if await database[RESOURCE].find_one({}, {"_id": 1}) is not None:
         raise Unavailable(
             f"the store was indexed in the time zone {known}, and dates without one would be missed in {zone}: "
-            f"set FHIR_TIME_ZONE={known}"
+            f"set FHIR_TIME_ZONE={known}, or stop its nodes and run fhir-server reindex in the new one"
         )
     await database[STATE].update_one({"_id": STORE}, {"$set": {"zone": zone}})
 
 
-async def _make(database: AsyncDatabase[Document], zone: str) -> None:
+async def mark_of(database: AsyncDatabase[Document]) -> tuple[Mark, bytes]:
+    """Return of what a database is a copy that is not whole, and the edition of its register of opt-outs."""
+    kept = await database[STATE].find_one({"_id": COPYING})
+    assert kept is not None, "the mark goes with the format"
+    return unpacked_mark(kept["mark"]), kept["edition"]
+
+
+async def make(database: AsyncDatabase[Document], zone: str) -> None:
+    """Make the collections, their indexes, and the state of a store that is empty; raise Unavailable for none such."""
+    if await database[STATE].find_one({"_id": EMPTYING}) is not None:
+        raise Unavailable(
+            "the store was being emptied, and that was cut off: run fhir-server reset"
+        )
     there = await database.list_collection_names()
     for name, indexes in INDEXES.items():
         if name not in there:
@@ -140,7 +178,7 @@ async def _create(database: AsyncDatabase[Document], name: str) -> None:
         return
 
 
-async def _problems(database: AsyncDatabase[Document]) -> AsyncIterator[str]:
+async def index_problems(database: AsyncDatabase[Document]) -> AsyncIterator[str]:
     """Yield what is wrong with the indexes, each with the command that mends it."""
     for name, indexes in INDEXES.items():
         if not indexes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -16,11 +17,14 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from fhir_server.storage.mongo.documents import Document
-from fhir_server.storage.mongo.failures import OutOfTime
+from fhir_server.storage.mongo.failures import OutOfTime, answered
 from fhir_server.storage.mongo.schema import Fields
 
 AT_ONCE = 1_000
 """Values that a statement names at once."""
+
+ABORT_SECONDS = 2.0
+"""How long the end of a transaction that failed is waited for."""
 
 T = TypeVar("T")
 
@@ -74,7 +78,14 @@ class Statements:
     ) -> AsyncCursor[Document]:
         """Return the documents that are wanted; `limit` 0: all of them."""
         cursor = self[collection].find(
-            wanted, members, limit=limit, hint=hint, session=self.session, max_time_ms=self.left
+            wanted,
+            members,
+            limit=limit,
+            # The server gives 101 at first: of a page of more the rest would be asked for again.
+            batch_size=limit,
+            hint=hint,
+            session=self.session,
+            max_time_ms=self.left,
         )
         return cursor.sort(list(order)) if order else cursor
 
@@ -103,11 +114,26 @@ class Statements:
             wanted, session=self.session, maxTimeMS=self.left, **options
         )
 
+    async def grouped(
+        self, collection: str, wanted: Document, member: str, *, hint: str | None = None
+    ) -> AsyncIterator[Document]:
+        """Yield the values (`_id`) that a member has in what is wanted, each with its number."""
+        stages = [{"$match": wanted}, {"$group": {"_id": f"${member}", "number": {"$sum": 1}}}]
+        options: dict[str, Any] = {"hint": hint} if hint else {}
+        cursor = await self[collection].aggregate(
+            stages, session=self.session, maxTimeMS=self.left, **options
+        )
+        async with cursor:
+            async for each in cursor:
+                yield each
+
     async def distinct(self, collection: str, member: str, wanted: Document) -> Sequence[Any]:
         """Return the values that a member has."""
-        return await self[collection].distinct(
-            member, wanted, session=self.session, maxTimeMS=self.left
-        )
+        # Not the command of that name: within a transaction it is refused on a collection that is sharded.
+        # Sorted first, so that an index is read at each of its values alone.
+        stages = [{"$match": wanted}, {"$sort": {member: 1}}, {"$group": {"_id": f"${member}"}}]
+        cursor = await self[collection].aggregate(stages, session=self.session, maxTimeMS=self.left)
+        return [each["_id"] async for each in cursor]
 
 
 def together(values: Sequence[T]) -> Iterator[list[T]]:
@@ -120,9 +146,41 @@ async def of_one_moment(
     database: AsyncDatabase[Document], *, seconds: float
 ) -> AsyncIterator[Statements]:
     """Yield what reads within a transaction: all of it is of one moment."""
-    async with database.client.start_session() as session:
+    async with in_transaction(database) as session, answered(seconds):
+        yield Statements(database, seconds=seconds, session=session)
         # Committed with a majority: else what was read might be rolled back.
         # https://www.mongodb.com/docs/manual/core/transactions/
-        transaction = await session.start_transaction(SNAPSHOT, MAJORITY, ReadPreference.PRIMARY)
-        async with transaction:
-            yield Statements(database, seconds=seconds, session=session)
+        await session.commit_transaction()
+
+
+@asynccontextmanager
+async def in_transaction(database: AsyncDatabase[Document]) -> AsyncIterator[AsyncClientSession]:
+    """Yield a session in a transaction, which the block commits; one that fails is aborted."""
+    async with database.client.start_session() as session:
+        await session.start_transaction(SNAPSHOT, MAJORITY, ReadPreference.PRIMARY)
+        try:
+            yield session
+        except BaseException:
+            await _abort(session)
+            raise
+
+
+async def _abort(session: AsyncClientSession) -> None:
+    """Abort what was not committed; a server that keeps silent is not waited for: it does so by itself."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ABORT_SECONDS):
+            if session.in_transaction:
+                await session.abort_transaction()
+
+
+async def done_at_once(
+    database: AsyncDatabase[Document], work: Callable[[AsyncClientSession], Awaitable[T]]
+) -> T:
+    """Return what work in a transaction of its own gives; the driver tries it again where that may help."""
+    async with database.client.start_session() as session:
+        return await session.with_transaction(
+            work,
+            read_concern=SNAPSHOT,
+            write_concern=MAJORITY,
+            read_preference=ReadPreference.PRIMARY,
+        )

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from secrets import token_bytes
 from typing import TypeVar
 
 from bson import Binary
-from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import PyMongoError
-from pymongo.read_concern import ReadConcern
-from pymongo.read_preferences import ReadPreference
 
-from fhir_server.fhir.errors import TooCostly, Unavailable
+from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Decision, Enforcement
+from fhir_server.policy.decision import Audience, Decision, Person
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
-from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.search.expression import Plan
 from fhir_server.search.ordering import completed
 from fhir_server.storage.contract import (
@@ -41,36 +34,25 @@ from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.mongo import containing, reading
 from fhir_server.storage.mongo.auditing import MongoAuditLog
 from fhir_server.storage.mongo.denials import Denials, Enforcing
-from fhir_server.storage.mongo.documents import CODEC, Document
+from fhir_server.storage.mongo.documents import Document
+from fhir_server.storage.mongo.door import UnknownAudience
 from fhir_server.storage.mongo.explaining import explained
-from fhir_server.storage.mongo.failures import OutOfTime
+from fhir_server.storage.mongo.failures import OutOfTime, answered
 from fhir_server.storage.mongo.failures import reading as problems
 from fhir_server.storage.mongo.orders import is_served
 from fhir_server.storage.mongo.reading import Reader
-from fhir_server.storage.mongo.remembering import MongoKeyValues
+from fhir_server.storage.mongo.remembering import MongoKeyValues, secret_of
 from fhir_server.storage.mongo.schema import (
     CATALOGUE,
     REGISTER,
-    RULES,
     STATE,
     STORE,
-    check_topology,
-    prepare,
 )
 from fhir_server.storage.mongo.searching import Searcher
-from fhir_server.storage.mongo.sights import KnownDenials, Sight
-from fhir_server.storage.mongo.statements import MAJORITY, Statements, of_one_moment, together
+from fhir_server.storage.mongo.sights import Sight, sight_of
+from fhir_server.storage.mongo.statements import Statements, of_one_moment, together
 from fhir_server.storage.mongo.writer import Writer
 from fhir_server.storage.parameters import Catalogue, Extent, Stamp
-
-PATIENT_SECONDS = 10.0
-"""How long one search may take."""
-
-SELECTION_MILLISECONDS = 5_000
-"""How long a request waits for a primary: an election takes a few seconds."""
-
-DATABASE = "fhir"
-"""The database, where the address names none."""
 
 CHUNK = 500
 """Documents that a scan or the change feed reads at a time."""
@@ -91,7 +73,6 @@ class MongoStore:
         self._database = database
         self._writer = writer
         self._seconds = seconds
-        self._denials = KnownDenials()
         self._key_values = MongoKeyValues(database)
         self._audit_log = MongoAuditLog(database, writer.log)
 
@@ -118,7 +99,13 @@ class MongoStore:
         return await self._reading(sight, lambda each: each.many(keys))
 
     async def search(
-        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+        self,
+        sight: Visibility,
+        plan: Plan,
+        after: Position | None,
+        limit: int,
+        *,
+        records: bool = True,  # noqa: ARG002 - they come with the rest
     ) -> Page:
         """See Store.search."""
         return await self._searching(
@@ -141,7 +128,7 @@ class MongoStore:
         self, sight: Visibility, plan: Plan, after: Position | None, limit: int
     ) -> Explanation:
         """See Store.explain."""
-        with problems():
+        async with answered(self._seconds):
             return await explained(self._statements(), Sight(sight), plan, after, limit)
 
     async def history(
@@ -158,7 +145,7 @@ class MongoStore:
 
     async def now(self) -> int:
         """See Store.now."""
-        with problems():
+        async with answered(self._seconds):
             return await reading.latest_moment(self._statements())
 
     async def scan(self, sight: Visibility, part: Part, as_of: int) -> AsyncIterator[Stored]:
@@ -176,7 +163,7 @@ class MongoStore:
     async def changes(self, after: int) -> AsyncIterator[Change]:
         """See Store.changes."""
         while True:
-            with problems():
+            async with answered(self._seconds):
                 found = await reading.changes(self._statements(), after, CHUNK)
             for change in found:
                 yield change
@@ -201,9 +188,15 @@ class MongoStore:
 
     async def opt_outs(self) -> OptOuts | None:
         """See Store.opt_outs."""
-        with problems():
+        async with answered(self._seconds):
             found = await self._statements().one(STATE, {"_id": REGISTER})
         return None if found is None else OptOuts(found["as_of"], found["number"])
+
+    async def people(self, numbers: Collection[str]) -> Mapping[str, Person]:
+        """See Store.people."""
+        with problems():
+            async with of_one_moment(self._database, seconds=self._seconds) as statements:
+                return await self._enforcing.people(statements, numbers)
 
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
         """See Store.decision."""
@@ -213,7 +206,7 @@ class MongoStore:
 
     async def stamp(self) -> Stamp:
         """See Store.stamp."""
-        with problems():
+        async with answered(self._seconds):
             state = await self._statements().one(STATE, {"_id": STORE})
         assert state is not None, "the state is made with the collections"
         return Stamp(state["revision"], state["generation"], state["latest_parameter"])
@@ -230,7 +223,7 @@ class MongoStore:
 
     async def extent(self, resource_type: str) -> Extent:
         """See Store.extent."""
-        with problems():
+        async with answered(self._seconds):
             return await reading.extent_of(self._statements(), resource_type)
 
     async def walk(
@@ -243,7 +236,7 @@ class MongoStore:
 
     async def secret(self, name: str) -> bytes:
         """See Store.secret."""
-        with problems():
+        async with answered(self._seconds):
             return await secret_of(self._database, name)
 
     @property
@@ -265,7 +258,8 @@ class MongoStore:
         try:
             with problems():
                 if sight.audience is None and sight.criteria is None:
-                    return await work(Reader(self._statements(), Sight(sight)))
+                    async with answered(self._seconds):
+                        return await work(Reader(self._statements(), Sight(sight)))
                 return await self._of_one_moment(
                     sight, lambda statements, seen: work(Reader(statements, seen))
                 )
@@ -285,7 +279,8 @@ class MongoStore:
         try:
             with problems():
                 if sight.audience is None and sight.criteria is None and _is_simple(plan):
-                    return await work(Searcher(self._statements(), Sight(sight)))
+                    async with answered(self._seconds):
+                        return await work(Searcher(self._statements(), Sight(sight)))
                 return await self._of_one_moment(
                     sight, lambda statements, seen: work(Searcher(statements, seen))
                 )
@@ -298,21 +293,22 @@ class MongoStore:
         self, sight: Visibility, work: Callable[[Statements, Sight], Awaitable[T]]
     ) -> T:
         """Read within a transaction; an audience that is new here is first made known."""
-        async with of_one_moment(self._database, seconds=self._seconds) as statements:
-            seen = await self._seen(statements, sight)
-            if not seen.is_blind:
-                return await work(statements, seen)
-        audience = sight.audience
-        if audience is not None and self._writer.enforcing is not None:
-            await self._writer.do(lambda denials: denials.admit(audience))
-        async with of_one_moment(self._database, seconds=self._seconds) as statements:
-            return await work(statements, await self._seen(statements, sight))
+        try:
+            return await self._within_a_transaction(sight, work)
+        except UnknownAudience:
+            audience = sight.audience
+            if audience is None or self._writer.enforcing is None:
+                raise
+        await self._writer.do(lambda denials: denials.admit(audience))
+        return await self._within_a_transaction(sight, work)
 
-    async def _seen(self, statements: Statements, sight: Visibility) -> Sight:
-        """Return what is seen at the moment of a transaction, an emergency's records among it."""
-        if sight.emergency and self._writer.enforcing is not None:
-            sight = await self._writer.enforcing.opened(statements, sight)
-        return await self._denials.sight(statements, sight)
+    async def _within_a_transaction(
+        self, sight: Visibility, work: Callable[[Statements, Sight], Awaitable[T]]
+    ) -> T:
+        async with of_one_moment(self._database, seconds=self._seconds) as statements:
+            if sight.emergency and self._writer.enforcing is not None:
+                sight = await self._writer.enforcing.opened(statements, sight)
+            return await work(statements, await sight_of(statements, sight))
 
 
 def _is_simple(plan: Plan) -> bool:
@@ -320,79 +316,3 @@ def _is_simple(plan: Plan) -> bool:
     one = plan.types is not None and len(plan.types) == 1
     alone = not plan.is_of_several and plan.contained is None
     return one and alone and is_served(completed(plan.sort))
-
-
-async def secret_of(database: AsyncDatabase[Document], name: str) -> bytes:
-    """Return 32 random bytes that belong to this store, made when first asked for."""
-    made = {"$setOnInsert": {"value": Binary(token_bytes(32))}}
-    await database["secret"].update_one({"_id": name}, made, upsert=True)
-    found = await database["secret"].find_one({"_id": name})
-    assert found is not None, "it was just made"
-    return bytes(found["value"])
-
-
-@asynccontextmanager
-async def open_store(
-    url: str,
-    *,
-    clock: Callable[[], int],
-    seconds: float = PATIENT_SECONDS,
-    enforcement: Enforcement | None = None,
-    zone: str = DEFAULT_ZONE,
-) -> AsyncIterator[MongoStore]:
-    """Open the store in a database, `mongodb://HOST/DATABASE`; `clock` gives microseconds since 1970.
-
-    A search may take so many seconds. Without `enforcement` no denials are kept, and no sight may have an audience.
-    `zone` is that of the dates which name none.
-
-    Leaving it commits what waits, and closes. Raises Unavailable for a server that does not answer, or has no
-    transactions, and for a database of another release.
-    """
-    with problems():
-        client = _client(url)
-    async with client:
-        database = client.get_default_database(
-            DATABASE,
-            codec_options=CODEC,
-            write_concern=MAJORITY,
-            read_concern=ReadConcern("majority"),
-            read_preference=ReadPreference.PRIMARY,
-        )
-        with problems():
-            await check_topology(database)
-            await prepare(database, zone)
-            enforcing = None
-            if enforcement is not None:
-                enforcing = Enforcing(enforcement, key=await secret_of(database, "people"))
-            sealing_key = await secret_of(database, "audit")
-        writer = Writer(database, clock, enforcing, sealing_key=sealing_key)
-        writing = asyncio.create_task(writer.run())
-        try:
-            if enforcing is not None:
-                await _settle(database, writer, enforcing)
-            yield MongoStore(database, writer, seconds=seconds)
-        finally:
-            writer.close()
-            await writing
-
-
-async def _settle(database: AsyncDatabase[Document], writer: Writer, enforcing: Enforcing) -> None:
-    """Have forgotten what was worked out by other rules than those of this process."""
-    with problems():
-        kept = await database[STATE].find_one({"_id": RULES})
-    if kept is None or kept["edition"] != enforcing.edition:
-        await writer.do(Denials.settle)
-
-
-def _client(url: str) -> AsyncMongoClient[Document]:
-    """Return a client; raise Unavailable for an address that is none."""
-    try:
-        return AsyncMongoClient(
-            url,
-            appname="fhir-server",
-            serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
-            retryReads=True,
-            retryWrites=True,
-        )
-    except (PyMongoError, ValueError) as problem:
-        raise Unavailable(f"this is no address of a MongoDB: {type(problem).__name__}") from None

@@ -19,7 +19,6 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
-from pymongo.read_preferences import ReadPreference
 
 from fhir_server.fhir.errors import FhirError, Unavailable
 from fhir_server.storage.contract import Refused, ToldOf, WriteOp, WriteResult
@@ -30,7 +29,7 @@ from fhir_server.storage.mongo.denials import Denials, Enforcing
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.failures import TRANSIENT, UNKNOWN_COMMIT, OutOfTime, as_ours
 from fhir_server.storage.mongo.schema import STATE, STORE
-from fhir_server.storage.mongo.statements import MAJORITY, SNAPSHOT, Statements
+from fhir_server.storage.mongo.statements import Statements, in_transaction
 from fhir_server.storage.mongo.turns import Turns
 from fhir_server.storage.mongo.workspace import Workspace
 
@@ -166,13 +165,9 @@ class Writer:
     async def _attempt(self, group: list[_Request], logged: Sequence[bytes]) -> None:
         """Write a group in one transaction."""
         self._at_work = None
-        async with self._database.client.start_session() as session:
-            transaction = await session.start_transaction(
-                SNAPSHOT, MAJORITY, ReadPreference.PRIMARY
-            )
-            async with transaction:
-                await self._apply(group, logged, session)
-                await _commit(session)
+        async with in_transaction(self._database) as session:
+            await self._apply(group, logged, session)
+            await _commit(session)
 
     async def _apply(
         self, group: list[_Request], logged: Sequence[bytes], session: AsyncClientSession
@@ -266,6 +261,6 @@ def _nothing_written(problem: Exception) -> FhirError:
     if isinstance(problem, OutOfTime):
         return Unavailable("Nothing was written: it took too long; please try again")
     cause = as_ours(problem)
-    failure = Unavailable(f"Nothing was written. {cause}")
+    failure = type(cause)(f"Nothing was written. {cause}")
     failure.__cause__ = problem
     return failure

@@ -61,13 +61,13 @@ class Candidates:
             merged = heapq.merge(*streams, reverse=run.descending)
             yield from (place for place, _ in groupby(merged))
 
-    def page(self, window: Window, limit: int) -> PageStatement | None:
+    def page(self, window: Window, limit: int, *, records: bool) -> PageStatement | None:
         """Return the statement of a page, where one can tell it."""
         scans = self._leads.in_order(self._lead)
         if scans is None or len(scans) != 1 or not (self._rest.is_exact and window.descending):
             return None
         (run,) = window.runs()
-        return self._rest.page(scans[0], run, limit)
+        return self._rest.page(scans[0], run, limit, records=records)
 
     @property
     def is_lasting(self) -> bool:

@@ -25,6 +25,7 @@ from fhir_server.policy.decision import (
     Decision,
     Enforcement,
     LaidDown,
+    Person,
 )
 from fhir_server.policy.denying import Rules
 from fhir_server.policy.visibility import Visibility
@@ -185,6 +186,10 @@ class Denials:
         concerned = self._concerned_by(owner)
         people = [self._persons.provisions_about(each) for each in concerned.mentions]
         return self._judging.expected(concerned.labels, people, audience)
+
+    def people(self, numbers: Iterable[str]) -> dict[str, Person]:
+        """Return who has these NHS numbers."""
+        return {each: self._persons.person(each) for each in numbers}
 
     def decided(self, owner: int, kind: str, audience: Audience, *, at: int) -> Decision:
         """Return what is decided on a type in an owner class, with its reasons."""

@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 Scan: TypeAlias = tuple[Source, Condition]
 """Where candidates are found, and the condition that finds them."""
 
-ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
+ROW_COLUMNS = "r.id, r.version, r.moment, r.method, r.body"
 
 CHUNK = 32
 MOST_IN_CHUNK = 512
@@ -109,7 +109,7 @@ class Filter:
             ):
                 yield (primary_date, rid), moment, record
 
-    def page(self, scan: Scan, run: Run, limit: int) -> PageStatement:
+    def page(self, scan: Scan, run: Run, limit: int, *, records: bool) -> PageStatement:
         """Return the statement of the first candidates that pass in a stretch; only where `is_exact`."""
         source, _ = scan
         table, condition = self._found(scan, joined=True)
@@ -121,8 +121,11 @@ class Filter:
         assert [*values, *at_end] == guard.values, "the moments are not what it ends with"
         bounds = Condition()
         order = run.bound(source, bounds)
-        columns = f"{source.place}, {source.owner}, {ROW_COLUMNS}"
+        columns = (
+            f"{source.place}, {source.owner}, {ROW_COLUMNS}, {'r.record' if records else 'NULL'}"
+        )
         return PageStatement(
+            self._view.kind,
             limit,
             f"SELECT {columns} FROM {table} WHERE {condition.text}",  # noqa: S608 - constants
             tuple(condition.values),

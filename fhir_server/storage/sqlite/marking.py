@@ -1,4 +1,4 @@
-"""What a store notes of how it is indexed: by which release, and in which time zone dates without one were read."""
+"""What a store notes of itself: by which release it is indexed, in which time zone, whether it is a whole copy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import apsw
 
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.search.defaults import DEFAULT_ZONE
+from fhir_server.storage.moving import Mark, packed_mark, unpacked_mark
 
 INDEX_FORMAT = 3
 """What index records and rows mean: it changes when a release finds by them what an earlier one did not write."""
@@ -14,8 +15,32 @@ ZONE = "SELECT value FROM keyvalue WHERE kind='index' AND key='zone'"
 MARK_ZONE = "INSERT OR REPLACE INTO keyvalue VALUES('index', 'zone', ?, NULL)"
 
 
+COPYING = "SELECT value FROM keyvalue WHERE kind='index' AND key='copying'"
+MARK_COPYING = "INSERT OR REPLACE INTO keyvalue VALUES('index', 'copying', ?, NULL)"
+UNMARK_COPYING = "DELETE FROM keyvalue WHERE kind='index' AND key='copying'"
+
+
+def refuse_half_copied(connection: apsw.Connection) -> None:
+    """Raise Unavailable for a store that is no whole copy yet."""
+    mark = copying(connection)
+    if mark is not None:
+        raise Unavailable(mark.told)
+
+
+def copying(connection: apsw.Connection) -> Mark | None:
+    """Return of what a store is a copy that is not whole, None for any other."""
+    found: bytes | None = connection.execute(COPYING).get
+    return None if found is None else unpacked_mark(found)
+
+
+def mark_copying(connection: apsw.Connection, mark: Mark) -> None:
+    """Note how far a copy is."""
+    connection.execute(MARK_COPYING, (packed_mark(mark),))
+
+
 def check_index(connection: apsw.Connection, zone: str) -> None:
     """Raise Unavailable for resources that were indexed otherwise: searches would miss some of them."""
+    refuse_half_copied(connection)
     if is_indexed(connection, zone):
         return
     if connection.execute("SELECT EXISTS(SELECT 1 FROM resource)").get:
@@ -49,8 +74,13 @@ def zone_of(connection: apsw.Connection) -> str:
 
 def mark_indexed(connection: apsw.Connection, zone: str = DEFAULT_ZONE) -> None:
     """Note that every resource is indexed by this release, in this zone."""
-    connection.execute(MARK_ZONE, (zone.encode(),))
+    mark_zone(connection, zone)
     connection.pragma("application_id", INDEX_FORMAT)
+
+
+def mark_zone(connection: apsw.Connection, zone: str) -> None:
+    """Note in which zone dates without one are read."""
+    connection.execute(MARK_ZONE, (zone.encode(),))
 
 
 def unmark_indexed(connection: apsw.Connection) -> None:

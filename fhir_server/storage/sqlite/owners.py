@@ -28,9 +28,12 @@ _decode = msgspec.msgpack.Decoder(OwnerClass).decode
 
 def packed_patients(record: IndexRecord) -> bytes:
     """Return what tells one owner class from another."""
-    labels = labels_of(record)
-    told = (record.compartments, record.mentions, labels)
-    return msgspec.msgpack.encode(told if labels else told[:2])
+    return packed_class(OwnerClass(record.compartments, record.mentions, labels_of(record)))
+
+
+def packed_class(owner: OwnerClass) -> bytes:
+    """Return an owner class as the table has it."""
+    return msgspec.msgpack.encode(owner if owner.labels else owner[:2])
 
 
 def unpacked_patients(packed: bytes) -> OwnerClass:

@@ -10,11 +10,10 @@ from typing import Any, TypeAlias
 
 import apsw
 
-from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import NO_DATE
-from fhir_server.storage.contract import Page, Position, Row
+from fhir_server.storage.contract import Position, Row
 from fhir_server.storage.sqlite.translation import Value, moments
 from fhir_server.storage.sqlite.undenied import Undenied
 from fhir_server.storage.sqlite.windows import Place
@@ -25,12 +24,15 @@ REMEMBERED = 1_000
 MOST_VALUES = 50
 """Values of one that is remembered: clients choose how many they ask for, and could fill the memory."""
 
-_Asked: TypeAlias = tuple[Plan, Visibility, int, bool]
+Asked: TypeAlias = tuple[Plan, Visibility, int, bool, bool]
+Found: TypeAlias = tuple[tuple[Row, ...], Position | None]
+"""The rows of a page, and where the next one starts."""
+
 _UNKNOWN = None, None
 
 
 class PageStatement:
-    """The statement of a page of `limit` rows and the one behind it: place, owner class, then the columns of a row.
+    """The statement of a page of `limit` rows of one type and the one behind it: place, owner class, columns of a row.
 
     Between `head` and `tail` stands the condition that leaves out what is denied, row by row; the moments of the sight,
     and the place that the page comes after, are bound when it runs. The condition is left away where it is found
@@ -38,23 +40,25 @@ class PageStatement:
     people shows many owner classes, and who denied something goes on denying it.
     """
 
-    __slots__ = ("_bare", "_guarded", "_limit", "_tries", "_values", "values")
+    __slots__ = ("_bare", "_guarded", "_kind", "_limit", "_tries", "_values", "values")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a statement
         self,
+        kind: str,
         limit: int,
         head: str,
         values: tuple[Value, ...],
         guard: tuple[str, tuple[Value, ...]],
         tail: str,
     ) -> None:
+        self._kind = kind
         self._limit = limit
         self._bare, self._guarded = f"{head}{tail}", f"{head} AND {guard[0]}{tail}"
         self._values = values
         self.values = (*values, *guard[1])
         self._tries = bool(guard[1])
 
-    def page(self, undenied: Undenied, sight: Visibility, after: Position | None) -> Page:
+    def page(self, undenied: Undenied, sight: Visibility, after: Position | None) -> Found:
         """Return the page; raise NotAdmitted."""
         run, place = undenied.connection.execute, place_of(after) or ()
         if sight.audience is None:
@@ -68,15 +72,17 @@ class PageStatement:
         guarded = (*self.values, *moments(sight), *place)
         return self._page(run(self._guarded, guarded).fetchall())
 
-    def _page(self, found: list[Any]) -> Page:
-        end = position_of(*found[self._limit - 1][:2]) if len(found) > self._limit else None
+    def _page(self, found: list[Any]) -> Found:
+        end = None
+        if len(found) > self._limit:
+            end = position_of(*found[self._limit - 1][:2])
+            del found[self._limit :]
+        kind = self._kind
         rows = [
-            Row(Stored(Key(kind, logical_id), version, moment, method, body), record)
-            for _, _, _, kind, logical_id, version, moment, method, record, body in found[
-                : self._limit
-            ]
+            Row(kind, logical_id, version, moment, method, body, record)
+            for _, _, _, logical_id, version, moment, method, body, record in found
         ]
-        return Page(tuple(rows), end)
+        return tuple(rows), end
 
 
 class PageStatements:
@@ -84,14 +90,14 @@ class PageStatements:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._known: dict[_Asked, tuple[PageStatement, int | None]] = {}
+        self._known: dict[Asked, tuple[PageStatement, int | None]] = {}
 
-    def get(self, asked: _Asked) -> PageStatement | None:
+    def get(self, asked: Asked) -> PageStatement | None:
         """Return the statement of a page that was asked for before."""
         statement, chosen = self._known.get(asked, _UNKNOWN)
         return statement if chosen in {None, self._connection.data_version()} else None
 
-    def keep(self, asked: _Asked, statement: PageStatement, chosen: int | None) -> None:
+    def keep(self, asked: Asked, statement: PageStatement, chosen: int | None) -> None:
         """Remember a statement.
 
         `chosen` is the version of the store that its lead was chosen by, None where there was no choice: another may
@@ -104,15 +110,11 @@ class PageStatements:
         self._known[asked] = statement, chosen
 
 
-def asked_for(sight: Visibility, plan: Plan, after: Position | None, limit: int) -> _Asked:
+def asked_for(
+    sight: Visibility, plan: Plan, after: Position | None, limit: int, *, records: bool
+) -> Asked:
     """Return all that the statement of a page depends on."""
-    return plan, sight, limit, after is None
-
-
-def row_of(columns: tuple[Any, ...]) -> Row:
-    """Return a row from type, id, version, moment, method, record and body."""
-    kind, logical_id, version, moment, method, record, body = columns
-    return Row(Stored(Key(kind, logical_id), version, moment, method, body), record)
+    return plan, sight, limit, after is None, records
 
 
 def position_of(date: int, rid: int) -> Position:

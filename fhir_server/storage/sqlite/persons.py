@@ -12,7 +12,7 @@ from hashlib import blake2b
 import apsw
 import msgspec
 
-from fhir_server.policy.decision import Provision
+from fhir_server.policy.decision import Person, Provision
 
 REGISTER = Provision("opt-out", "deny", "register")
 
@@ -54,6 +54,16 @@ class Persons:
             (msgspec.json.encode(same).decode(),),
         ).get
         return (*found, REGISTER) if opted_out else tuple(found)
+
+    def person(self, number: str) -> Person:
+        """Return who has an NHS number, whether or not there is a Patient of it."""
+        mark = self.mark(number)
+        patients = sorted(self.same(self.namesakes([mark])))
+        found = self.provisions_about(patients[0]) if patients else ()
+        opted_out = self._connection.execute("SELECT 1 FROM opt_out WHERE mark=?", (mark,)).get
+        if opted_out and REGISTER not in found:
+            found = (*found, REGISTER)
+        return Person(tuple(patients), found)
 
     def same(self, patients: Iterable[str]) -> set[str]:
         """Return the Patient resources of the same people, these among them."""

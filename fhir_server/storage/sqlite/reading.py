@@ -20,7 +20,6 @@ from fhir_server.storage.contract import (
     Row,
 )
 from fhir_server.storage.parameters import Extent
-from fhir_server.storage.sqlite.pages import row_of
 from fhir_server.storage.sqlite.translation import (
     ARCHIVED,
     CURRENT,
@@ -35,7 +34,7 @@ READ = "SELECT r.version, r.moment, r.method, r.body FROM resource r WHERE r.typ
 OWNER = "SELECT owner FROM resource WHERE type=? AND id=? AND deleted=0"
 COUNT = "SELECT count(*) FROM resource WHERE type=? AND deleted=0"
 COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.body"
-ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.record, r.body"
+ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.body, r.record"
 
 
 class Reader:
@@ -83,7 +82,7 @@ class Reader:
                 condition = conditions[key.type]
                 statement = f"SELECT {ROW_COLUMNS} FROM resource r WHERE {condition.text}"  # noqa: S608 - constants
                 values = (key.type, key.id, *condition.values)
-                rows.extend(row_of(each) for each in self._connection.execute(statement, values))
+                rows.extend(Row(*each) for each in self._connection.execute(statement, values))
         return rows
 
     def history(

@@ -11,19 +11,23 @@ import apsw
 
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
-from fhir_server.policy.decision import Enforcement, LaidDown
 from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.search.record import IndexRecord, packed, unpacked
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Index
-from fhir_server.storage.sqlite.marking import is_indexed, mark_indexed, unmark_indexed
+from fhir_server.storage.sqlite.marking import (
+    is_indexed,
+    mark_indexed,
+    refuse_half_copied,
+    unmark_indexed,
+)
 from fhir_server.storage.sqlite.owners import Owners
 from fhir_server.storage.sqlite.schema import connect
-from fhir_server.storage.sqlite.scrub import Progress
 from fhir_server.storage.sqlite.secrets import secret_of
 from fhir_server.storage.sqlite.words import DROP
+from fhir_server.storage.upkeep import Extract, People, Progress
 
 TOGETHER = 500
 
@@ -39,17 +43,9 @@ PEOPLE_KNOWN = "INSERT INTO register VALUES('people', 0, 0)"
 UPDATE = "UPDATE resource SET primary_date=?, owner=?, record=? WHERE rid=?"
 
 
-@dataclass(frozen=True, slots=True)
-class People:
-    """How it is told anew who people are, and what they laid down."""
-
-    enforcement: Enforcement
-    lay_down: Callable[[bytes], LaidDown | None]
-
-
 def reindex(
     path: Path,
-    extract: Callable[[bytes], IndexRecord],
+    extract: Extract,
     *,
     generation: int = 0,
     people: People | None = None,
@@ -57,11 +53,11 @@ def reindex(
 ) -> Iterator[Progress]:
     """Write all index rows anew from the bodies; yield how far it is; raise Unavailable if that fails.
 
-    `generation` is that of the search parameters that `extract` goes by: where these change meanwhile, it ends.
-    `zone` is that by which it reads dates without one.
+    Without `people` it stays unknown who they are. The rest is as in Upkeep.reindex.
     """
     connection = connect(path)
     try:
+        refuse_half_copied(connection)
         total: int = connection.execute("SELECT count(*) FROM resource WHERE deleted=0").get
         # The index of words is made anew when it is next asked for.
         connection.execute(DROP)
@@ -102,7 +98,7 @@ def _retelling(
 @dataclass(frozen=True, slots=True)
 class _Work:
     connection: apsw.Connection
-    extract: Callable[[bytes], IndexRecord]
+    extract: Extract
     generation: int
     retell: Callable[[Key, IndexRecord, bytes], None]
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 from fhir_server.policy.decision import Enforcement
-from fhir_server.search.record import IndexRecord, unpacked
+from fhir_server.search.record import unpacked
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Place, posted, posted_spans, rows_inside
+from fhir_server.storage.sqlite.marking import refuse_half_copied
 from fhir_server.storage.sqlite.owners import packed_patients
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.snapshot import snapshot
-from fhir_server.storage.sqlite.verifying import Broken, links
+from fhir_server.storage.sqlite.verifying import links
 from fhir_server.storage.sqlite.words import texts_in, until
+from fhir_server.storage.upkeep import Broken, Extract, Finding, Progress
 
 CURRENT = """
 SELECT rid, type, id, version, moment, deleted, primary_date, owner, record, body FROM resource ORDER BY rid
@@ -34,38 +35,22 @@ SELECT count(*) FROM words_docsize w WHERE NOT EXISTS(
 OWNER = "SELECT patients FROM owner WHERE owner=?"
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How many of the store's resources have been looked at, deletions included."""
-
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that must not be; `subject` is a resource or a table."""
-
-    subject: str
-    problem: str
-
-
 def scrub(
     path: Path,
-    extract: Callable[[bytes], IndexRecord],
+    extract: Extract,
     *,
     unsettled: Collection[str] = (),
     enforcement: Enforcement | None = None,
 ) -> Iterator[Progress | Finding]:
     """Yield what is wrong with a store, and how far the work is; raise Unavailable if it cannot be opened.
 
-    Types that are being indexed by other search parameters are `unsettled`: of these the index is compared with
-    the record that it was made of, which may be the old one or the new. With `enforcement` denials are compared
-    with what follows from Consents and opt-outs.
+    `unsettled` is as in Upkeep.scrub. With `enforcement` denials are compared with what follows from Consents and
+    opt-outs.
     """
     connection = connect(path, read_only=True)
     try:
         with snapshot(connection):
+            refuse_half_copied(connection)
             yield from _integrity(connection)
             yield from _Scrub(connection, extract, unsettled).run()
             if enforcement is not None:
@@ -92,7 +77,7 @@ class _Scrub:
     def __init__(
         self,
         connection: apsw.Connection,
-        extract: Callable[[bytes], IndexRecord],
+        extract: Extract,
         unsettled: Collection[str],
     ) -> None:
         self._connection = connection

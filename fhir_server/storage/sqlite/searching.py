@@ -19,11 +19,12 @@ from fhir_server.storage.sqlite.cataloguing import Stamps
 from fhir_server.storage.sqlite.contained import Inside
 from fhir_server.storage.sqlite.joining import MOST_JOINED, Joins
 from fhir_server.storage.sqlite.pages import (
+    Asked,
+    Found,
     PageStatement,
     PageStatements,
     asked_for,
     place_of,
-    row_of,
 )
 from fhir_server.storage.sqlite.positions import (
     is_served,
@@ -37,7 +38,7 @@ from fhir_server.storage.sqlite.undenied import Undenied
 from fhir_server.storage.sqlite.windows import Window
 
 SELECT_ROWS = """
-SELECT rid, type, id, version, moment, method, record, body FROM resource
+SELECT rid, type, id, version, moment, method, body, record FROM resource
 WHERE rid IN (SELECT value FROM json_each(?))
 """
 
@@ -53,46 +54,58 @@ class Searcher:
         self._stamps = Stamps(connection)
         self._undenied = Undenied(connection)
 
-    def page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
+    def page(
+        self,
+        sight: Visibility,
+        plan: Plan,
+        after: Position | None,
+        limit: int,
+        *,
+        records: bool = True,
+    ) -> Page:
         """Return the next visible matches; raise TooCostly if too many had to be sorted or joined."""
-        known = self._pages.get(asked_for(sight, plan, after, limit))
+        asked = asked_for(sight, plan, after, limit, records=records)
+        known = self._pages.get(asked)
         if known is not None:
-            page = known.page(self._undenied, sight, after)
+            rows, end = known.page(self._undenied, sight, after)
         elif plan.is_of_several:
             # What is joined, and what it is joined to, are of one moment; and so are words and resources.
             with snapshot(self._connection):
-                page = self._page(sight, plan, after, limit)
+                rows, end = self._page(asked, sight, after)
         else:
-            page = self._page(sight, plan, after, limit)
-        return Page(page.rows, page.next, self._stamps.since_last_read())
+            rows, end = self._page(asked, sight, after)
+        return Page(rows, end, self._stamps.since_last_read())
 
-    def _page(self, sight: Visibility, plan: Plan, after: Position | None, limit: int) -> Page:
+    def _page(self, asked: Asked, sight: Visibility, after: Position | None) -> Found:
+        plan, _, limit, _, records = asked
         keys = completed(plan.sort)
         if plan.contained is not None:
             with snapshot(self._connection):
                 return self._page_inside(sight, plan, after, limit)
         candidates = self.candidates(sight, plan, of_all=False)
         # One statement needs no transaction around it.
-        if len(candidates) == 1 and (statement := _statement(candidates[0], keys, after, limit)):
+        if len(candidates) == 1 and (
+            statement := _statement(candidates[0], keys, after, limit, records=records)
+        ):
             if plan.types is not None and not plan.is_of_several and candidates[0].is_lasting:
                 chosen = self._connection.data_version() if candidates[0].is_chosen else None
-                self._pages.keep(asked_for(sight, plan, after, limit), statement, chosen)
+                self._pages.keep(asked, statement, chosen)
             return statement.page(self._undenied, sight, after)
         with snapshot(self._connection):
             found = list(islice(positions(candidates, keys, after), limit + 1))
             rows = self._rows([int(each[-1] or 0) for each in found[:limit]])
-            return Page(rows, found[limit - 1] if len(found) > limit else None)
+            return rows, found[limit - 1] if len(found) > limit else None
 
     def _page_inside(
         self, sight: Visibility, plan: Plan, after: Position | None, limit: int
-    ) -> Page:
+    ) -> Found:
         """Return a page of what is inside other resources, or of these, and of what stands by itself."""
         ways = self.candidates(sight, plan, of_all=False), self.inside(sight, plan, of_all=False)
         found = list(islice(positions_inside(*ways, plan, after), limit + 1))
         places = [places_of(plan, each) for each in found[:limit]]
         rows = self._rows([rid for rid, _ in places])
         named = (replace(row, inside=inside) for row, (_, inside) in zip(rows, places, strict=True))
-        return Page(tuple(named), found[limit - 1] if len(found) > limit else None)
+        return tuple(named), found[limit - 1] if len(found) > limit else None
 
     def count(self, sight: Visibility, plan: Plan) -> Count:
         """Return the number of visible matches."""
@@ -143,14 +156,21 @@ class Searcher:
         if not rids:
             return ()
         listed = "[" + ",".join(map(str, rids)) + "]"
-        by_rid = {row[0]: row for row in self._connection.execute(SELECT_ROWS, (listed,))}
-        return tuple(row_of(by_rid[rid][1:]) for rid in rids)
+        found = self._connection.execute(SELECT_ROWS, (listed,))
+        by_rid = {rid: Row(*columns) for rid, *columns in found}
+        return tuple(by_rid[rid] for rid in rids)
 
 
 def _statement(
-    candidates: Candidates, keys: tuple[SortKey, ...], after: Position | None, limit: int
+    candidates: Candidates,
+    keys: tuple[SortKey, ...],
+    after: Position | None,
+    limit: int,
+    *,
+    records: bool,
 ) -> PageStatement | None:
     """Return the statement of a page in the order of the posting lists, if one gives it with its rows."""
     if not is_served(keys):
         return None
-    return candidates.page(Window(place_of(after), descending=keys[0].descending), limit)
+    window = Window(place_of(after), descending=keys[0].descending)
+    return candidates.page(window, limit, records=records)

@@ -7,9 +7,9 @@ on a reader thread, so that no request holds the event loop up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from threading import local
@@ -18,7 +18,7 @@ from typing import TypeVar
 import apsw
 
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Decision, Enforcement
+from fhir_server.policy.decision import Audience, Decision, Enforcement, Person
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.defaults import DEFAULT_ZONE
@@ -42,16 +42,14 @@ from fhir_server.storage.parameters import Catalogue, Extent, Stamp
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.admitting import admitting
 from fhir_server.storage.sqlite.auditing import SQLiteAuditLog
-from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
+from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, OutOfBudget
 from fhir_server.storage.sqlite.denials import Denials
-from fhir_server.storage.sqlite.explaining import Explainer
 from fhir_server.storage.sqlite.marking import check_index
 from fhir_server.storage.sqlite.piecemeal import Piecemeal
-from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.remembering import SQLiteKeyValues
 from fhir_server.storage.sqlite.schema import connect
-from fhir_server.storage.sqlite.searching import Searcher
 from fhir_server.storage.sqlite.secrets import secret_of
+from fhir_server.storage.sqlite.session import Session
 from fhir_server.storage.sqlite.words import is_behind, too_costly
 from fhir_server.storage.sqlite.writer import Writer
 
@@ -63,17 +61,6 @@ CHUNK = 500
 """Rows that a scan or the change feed reads at a time."""
 
 T = TypeVar("T")
-
-
-class _Session:
-    """A connection for reading, with its budget."""
-
-    def __init__(self, path: Path, seconds: float) -> None:
-        self.connection = connect(path, read_only=True)
-        self.reader = Reader(self.connection)
-        self.budget = Budget(self.connection, seconds=seconds)
-        self.searcher = Searcher(self.connection)
-        self.explainer = Explainer(self.connection, self.budget)
 
 
 class SQLiteStore:
@@ -92,7 +79,7 @@ class SQLiteStore:
         self._seconds = seconds
         self._writer = writer
         self._threads = threads
-        self._inline = _Session(path, seconds)
+        self._inline = Session(path, seconds)
         self._decides = deciding
         self._deciding = None if deciding is None else deciding(self._inline.connection)
         self._piecemeal = Piecemeal(writer, self._decided)
@@ -124,13 +111,20 @@ class SQLiteStore:
 
     @admitting
     async def search(
-        self, sight: Visibility, plan: Plan, after: Position | None, limit: int
+        self,
+        sight: Visibility,
+        plan: Plan,
+        after: Position | None,
+        limit: int,
+        *,
+        records: bool = True,
     ) -> Page:
         """See Store.search."""
         if plan.asks_for_words:
             await self._index_words()
         return await self._within_budget(
-            lambda each: each.searcher.page(sight, plan, after, limit), lambda: advice(plan)
+            lambda each: each.searcher.page(sight, plan, after, limit, records=records),
+            lambda: advice(plan),
         )
 
     @admitting
@@ -206,6 +200,11 @@ class SQLiteStore:
         """See Store.opt_outs."""
         return self._inline.reader.opt_outs()
 
+    async def people(self, numbers: Collection[str]) -> Mapping[str, Person]:
+        """See Store.people."""
+        assert self._deciding is not None, "a store without enforcement decides nothing"
+        return self._deciding.people(numbers)
+
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
         """See Store.decision."""
         assert self._deciding is not None, "a store without enforcement decides nothing"
@@ -266,19 +265,21 @@ class SQLiteStore:
         except TimeoutError:
             raise too_costly(self._inline.connection) from None
 
-    async def _within_budget(self, work: Callable[[_Session], T], told: Callable[[], str]) -> T:
-        with suppress(OutOfBudget):
-            return self._inline.budget.inline(lambda: work(self._inline))
-        # Not while that is handled: it holds the statements that were cut off, and with them their moment.
+    async def _within_budget(self, work: Callable[[Session], T], told: Callable[[], str]) -> T:
+        try:
+            return self._inline.budget.inline(partial(work, self._inline))
+        except OutOfBudget:
+            # Left first: it holds the statements that were cut off, and with them their moment.
+            pass
         return await self._on_thread(lambda each: each.budget.patient(partial(work, each), told))
 
-    async def _on_thread(self, work: Callable[[_Session], T]) -> T:
+    async def _on_thread(self, work: Callable[[Session], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
 
-    def _run(self, work: Callable[[_Session], T]) -> T:
-        session: _Session | None = getattr(self._of_thread, "session", None)
+    def _run(self, work: Callable[[Session], T]) -> T:
+        session: Session | None = getattr(self._of_thread, "session", None)
         if session is None:
-            session = self._of_thread.session = _Session(self._path, self._seconds)
+            session = self._of_thread.session = Session(self._path, self._seconds)
         return work(session)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +13,7 @@ from fhir_server.auth.server.grants import challenge_of
 from fhir_server.auth.server.server import AuthorizationServer, authorization_server
 from fhir_server.auth.server.site import Site
 from fhir_server.auth.server.users import User
+from fhir_server.policy.access import Access
 from fhir_server.storage.keyvalues import KeyValues
 from tests.support.remembering import Memory
 from tests.support.tokens import NOW, a_token, ec_key, published, rsa_key
@@ -66,11 +67,24 @@ def backend(**changes: Any) -> Client:
     return Client(**(given | changes))
 
 
-async def a_server(values: KeyValues | None = None) -> AuthorizationServer:
+HUB = backend(
+    id="hub",
+    scopes=("system/*.rs",),
+    organisation=None,
+    role=None,
+    purpose=None,
+    on_behalf=("TREAT", "PATADMIN", "HMARKT", "PATRQT"),
+)
+"""One that asks in the names of its callers; two of the purposes are none that the tables would let it have."""
+
+
+async def a_server(
+    values: KeyValues | None = None, admit: Callable[[Access], object] = lambda _: None
+) -> AuthorizationServer:
     """Return a server that knows the clients of this module."""
     kept = Memory() if values is None else values
-    server = authorization_server(SITE, kept, secret=b"s" * 32, fetch=nothing_there)
-    for client in (APP, WEB, backend()):
+    server = authorization_server(SITE, kept, secret=b"s" * 32, fetch=nothing_there, admit=admit)
+    for client in (APP, WEB, backend(), HUB):
         await server.clients.add(client, now=MOMENT)
     return server
 

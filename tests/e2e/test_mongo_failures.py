@@ -1,0 +1,150 @@
+"""A node whose MongoDB is away, lost, or does not let it in: what clients, operators and load balancers are told."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from tests.e2e.test_mongo import ADA, ROOT, SERVE
+from tests.support import mongo
+from tests.support.proxy import proxied
+
+SOON = "serverSelectionTimeoutMS=500&directConnection=true"
+WITHIN = 30
+"""Seconds in which a node sees that its store is there again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A node and its log."""
+
+    base: str
+    process: subprocess.Popen[str]
+    log: Path
+
+    def at(self, path: str) -> str:
+        """Return the address of what is not FHIR."""
+        return self.base.removesuffix("/fhir") + path
+
+
+@contextmanager
+def running(url: str, folder: Path, *options: str) -> Iterator[Running]:
+    log = folder / "node.log"
+    arguments = [*SERVE, url, *options]
+    arguments[arguments.index("error")] = "warning"
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=stream, text=True
+        )
+    assert process.stdout is not None
+    try:
+        yield Running(process.stdout.readline().split()[-1], process, log)
+    finally:
+        process.kill()
+        process.wait(20)
+        process.stdout.close()
+
+
+def ended(url: str, *options: str) -> subprocess.CompletedProcess[str]:
+    asked = [*SERVE, url, *options]
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_wrong_password_ends_the_node_at_once_with_a_line_that_does_not_repeat_it() -> None:
+    process, address = mongo.started("--auth")
+    try:
+        refused = ended(address.replace("//", "//ada:secret@"))
+    finally:
+        mongo.ended(process)
+
+    assert refused.returncode == 1
+    assert "MongoDB refuses the user or password" in refused.stderr.splitlines()[-1]
+    assert "secret" not in refused.stderr
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_that_does_not_come_in_time_ends_the_node_with_the_reason(workers: int) -> None:
+    url = f"mongodb://ada:secret@127.0.0.1:{mongo.free_port()}/x?{SOON}"
+
+    given_up = ended(url, "--store-wait-seconds", "0.1", "--workers", str(workers))
+
+    assert given_up.returncode == 1
+    # One of two workers may end before the other is there: nothing is announced then.
+    assert workers > 1 or given_up.stdout.startswith("FHIR R4 at http://127.0.0.1:")
+    assert "MongoDB cannot be reached: 127.0.0.1:" in given_up.stderr
+    assert "secret" not in given_up.stderr
+
+
+def test_a_node_whose_server_is_away_listens_says_so_and_serves_once_it_comes(
+    tmp_path: Path,
+) -> None:
+    port = mongo.free_port()
+    url = f"mongodb://127.0.0.1:{port}/x?{SOON}"
+    with running(url, tmp_path) as node:
+        live = httpx2.get(node.at("/health/live"))
+        ready = httpx2.get(node.at("/health/ready"))
+        away = httpx2.put(f"{node.base}/Patient/ada", json=ADA)
+        page = httpx2.get(node.at("/"))
+        process, _ = mongo.started(port=port)
+        try:
+            until_ready(node)
+            created = httpx2.put(f"{node.base}/Patient/ada", json=ADA, timeout=30)
+        finally:
+            mongo.ended(process)
+
+    assert [live.status_code, ready.status_code, page.status_code] == [200, 503, 503]
+    assert away.status_code == 503
+    assert away.headers["retry-after"] == "2"
+    assert away.json()["issue"][0]["code"] == "transient"
+    assert created.status_code == 201
+    said = node.log.read_text()
+    assert '"event":"store_awaited"' in said
+    assert "Connect call failed" in said
+
+
+def until_ready(node: Running) -> None:
+    until = monotonic() + WITHIN
+    while httpx2.get(node.at("/health/ready"), timeout=30).status_code != 200:
+        assert monotonic() < until, "the node does not become ready"
+
+
+async def test_a_node_whose_server_is_lost_says_so_and_goes_on_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    with mongo.database(tmp_path) as address:
+        parts = urlsplit(address)
+        assert parts.hostname
+        async with (
+            proxied(parts.hostname, parts.port or 27_017) as proxy,
+            AsyncExitStack() as stack,
+        ):
+            url = f"mongodb://127.0.0.1:{proxy.port}{parts.path}?{SOON}"
+            opening = running(url, tmp_path)
+            # In a thread: it waits for the node, which needs the proxy.
+            node = await asyncio.to_thread(stack.enter_context, opening)
+            client = await stack.enter_async_context(
+                httpx2.AsyncClient(base_url=node.base, timeout=30)
+            )
+            first = await client.put("/Patient/ada", json=ADA)
+            proxy.closed = True
+            proxy.cut()
+            lost = await client.get("/Patient/ada")
+            ready = await client.get(node.at("/health/ready"))
+            proxy.closed = False
+            back = await client.put("/Patient/ada", json={**ADA, "active": True})
+            history = await client.get("/Patient/ada/_history")
+
+    assert [first.status_code, lost.status_code, ready.status_code] == [201, 503, 503]
+    assert lost.headers["retry-after"] == "2"
+    assert lost.json()["issue"][0]["code"] == "transient"
+    assert back.status_code == 200
+    assert len(history.json()["entry"]) == 2
