@@ -15,13 +15,13 @@ import apsw
 
 from bench import population, servers
 from bench.figures import Figure, median, number
+from bench.place import Place, opened
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.demonstration.generation import platform
 from fhir_server.fhir.json import dump
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.parsing import parse_query
-from fhir_server.storage.sqlite.store import open_store
 from fhir_server.wiring import clock
 
 ROUNDS = 7
@@ -52,17 +52,17 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def count_of_a_term(store: Path) -> Figure:
+def count_of_a_term(store: str) -> Figure:
     """The count of the commonest term, by the store's own method."""
 
     async def run() -> tuple[int, float]:
-        async with open_store(store, clock=clock) as opened:
+        async with opened(store) as there:
             plan = parse_query("Observation", [("status", "final")], DEFINITIONS, now=clock()).plan
-            number = (await opened.count(SEES, plan)).number
+            number = (await there.count(SEES, plan)).number
             seconds = []
             for _ in range(ROUNDS):
                 start = time.perf_counter()
-                await opened.count(SEES, plan)
+                await there.count(SEES, plan)
                 seconds.append(time.perf_counter() - start)
             return number, median(seconds)
 
@@ -74,19 +74,14 @@ def count_of_a_term(store: Path) -> Figure:
     )  # fmt: skip
 
 
-def load(resources: int, path: Path) -> list[Figure]:
-    """The load command, against the same rows written into tables without any index."""
-    finished = population.loaded(resources, path)
+def load(resources: int, place: Place) -> list[Figure]:
+    """The load command, against the same rows written into SQLite's tables without any index."""
+    place.remove("large")
+    finished = population.loaded(resources, place.address("large"))
     seconds = float(re.findall(r"in ([\d.]+) s", finished.stdout)[-1])
-    rate, bare = resources / seconds, bare_tables(path)
+    rate = resources / seconds
     peaks = re.findall(r"peak (\d+)", finished.stderr)
-    figures = [
-        Figure(
-            f"load of {resources:,} resources by NDJSON, validated and indexed",
-            f"{number(rate)}/s", f"{number(bare)}/s", f"{rate / bare:.0%}",
-            "≥ 5,000/s, ≥ 40 %", rate >= 5_000 and rate / bare >= 0.4,
-        )
-    ]  # fmt: skip
+    figures = [_load_figure(resources, rate, place)]
     if peaks:
         peak = int(peaks[-1]) / 1024
         figures.append(
@@ -100,6 +95,17 @@ def load(resources: int, path: Path) -> list[Figure]:
             )
         )
     return figures
+
+
+def _load_figure(resources: int, rate: float, place: Place) -> Figure:
+    name = f"load of {resources:,} resources by NDJSON, validated and indexed"
+    if place.mongo is not None:
+        return Figure(name, f"{number(rate)}/s", "not measured on MongoDB", "", "", None)
+    bare = bare_tables(place.file("large"))
+    return Figure(
+        name, f"{number(rate)}/s", f"{number(bare)}/s", f"{rate / bare:.0%}",
+        "≥ 5,000/s, ≥ 40 %", rate >= 5_000 and rate / bare >= 0.4,
+    )  # fmt: skip
 
 
 def bare_tables(path: Path, resources: int = 30_000) -> float:
@@ -133,26 +139,20 @@ def bare_tables(path: Path, resources: int = 30_000) -> float:
     return len(rows) / (time.perf_counter() - start)
 
 
-def start(folder: Path) -> Figure:
+def start(place: Place) -> Figure:
     """From the command to the first answer of an empty node, and what it holds when idle."""
     seconds, memory = [], []
-    for round_ in range(5):
+    environment = servers.environment_of(place.address("start"))
+    for _ in range(5):
+        place.remove("start")
         port = servers.free_port()
-        store = folder / f"start-{round_}.db"
-        arguments = [
-            "-m",
-            "fhir_server",
-            "serve",
-            "--auth",
-            "none",
-            "--port",
-            str(port),
-            "--store",
-            f"sqlite:{store}",
-        ]
+        arguments = ["-m", "fhir_server", "serve", "--auth", "none", "--port", str(port)]
         began = time.perf_counter()
         child = subprocess.Popen(
-            [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, *arguments],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         servers.wait_for(f"http://127.0.0.1:{port}/fhir/metadata", child)
         seconds.append(time.perf_counter() - began)

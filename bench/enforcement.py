@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import servers
 from bench.core import DEFINITIONS
 from bench.figures import Figure, median, number
+from bench.place import SQLITE, opened
 from fhir_server.demonstration.bulk.patients import patient_key
 from fhir_server.demonstration.identifiers import NHS_NUMBERS, nhs_number
 from fhir_server.fhir.resource import Key
@@ -25,10 +26,10 @@ from fhir_server.search.expression import Plan
 from fhir_server.search.parsing import parse_query
 from fhir_server.search.record import IndexRecord
 from fhir_server.storage.contract import Draft, Put, Store
-from fhir_server.storage.sqlite.store import SQLiteStore, open_store
 from fhir_server.wiring import clock
 
 PAIRS = 15_000
+PAIRS_OVER_A_NETWORK = 1_000
 SHARE = 20
 """One in so many people here is on the register, among the 900,000 numbers that are never issued."""
 
@@ -37,20 +38,21 @@ WITHOUT = Visibility.everything("bench")
 FOR_RESEARCH = Audience("HRESCH", frozenset({"https://fhir.nhs.uk/Id/ods-organization-code|X99"}))
 
 
-def of_the_store(path: Path) -> list[Figure]:
+def of_the_store(address: str, folder: Path) -> list[Figure]:
     """Load a register while another process writes; then compare pages."""
-    return asyncio.run(_of_the_store(path))
+    return asyncio.run(_of_the_store(address, folder))
 
 
-async def _of_the_store(path: Path) -> list[Figure]:
-    async with open_store(path, clock=clock, enforcement=enforcement()) as store:
+async def _of_the_store(address: str, folder: Path) -> list[Figure]:
+    pairs = PAIRS if address.startswith(SQLITE) else PAIRS_OVER_A_NETWORK
+    async with opened(address, enforcement()) as store:
         people = (await store.extent("Patient")).count
         bound = WITHOUT.of_audience(FOR_RESEARCH, at=clock())
-        first = await _beside_writes(store, _load(path, _register(path, people, 0)))
+        first = await _beside_writes(store, _load(address, _register(folder, people, 0)))
         admitted = await _beside_writes(store, store.count(bound, Plan(frozenset({"Basic"}))))
-        second = await _beside_writes(store, _load(path, _register(path, people, 1)))
-        for_one = await _compared(store, [_of_person(each) for each in _not_denied(people)])
-        for_all = await _compared(store, [_plan([("code", code)]) for code in CODES])
+        second = await _beside_writes(store, _load(address, _register(folder, people, 1)))
+        for_one = await _compared(store, [_of_person(each) for each in _not_denied(people)], pairs)
+        for_all = await _compared(store, [_plan([("code", code)]) for code in CODES], pairs)
     return [
         _waited(f"a register loaded, every 20th of {people:,} people here on it", *first),
         _waited("a new audience worked out", *admitted),
@@ -60,21 +62,21 @@ async def _of_the_store(path: Path) -> list[Figure]:
     ]
 
 
-def _register(path: Path, people: int, first: int) -> Path:
+def _register(folder: Path, people: int, first: int) -> Path:
     """Return a register of every 20th of the people here, from the first on, and of all who are elsewhere."""
-    register = path.with_name("register.txt")
+    register = folder / "register.txt"
     chosen = (*range(first, people, SHARE), *range(people, NHS_NUMBERS))
     register.write_text("".join(f"{nhs_number(each)}\n" for each in chosen))
     return register
 
 
-async def _load(path: Path, register: Path) -> None:
+async def _load(address: str, register: Path) -> None:
     """Load a register by its command, in a process of its own."""
     day = (datetime.fromtimestamp(clock() / 1e6, UTC) - timedelta(days=1)).date().isoformat()
     arguments = ["-m", "fhir_server", "optout", "load", str(register), "--as-of", day]
     child = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, "--store", f"sqlite:{path}",
-        cwd=servers.ROOT, stdout=subprocess.DEVNULL,
+        sys.executable, *arguments,
+        cwd=servers.ROOT, env=servers.environment_of(address), stdout=subprocess.DEVNULL,
     )  # fmt: skip
     if await child.wait():
         raise RuntimeError("the register was not loaded")
@@ -115,13 +117,15 @@ def _plan(pairs: Sequence[tuple[str, str]]) -> Plan:
     return parse_query("Observation", pairs, DEFINITIONS, now=0).plan
 
 
-async def _compared(store: SQLiteStore, plans: Sequence[Plan]) -> tuple[list[float], list[float]]:
+async def _compared(
+    store: Store, plans: Sequence[Plan], pairs: int
+) -> tuple[list[float], list[float]]:
     """Return the seconds of pages without and with, taken in turn after a warm-up."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for plan in plans:
         for sight in (WITHOUT, WITHOUT.of_audience(FOR_RESEARCH, at=clock())):
             await store.search(sight, plan, None, 20)
-    for count, plan in zip(range(PAIRS), cycle(plans), strict=False):
+    for count, plan in zip(range(pairs), cycle(plans), strict=False):
         sights = (WITHOUT, WITHOUT.of_audience(FOR_RESEARCH, at=clock()))
         for turn in (0, 1) if count % 2 else (1, 0):
             start = time.perf_counter()

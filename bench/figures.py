@@ -11,14 +11,17 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was measured, against what; `promised` is in words, `kept` tells whether it holds."""
+    """What was measured, against what; `promised` is in words, `kept` tells whether it holds, None without one."""
 
     name: str
     measured: str
     limit: str
     ratio: str
     promised: str
-    kept: bool
+    kept: bool | None
+
+
+_KEPT = {True: "yes", False: "**no**", None: ""}
 
 
 def median(values: Sequence[float]) -> float:
@@ -40,7 +43,7 @@ def as_markdown(figures: Sequence[Figure]) -> str:
         "|---|---|---|---|---|---|",
     ]
     rows += [
-        f"| {e.name} | {e.measured} | {e.limit} | {e.ratio} | {e.promised} | {'yes' if e.kept else '**no**'} |"
+        f"| {e.name} | {e.measured} | {e.limit} | {e.ratio} | {e.promised} | {_KEPT[e.kept]} |"
         for e in figures
     ]
     return "\n".join(rows)

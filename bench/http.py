@@ -10,7 +10,8 @@ from pathlib import Path
 from bench import servers
 from bench.client import Outcome, hammer, request
 from bench.figures import Figure, median, number
-from bench.population import SEED, TODAY, remove
+from bench.place import Place
+from bench.population import SEED, TODAY
 from fhir_server.demonstration.bulk import population
 from fhir_server.demonstration.bulk.patients import patient_key
 from fhir_server.fhir.json import dump
@@ -20,13 +21,13 @@ ROUNDS = 5
 CLIENTS = 32
 
 
-def read_by_id(store: Path, folder: Path, seconds: float) -> Figure:
+def read_by_id(store: str, folder: Path, seconds: float) -> Figure:
     """Reads of one resource after another, against the bytes of one."""
     targets = [f"/fhir/Patient/{patient_key(n)}" for n in range(1, 200)]
     return _against_constant("read by id, 32 connections", targets, store, folder, seconds, 0.40)
 
 
-def audited_reads(store: Path, folder: Path, seconds: float) -> list[Figure]:
+def audited_reads(store: str, folder: Path, seconds: float) -> list[Figure]:
     """The same with every read recorded: before its answer is sent (strict), or a tenth of a second later."""
     targets = [f"/fhir/Patient/{patient_key(n)}" for n in range(1, 200)]
     return [
@@ -38,7 +39,7 @@ def audited_reads(store: Path, folder: Path, seconds: float) -> list[Figure]:
     ]
 
 
-def search_page(store: Path, folder: Path, seconds: float) -> Figure:
+def search_page(store: str, folder: Path, seconds: float, resources: int) -> Figure:
     """Searches by patient and code that return 20, the newest first, against the bytes of one page."""
     targets = [
         f"/fhir/Observation?patient=Patient/{patient_key(0)}&code={code}&_count=20"
@@ -48,14 +49,14 @@ def search_page(store: Path, folder: Path, seconds: float) -> Figure:
         )
     ]
     return _against_constant(
-        "search returning 20 of 300,000", targets, store, folder, seconds, 0.25
+        f"search returning 20 of {resources:,}", targets, store, folder, seconds, 0.25
     )
 
 
 def _against_constant(  # noqa: PLR0913, PLR0917 - what is measured, and how
     name: str,
     targets: Sequence[str],
-    store: Path,
+    store: str,
     folder: Path,
     seconds: float,
     promised: float,
@@ -92,11 +93,11 @@ def _in_turn(
     return [a for a, _ in pairs], [b for _, b in pairs]
 
 
-def create(store: Path, seconds: float) -> Figure:
+def create(place: Place, seconds: float) -> Figure:
     """Durable creates of validated resources, into an empty store."""
-    remove(store)
+    place.remove("create")
     source = fresh()
-    with servers.node(store) as port:
+    with servers.node(place.address("create")) as port:
         rates = []
         for _ in range(ROUNDS):
             payloads = (request("POST", f"/fhir/{e['resourceType']}", dump(e)) for e in source)
@@ -113,11 +114,11 @@ def create(store: Path, seconds: float) -> Figure:
     )
 
 
-def transactions(store: Path, seconds: float) -> Figure:
+def transactions(place: Place, seconds: float) -> Figure:
     """Transaction Bundles of 100 creates from four clients, into an empty store."""
-    remove(store)
+    place.remove("bundle")
     source = fresh()
-    with servers.node(store) as port:
+    with servers.node(place.address("bundle")) as port:
         rates = []
         for _ in range(ROUNDS):
             made = [request("POST", "/fhir", _bundle(source)) for _ in range(int(80 * seconds))]

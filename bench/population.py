@@ -9,7 +9,7 @@ from datetime import date
 from hashlib import blake2b
 from pathlib import Path
 
-from bench.servers import ROOT
+from bench.servers import ROOT, environment_of
 from fhir_server.cli.showing import bar
 from fhir_server.demonstration.bulk import population
 from fhir_server.demonstration.queries import Query, canonical
@@ -67,15 +67,15 @@ def remove(store: Path) -> None:
         each.unlink()
 
 
-def loaded(resources: int, path: Path) -> subprocess.CompletedProcess[str]:
-    """Load the population into an empty store by the command; raise CalledProcessError if it fails."""
-    remove(path)
-    arguments = ["-m", "fhir_server", "load", str(ndjson(resources)), "--store", f"sqlite:{path}"]
+def loaded(resources: int, store: str) -> subprocess.CompletedProcess[str]:
+    """Load the population into the empty store at an address by the command; raise CalledProcessError if it fails."""
+    arguments = ["-m", "fhir_server", "load", str(ndjson(resources))]
     return subprocess.run(
         ["/usr/bin/env", "time", "-f", "peak %M", sys.executable, *arguments]
         if Path("/usr/bin/time").exists()
         else [sys.executable, *arguments],
         cwd=ROOT,
+        env=environment_of(store),
         check=True,
         capture_output=True,
         text=True,

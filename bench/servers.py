@@ -24,9 +24,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(arguments: Sequence[str], port: int, path: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    arguments: Sequence[str], port: int, path: str, *, store: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Python program until the block ends; enter it when the path answers."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "FHIR_LOG_LEVEL": "warning"}
+    environment = environment_of(store)
     child = subprocess.Popen(
         [sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL
     )
@@ -38,14 +40,19 @@ def process(arguments: Sequence[str], port: int, path: str) -> Iterator[subproce
         child.wait(30)
 
 
-def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 30) -> None:
+def environment_of(store: str) -> dict[str, str]:
+    """Return the variables of a program that uses a store: its address may hold a password."""
+    return os.environ | {"PYTHONPATH": str(ROOT), "FHIR_LOG_LEVEL": "warning", "FHIR_STORE": store}
+
+
+def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 60) -> None:
     """Return when the address answers; raise RuntimeError if the program ends or is too slow."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         if child.poll() is not None:
             raise RuntimeError(f"the program ended with {child.returncode}: {child.args!r}")
         try:
-            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - loopback
+            with urllib.request.urlopen(url, timeout=10):  # noqa: S310 - loopback
                 return
         except OSError:
             time.sleep(0.005)
@@ -53,15 +60,25 @@ def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 30) -> N
 
 
 @contextmanager
-def node(store: Path, *, workers: int = 1, audit: str = "off", networks: str = "") -> Iterator[int]:
-    """Run our server on a store; give its port."""
-    port = free_port()
-    arguments = ["-m", "fhir_server", "serve", "--auth", "none", "--port", str(port)]
-    arguments += ["--store", f"sqlite:{store}"]
-    arguments += ["--workers", str(workers), "--audit", audit]
-    arguments += ["--member-networks", networks] if networks else []
-    with process(arguments, port, "/health/live"):
+def node(store: str, *, workers: int = 1, audit: str = "off") -> Iterator[int]:
+    """Run our server on the store at an address; give its port."""
+    with running(store, "--workers", str(workers), "--audit", audit) as (port, _):
         yield port
+
+
+@contextmanager
+def running(store: str, *flags: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """Run our server on the store at an address; give its port and its process."""
+    port = free_port()
+    arguments = ["-m", "fhir_server", "serve", "--auth", "none", "--port", str(port), *flags]
+    with process(arguments, port, "/health/ready", store=store) as child:
+        yield port, child
+
+
+def processor_seconds(child: subprocess.Popen[bytes]) -> float:
+    """Return the processor time that a process has taken: what others do on the machine hardly moves it. Linux alone."""
+    after_name = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

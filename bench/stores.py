@@ -10,8 +10,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.place import SQLITE, Place, disk
 from bench.population import FOLDER, GENERATOR, key, ndjson, remove
-from bench.servers import ROOT
+from bench.servers import ROOT, environment_of
 
 INDEXED_BY = (
     *GENERATOR,
@@ -28,7 +29,7 @@ INDEXED_BY = (
 class Loaded:
     """A store with so many resources; `megabytes` is the peak memory of its load's largest process."""
 
-    path: Path
+    address: str
     resources: int
     seconds: float
     megabytes: float
@@ -36,7 +37,7 @@ class Loaded:
     @property
     def disk(self) -> float:
         """What the store takes, in gigabytes."""
-        return self.path.stat().st_size / 1e9
+        return disk(self.address)
 
 
 def store(resources: int) -> Loaded:
@@ -45,9 +46,16 @@ def store(resources: int) -> Loaded:
     note = path.with_suffix(".json")
     if not note.exists():
         _remove_stale(resources, path)
-        seconds, megabytes = _load(ndjson(resources), path)
+        seconds, megabytes = _load(ndjson(resources), f"{SQLITE}{path}")
         note.write_text(json.dumps({"seconds": seconds, "megabytes": megabytes}))
-    return Loaded(path, resources, **json.loads(note.read_text()))
+    return Loaded(f"{SQLITE}{path}", resources, **json.loads(note.read_text()))
+
+
+def database(place: Place, resources: int) -> Loaded:
+    """Return a database with so many resources, loaded anew."""
+    name = f"growth_{resources}"
+    place.remove(name)
+    return Loaded(place.address(name), resources, *_load(ndjson(resources), place.address(name)))
 
 
 def _remove_stale(resources: int, path: Path) -> None:
@@ -58,12 +66,12 @@ def _remove_stale(resources: int, path: Path) -> None:
             each.with_suffix(".json").unlink(missing_ok=True)
 
 
-def _load(source: Path, path: Path) -> tuple[float, float]:
+def _load(source: Path, store: str) -> tuple[float, float]:
     """Load by the command, which shows its progress; return its seconds and its peak memory in MB."""
     print(f"loading {source.name} …", flush=True)
-    arguments = ["-m", "fhir_server", "load", str(source), "--store", f"sqlite:{path}"]
+    arguments = ["-m", "fhir_server", "load", str(source)]
     start = time.perf_counter()
-    child = subprocess.Popen([sys.executable, *arguments], cwd=ROOT)
+    child = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment_of(store))
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:

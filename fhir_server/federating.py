@@ -25,7 +25,7 @@ from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.federated.routes import Federation
 from fhir_server.rest.service import Service
 from fhir_server.rest.telemetry import Telemetry
-from fhir_server.rules import enforcement
+from fhir_server.rules import enforcement, federated_writes
 from fhir_server.settings import FEDERATED, PREFIX
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class FederatedBase:
         hub = Hub(registry, kept, transport, service.clock, token_urlsafe, lifetime)
         keys = SigningKeys(kept, AESGCM(await service.store.secret(SECRET)))
         tokens = Tokens(keys, transport, service.clock, token_urlsafe)
-        federation = Federation(hub, tokens, enforcement())
+        federation = Federation(hub, tokens, enforcement(), federated_writes())
         return FhirApplication(
             service.serving(federation.routes(), _beside(service.base_url)),
             self._telemetry,

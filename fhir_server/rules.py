@@ -7,6 +7,7 @@ from functools import cache
 from hashlib import blake2b
 
 from fhir_server.conformance.definitions import definitions_in
+from fhir_server.federation.writes import Writes, read_writes
 from fhir_server.policy.access import Access
 from fhir_server.policy.counts import read_counts
 from fhir_server.policy.decision import Enforcement, Policy
@@ -55,6 +56,15 @@ def disclosure(settings: Settings) -> Disclosure:
         settings.default_role,
         settings.break_glass_minutes,
     )
+
+
+def federated_writes() -> Writes:
+    """Return what is written at members through a hub; raise ValueError for a table that cannot be used.
+
+    Nothing that tells of patients is: what a member answers is handed on as it is.
+    """
+    impersonal = definitions_in(definitions_folder()).resource_types - _personal()
+    return read_writes(_table("federated-writes.json"), impersonal)
 
 
 def admission(settings: Settings) -> Callable[[Access], Standing]:

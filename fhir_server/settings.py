@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fhir_server.auth.addresses import is_loopback, is_safe
@@ -329,13 +329,3 @@ def parameters_folder() -> Path:
 def policy_folder() -> Path:
     """Return the folder of the rules on disclosure."""
     return definitions_folder().parent / "policy"
-
-
-def problems(error: ValidationError) -> str:
-    """Return what is wrong with settings as one line."""
-    return "; ".join(_problem(each["loc"], each["msg"]) for each in error.errors())
-
-
-def _problem(place: tuple[int | str, ...], message: str) -> str:
-    said = message.removeprefix("Value error, ")
-    return f"{place[0]}: {said}" if place else said

@@ -32,10 +32,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Fill a store with synthetic NHS-flavoured data (trusts, wards and beds, theatre slots,"
         " appointments, immunizations, consents, deliveries; NHS numbers of the 999 range) and serve it."
-        " Ctrl-C stops it; started again, it goes on with what is there."
+        " Ctrl-C stops it; started again, it goes on with what is there. With --platform three trusts are served by"
+        " nodes of their own, and asked as one; nothing of that is kept."
+    )
+    parser.add_argument(
+        "--platform", action="store_true", help="three trusts and a hub, each a process of its own"
     )
     parser.add_argument("--patients", type=int, default=200, help="synthetic patients [200]")
     parser.add_argument("--trusts", type=int, default=1, help="trusts that they belong to [1]")
+    parser.add_argument("--trust", type=int, metavar="N", help="the data of this trust alone")
+    parser.add_argument(
+        "--delay", type=float, default=0.0, metavar="SECONDS", help="answer this late [0]"
+    )
     add_settings(parser, ["store", "host", "port", "auth", "log_level"])
     parser.set_defaults(store="sqlite:data/demo.db", log_level="warning", auth="none")
 
@@ -45,6 +53,13 @@ def run(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
     if not 1 <= arguments.trusts <= min(MOST_TRUSTS, arguments.patients):
         raise CommandFailed(f"--trusts: from 1 to {MOST_TRUSTS}, and no more than patients")
+    if arguments.trust is not None and not 1 <= arguments.trust <= arguments.trusts:
+        raise CommandFailed(f"--trust: from 1 to {arguments.trusts}, the number of --trusts")
+    if arguments.platform:
+        from fhir_server.cli.platform import show  # noqa: PLC0415
+
+        show(settings)
+        return
     # Here, so that `demo --help` does not load a server.
     from fhir_server.cli.processes import serve_alone  # noqa: PLC0415
     from fhir_server.cli.serve import listen  # noqa: PLC0415
@@ -55,14 +70,22 @@ def run(arguments: argparse.Namespace) -> None:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         try:
             loading = load_demonstration(
-                settings, patients=arguments.patients, trusts=arguments.trusts
+                settings,
+                patients=arguments.patients,
+                trusts=arguments.trusts,
+                only=arguments.trust,
             )
             number = asyncio.run(loading)
             signs = settings.has_authorization_server
             passwords = asyncio.run(demonstration_passwords(settings)) if signs else ()
         except (FhirError, OSError) as error:
             raise CommandFailed(str(error)) from error
-        serve_alone(settings, listener, lambda: _welcome(settings, number, passwords))
+        serve_alone(
+            settings,
+            listener,
+            lambda: _welcome(settings, number, passwords),
+            delay=arguments.delay,
+        )
 
 
 def _welcome(settings: Settings, number: int, passwords: Sequence[tuple[str, str]]) -> None:

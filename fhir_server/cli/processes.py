@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
@@ -20,13 +22,19 @@ _PATIENCE = 30
 """Seconds for workers to start, and for requests in flight to end."""
 
 
-def serve_alone(settings: Settings, listener: socket.socket, announce: Callable[[], None]) -> None:
-    """Serve in this process; raise CommandFailed if it does not start."""
+def serve_alone(
+    settings: Settings,
+    listener: socket.socket,
+    announce: Callable[[], None],
+    *,
+    delay: float = 0.0,
+) -> None:
+    """Serve in this process, each answer so many seconds late; raise CommandFailed if it does not start."""
     # Here, since a parent of workers needs none of it.
     from fhir_server.wiring import application  # noqa: PLC0415
 
     node = application(settings)
-    server = _Announcing(_config(settings, node), announce)
+    server = _Announcing(_config(settings, _late(node, delay) if delay else node), announce)
     node.end = server.end
     # Once all is done, uvicorn raises the signal again; a stop that was asked for is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -52,6 +60,15 @@ def serve_with_workers(
         workers.run()
     if workers.failed:
         raise CommandFailed(f"the workers did not start on the store {settings.store_name}")
+
+
+def _late(application: ASGIApp, delay: float) -> ASGIApp:
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await asyncio.sleep(delay)
+        await application(scope, receive, send)
+
+    return late
 
 
 class _Announcing(uvicorn.Server):

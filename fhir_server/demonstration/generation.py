@@ -43,13 +43,16 @@ THEMES: tuple[Callable[[Trust], Iterator[Resource]], ...] = (
 """What a trust has, each after what it refers to."""
 
 
-def platform(*, seed: int, trusts: int = 1, patients: int = 200, today: date) -> Iterator[Resource]:
+def platform(
+    *, seed: int, trusts: int = 1, patients: int = 200, today: date, only: int | None = None
+) -> Iterator[Resource]:
     """Yield the platform, its `patients` shared out over the trusts; raise ValueError for too few or too many.
 
+    `only` one of the trusts, by its number from 1, has its own data and what all share.
     Resources share their constant parts: change a copy, never what is yielded.
     """
     members = trusts_of(seed=seed, trusts=trusts, patients=patients, today=today)
     yield from shared_organisations()
-    for trust in members:
+    for trust in members if only is None else members[only - 1 : only]:
         for theme in THEMES:
             yield from theme(trust)

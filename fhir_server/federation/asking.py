@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from fhir_server.federation.answers import BadAnswer, Match, MemberPage, member_page
 from fhir_server.federation.clearing import Clearing
 from fhir_server.federation.dividing import Division
+from fhir_server.federation.joined import Joined
 from fhir_server.federation.lines import Line
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.errors import FhirError
@@ -34,7 +35,7 @@ _COUNTED_TOGETHER = 500
 class Asking:
     """How one member is asked: `keys` are the completed sort keys, `headers` go with each request.
 
-    `clearing` leaves out what may not be shown, None where all may.
+    `clearing` leaves out what may not be shown, None where all may. `joined` is asked in turns, in the place of a chain.
     """
 
     line: Line
@@ -44,19 +45,29 @@ class Asking:
     extractor: Extractor
     headers: Mapping[str, str]
     clearing: Clearing | None = None
+    joined: Joined | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether the member answers all of it at once, so that its total is the total."""
+        return self.division.whole and (self.joined is None or len(self.joined.turns) == 1)
 
     def first(self, pairs: tuple[tuple[str, str], ...]) -> str:
-        """Return the URL of the first page."""
-        base = self.line.member.base
-        query = urlencode((*self.division.pushed, *pairs), safe="/:,$|", quote_via=quote)
-        return f"{base}/{self.resource_type}?{query}"
+        """Return the URL of the first page; where it is asked in turns those of each, with spaces between."""
+        turns = ((),) if self.joined is None else tuple((each,) for each in self.joined.turns)
+        return " ".join(self._url((*self.division.pushed, *turn, *pairs)) for turn in turns)
+
+    def _url(self, pairs: tuple[tuple[str, str], ...]) -> str:
+        query = urlencode(pairs, safe="/:,$|", quote_via=quote)
+        return f"{self.line.member.base}/{self.resource_type}?{query}"
 
     async def page(self, url: str, *, until: float) -> MemberPage:
         """Return a page; raise Failed. `until` is a moment of the event loop."""
-        page = await self._page(url, until)
-        if self.line.member.sorted:
+        first, *turns = url.split(" ")
+        page = await self._page(first, until)
+        if self.line.member.sorted and not turns:
             return page
-        return await self._all(page, until)
+        return await self._all(page, turns, until)
 
     def judge(self, match: Match) -> tuple[SortValue, ...] | None:
         """Return what a match sorts by, None where it is no match after all; raise ValueError."""
@@ -95,20 +106,22 @@ class Asking:
             url = page.next
         raise Failed("unsupported", f"it has over {MOST_COUNTED} matches, which are counted here")
 
-    async def _all(self, page: MemberPage, until: float) -> MemberPage:
+    async def _all(self, page: MemberPage, turns: list[str], until: float) -> MemberPage:
         """Return all pages as one, in our order: nothing can be shown before all is known."""
-        found, included, seen = [*page.matches], [*page.included], set[str]()
-        while page.next is not None:
-            if len(found) > MOST_UNSORTED or page.next in seen:
-                raise Failed(
-                    "unsupported", f"it keeps no order, and has over {MOST_UNSORTED} matches"
-                )
-            seen.add(page.next)
-            page = await self._page(page.next, until)
-            found += page.matches
+        ahead, seen = [*turns], set[str]()
+        found = {each.full_url: each for each in page.matches}
+        included = [*page.included]
+        while page.next is not None or ahead:
+            url = page.next or ahead.pop(0)
+            if len(found) > MOST_UNSORTED or url in seen:
+                asked = "is asked in turns" if turns else "keeps no order"
+                raise Failed("unsupported", f"it {asked}, and has over {MOST_UNSORTED} matches")
+            seen.add(url)
+            page = await self._page(url, until)
+            found |= {each.full_url: each for each in page.matches}
             included += page.included
         return MemberPage(
-            tuple(self._in_order(found)),
+            tuple(self._in_order([*found.values()])),
             tuple(included),
             None,
             len(found),

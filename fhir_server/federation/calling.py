@@ -31,12 +31,12 @@ class Calling:
     bound: bool
 
 
-def system_scopes(access: Access) -> tuple[str, ...]:
-    """Return what a caller may read and search as the scopes of a backend service; those of one patient are left out.
+def system_scopes(access: Access, letters: str = READS) -> tuple[str, ...]:
+    """Return what a caller may do of these letters as the scopes of a backend service; those of one patient are left out.
 
     Patients are known here by other ids than at a member.
     """
-    scopes = sorted(map(_as_system, access.scopes.all - _own(access)))
+    scopes = sorted(_as_system(each, letters) for each in access.scopes.all - _own(access))
     return tuple(dict.fromkeys(each for each in scopes if each))
 
 
@@ -78,6 +78,6 @@ def _own(access: Access) -> frozenset[Scope]:
     return frozenset(each for each in access.scopes.all if each.context == "patient")
 
 
-def _as_system(scope: Scope) -> str:
-    letters = "".join(each for each in READS if each in scope.letters)
+def _as_system(scope: Scope, wanted: str) -> str:
+    letters = "".join(each for each in wanted if each in scope.letters)
     return f"system/{scope.type}.{letters}{scope.parameters}" if letters else ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any, TypeVar
 
 from fhir_server.federation.breaker import SECOND, Breaker
 from fhir_server.federation.hedging import Hedging
@@ -18,6 +19,8 @@ from fhir_server.federation.transport import Absent, Failed, Reply, Transport
 ATTEMPTS = 2
 LONGEST_PAUSE = 2 * SECOND
 """Microseconds that are waited where a Retry-After asks for them; who asks for more is left alone until then."""
+
+_Found = TypeVar("_Found")
 
 _ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -49,34 +52,55 @@ class Line:
 
     async def get(self, url: str, headers: Mapping[str, str], *, until: float) -> bytes:
         """Return what the member answers at a URL; raise Failed. `until` is a moment of the event loop."""
+        return await self._in_time(lambda: self._attempts(url, headers), until)
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, *, until: float
+    ) -> Reply:
+        """Return what a request that changes something is answered, below 500; sent once. Raise Failed."""
+
+        async def once() -> Reply:
+            reply = await self.transport.send(method, url, headers, content)
+            self._pause(reply)
+            if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise Failed("error", f"it answered {reply.status}")
+            return reply
+
+        return await self._in_time(lambda: self._counted(once), until)
+
+    async def _in_time(
+        self, work: Callable[[], Coroutine[Any, Any, _Found]], until: float
+    ) -> _Found:
         if self.member.withheld:
-            raise Failed("suspended", self.member.withheld)
+            raise Failed("suspended", self.member.withheld, sent=False)
         own = asyncio.get_running_loop().time() + self.member.seconds
+        began = False
         try:
-            async with asyncio.timeout_at(min(until, own)):
-                async with self._turns:
-                    return await self._attempts(url, headers)
+            async with asyncio.timeout_at(min(until, own)), self._turns:
+                began = True
+                return await work()
         except TimeoutError as error:
             if own <= until:
                 # Its own time is up, not that of a caller in a hurry.
                 self.breaker.failed(now=self.clock())
-            raise Failed("timeout", "") from error
+            raise Failed("timeout", "", sent=began) from error
 
     async def _attempts(self, url: str, headers: Mapping[str, str]) -> bytes:
         for attempt in range(ATTEMPTS):
             try:
-                return await self._attempt(url, headers)
+                return await self._counted(lambda: self._hedged(url, headers))
             except Failed as failure:
                 if failure.again is None or attempt + 1 == ATTEMPTS:
                     raise
                 await asyncio.sleep(failure.again)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _attempt(self, url: str, headers: Mapping[str, str]) -> bytes:
+    async def _counted(self, ask: Callable[[], Coroutine[Any, Any, _Found]]) -> _Found:
+        """Ask, where the member is not left alone, and let the breaker know how it went."""
         if not self.breaker.permits(now=self.clock()):
             raise Failed("circuit-open", "", sent=False)
         try:
-            content = await self._hedged(url, headers)
+            found = await ask()
         except Failed as failure:
             self._count(failure)
             raise
@@ -84,7 +108,7 @@ class Line:
             self.breaker.left()
             raise
         self.breaker.succeeded()
-        return content
+        return found
 
     async def _hedged(self, url: str, headers: Mapping[str, str]) -> bytes:
         """Return the answer, or that of a second request where the first takes longer than nearly all did."""

@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 from fhir_server.conformance.definitions import Definitions
@@ -20,6 +21,7 @@ from fhir_server.federation.clearing import Clearing
 from fhir_server.federation.cursors import FederatedCursor, Place, Standing
 from fhir_server.federation.dividing import divided, sort_pairs
 from fhir_server.federation.including import led_to
+from fhir_server.federation.joined import Joined
 from fhir_server.federation.lines import Line
 from fhir_server.federation.linking import belonging
 from fhir_server.federation.members import Capabilities
@@ -41,12 +43,16 @@ MOST_PAGES = 50
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A member that takes part: the line to it, what it declares, what reads its resources, what clears them."""
+    """A member that takes part: the line to it, what it declares, what reads its resources, what clears them.
+
+    `joined` is what it is asked in the place of a chain that leads to other members.
+    """
 
     line: Line
     capabilities: Capabilities
     extractor: Extractor
     clearing: Clearing | None = None
+    joined: Joined | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +132,11 @@ async def federated_count(question: Question, parties: Sequence[Party]) -> Feder
 
 async def _counted(asking: Asking, standing: Standing, until: float) -> int | None:
     """Return a member's own total, or the number of what may be shown; raise Failed."""
-    if asking.clearing is not None:
+    if standing.place.ended:
+        return 0
+    if asking.clearing is not None and asking.joined is None:
         return await asking.count(until=until)
-    if not asking.division.whole:
+    if asking.clearing is not None or not asking.whole:
         raise Failed("unsupported", "its total would be of more than this")
     return (await asking.page(standing.place.url, until=until)).total
 
@@ -175,7 +183,7 @@ async def _all(waits: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 def _asking(question: Question, party: Party) -> Asking:
     division = divided(
-        question.query,
+        question.query if party.joined is None else party.joined.rest(question.query),
         question.resource_type,
         party.capabilities,
         party.extractor,
@@ -192,6 +200,7 @@ def _asking(question: Question, party: Party) -> Asking:
         extractor,
         question.headers,
         party.clearing,
+        party.joined,
     )
 
 
@@ -207,7 +216,11 @@ def _begun(
             _give_up(account, Failed("suspended", asking.line.member.withheld))
         elif asking.division.problem:
             _give_up(account, Failed("unsupported", asking.division.problem))
-        found.append(Standing(account, Place(asking.first(pairs))))
+        elif asking.joined is not None and asking.joined.lacking:
+            account.state, account.problem = "partial", asking.joined.lacking
+        url = asking.first(pairs)
+        # A chain that led nowhere leaves nothing to ask.
+        found.append(Standing(account, Place(url, ended=not url)))
     return found
 
 
@@ -267,11 +280,7 @@ def _included(
     else:
         found = led_to(shown, stream.included, query, clearing.extractor)
     # Not as they came: that depends on where the member's pages end, and so on what was left out.
-    return [Taken(member, each) for each in sorted(found, key=_address)]
-
-
-def _address(match: Match) -> str:
-    return match.full_url
+    return [Taken(member, each) for each in sorted(found, key=attrgetter("full_url"))]
 
 
 def _cursor(merge: Merge, moment: int) -> FederatedCursor | None:
@@ -299,7 +308,7 @@ def _total(
         return None
     if not merge.more:
         return len(merge.taken)
-    if any(not askings[each.member].division.whole for each in accounts):
+    if any(not askings[each.member].whole for each in accounts):
         return None
     return _sum(accounts, totals)
 

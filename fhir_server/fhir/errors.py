@@ -144,6 +144,16 @@ class MultipleMatches(PreconditionFailed):
     code = "multiple-matches"
 
 
+class PreconditionRequired(FhirError):
+    """The request would write over what may have changed: it has to name the version that it is of.
+
+    https://www.rfc-editor.org/rfc/rfc6585#section-3
+    """
+
+    status = 428
+    code = "required"
+
+
 class TooLarge(FhirError):
     """The body is larger than this server takes."""
 
@@ -170,6 +180,13 @@ class Unavailable(FhirError):
 
     status = 503
     code = "transient"
+
+
+class UnknownOutcome(FhirError):
+    """Another server was asked to write, and did not say clearly whether it did."""
+
+    status = 504
+    code = "timeout"
 
 
 class Unreachable(Unavailable):

@@ -40,15 +40,32 @@ async def add_member(
 
     Raise Failed, ValueError, or FhirError.
     """
-    async with _members(settings) as (store, enrolment, transport):
-        statement = await declared(member, transport, clock)
-        credentials = member.credentials
-        if credentials is not None and not credentials.token_url:
-            url = await token_endpoint(member, transport, clock)
-            member = replace(member, credentials=replace(credentials, token_url=url))
-        found = await enrolment.add(member, statement, service=service, now=clock())
-        await log(store, f"the member {member.id} was taken in")
-        return found
+    async with _members(settings) as opened:
+        return await _added(*opened, member, service)
+
+
+async def add_members(settings: Settings, members: Sequence[Member]) -> None:
+    """Take several in, one after the other; raise Failed, ValueError, or FhirError."""
+    async with _members(settings) as opened:
+        for each in members:
+            await _added(*opened, each, None)
+
+
+async def _added(
+    store: Store,
+    enrolment: Enrolment,
+    transport: Transport,
+    member: Member,
+    service: str | None,
+) -> Capabilities:
+    statement = await declared(member, transport, clock)
+    credentials = member.credentials
+    if credentials is not None and not credentials.token_url:
+        url = await token_endpoint(member, transport, clock)
+        member = replace(member, credentials=replace(credentials, token_url=url))
+    found = await enrolment.add(member, statement, service=service, now=clock())
+    await log(store, f"the member {member.id} was taken in")
+    return found
 
 
 async def members_of(settings: Settings) -> Sequence[Member]:

@@ -127,11 +127,15 @@ def _state_file(settings: Settings) -> Path:
     return path.with_name(path.name + ".load.json")
 
 
-async def load_demonstration(settings: Settings, *, patients: int, trusts: int) -> int:
-    """Load the synthetic platform, as of today, and return how many resources it has; raise FhirError."""
+async def load_demonstration(
+    settings: Settings, *, patients: int, trusts: int, only: int | None = None
+) -> int:
+    """Load the synthetic platform as of today, or one of its trusts; return how many resources that has. Raise FhirError."""
     today = datetime.fromtimestamp(clock() / 1_000_000, UTC).date()
     made_with = preparation(definitions_folder(), settings.fhir_base, settings.time_zone)
-    resources = platform(seed=DEMONSTRATION_SEED, trusts=trusts, patients=patients, today=today)
+    resources = platform(
+        seed=DEMONSTRATION_SEED, trusts=trusts, patients=patients, today=today, only=only
+    )
     async with opened_store(settings, enforcement()) as store:
         register = await register_on(store, settings)
         made_with = indexing_by(made_with, parameters_in(register.current))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from math import nan
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -23,7 +24,10 @@ TIMES: Times = {
 def loaded(tmp_path: Path) -> list[Loaded]:
     path = tmp_path / "store.db"
     path.write_bytes(b" " * 20_000_000)
-    return [Loaded(path, 10_000, 2.0, 150.0), Loaded(path, 1_000_000, 300.0, 301.0)]
+    return [
+        Loaded(f"sqlite:{path}", 10_000, 2.0, 150.0),
+        Loaded(f"sqlite:{path}", 1_000_000, 300.0, 301.0),
+    ]
 
 
 def test_a_promise_that_is_not_kept_is_said_to_be_broken(tmp_path: Path) -> None:
@@ -46,6 +50,17 @@ def test_the_table_has_the_worst_query_first_and_the_disk_that_is_taken(tmp_path
     assert rows[3] == "| two & three | 0.2 | 0.8 | 4.0 |"
     assert len(rows) == 3 + len(TIMES)
     assert "0.02 GB, 0.02 GB" in lines[3]
+
+
+def test_a_query_that_was_refused_says_so_in_its_row_and_counts_nowhere_else(
+    tmp_path: Path,
+) -> None:
+    times = TIMES | {"refused": [0.1, nan]}
+
+    lines = growth.table(times, loaded(tmp_path)).splitlines()
+
+    assert lines[-1] == "| refused | 100 | too costly |  |"
+    assert growth.medians(times) == growth.medians(TIMES)
 
 
 def test_the_plot_has_a_line_for_each_query_and_names_the_worst(tmp_path: Path) -> None:
@@ -92,11 +107,11 @@ def test_a_cached_store_goes_by_every_byte_that_it_is_made_from(
 def test_a_store_is_loaded_once_and_a_stale_one_is_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loads: list[Path] = []
+    loads: list[str] = []
 
-    def load(_: Path, path: Path) -> tuple[float, float]:
-        path.write_bytes(b"loaded")
-        loads.append(path)
+    def load(_: Path, store: str) -> tuple[float, float]:
+        Path(store.removeprefix("sqlite:")).write_bytes(b"loaded")
+        loads.append(store)
         return 2.5, 150.0
 
     monkeypatch.setattr(stores, "FOLDER", tmp_path)

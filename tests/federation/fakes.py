@@ -32,7 +32,7 @@ def no_fault(_number: int) -> None:
 
 @dataclass(slots=True)
 class FakeMember:
-    """A server of Observations; `declared` is what its CapabilityStatement has."""
+    """A server of one type; `declared` is what its CapabilityStatement has."""
 
     name: str
     resources: Sequence[Resource]
@@ -41,6 +41,7 @@ class FakeMember:
     largest_page: int = 1000
     ignores_sort: bool = False
     left_out: str = ""
+    type: str = "Observation"
     asked: list[str] = field(default_factory=list)
     extractor: Extractor = field(init=False)
     candidates: list[Candidate] = field(init=False)
@@ -76,15 +77,15 @@ class FakeMember:
         pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
         start = int(dict(pairs).get("_offset", "0"))
         asked = [pair for pair in pairs if pair[0] != "_offset"]
-        query = parse_query("Observation", asked, DEFINITIONS, now=0, base_url=self.base)
+        query = parse_query(self.type, asked, DEFINITIONS, now=0, base_url=self.base)
         plan = replace(query.plan, sort=()) if self.ignores_sort else query.plan
         found = ordered(self.candidates, plan)
         size = min(query.count, self.largest_page)
         told = urlencode([pair for pair in pairs if pair[0] != self.left_out])
-        links = [{"relation": "self", "url": f"{self.base}/Observation?{told}"}]
+        links = [{"relation": "self", "url": f"{self.base}/{self.type}?{told}"}]
         if start + size < len(found):
             following = urlencode([*asked, ("_offset", str(start + size))])
-            links.append({"relation": "next", "url": f"{self.base}/Observation?{following}"})
+            links.append({"relation": "next", "url": f"{self.base}/{self.type}?{following}"})
         shown = [] if query.only_count else found[start : start + size]
         entries = [self._entry(self.resources[each.rid]) for each in shown]
         return dump(
@@ -98,8 +99,8 @@ class FakeMember:
             {"id": self.name, "name": self.name, "base": self.base, **about}, Member
         )
         line = Line(member, self, clock)
-        return Party(line, Capabilities({"Observation": self.declared}), self.extractor)
+        return Party(line, Capabilities({self.type: self.declared}), self.extractor)
 
     def _entry(self, resource: Resource) -> Resource:
-        address = f"{self.base}/Observation/{resource['id']}"
+        address = f"{self.base}/{self.type}/{resource['id']}"
         return {"fullUrl": address, "resource": resource, "search": {"mode": "match"}}

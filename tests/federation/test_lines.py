@@ -72,6 +72,11 @@ async def ask(line: Line, *, seconds: float = 60.0) -> bytes:
     return await line.get(URL, {}, until=asyncio.get_running_loop().time() + seconds)
 
 
+async def change(line: Line, *, seconds: float = 60.0) -> Reply:
+    until = asyncio.get_running_loop().time() + seconds
+    return await line.send("PUT", URL, {}, b"{}", until=until)
+
+
 def a_line(member: Scripted, *, at_once: int = 16) -> Line:
     return Line(Member("m", "m", "https://m.example/fhir", at_once=at_once), member, moment)
 
@@ -224,3 +229,62 @@ def test_a_wrong_pause_takes_no_member_out_for_ever() -> None:
         return found + await states(line, 1)
 
     assert in_virtual_time(story()) == ["error", "ok"]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_write_is_never_sent_again(status: int) -> None:
+    member = Scripted(told(status, "0"))
+
+    async def story() -> Failed:
+        with pytest.raises(Failed) as failed:
+            await change(a_line(member))
+        return failed.value
+
+    assert in_virtual_time(story()).sent
+    assert len(member.asked) == 1
+
+
+def test_a_write_that_is_late_is_not_sent_twice_and_may_have_been_done() -> None:
+    member = Scripted(after(*[0.1] * ENOUGH, 9.0))
+
+    async def story() -> Failed:
+        line = a_line(member)
+        await known(line)
+        with pytest.raises(Failed) as failed:
+            await change(line)
+        return failed.value
+
+    failure = in_virtual_time(story())
+    assert (failure.state, failure.sent) == ("timeout", True)
+    assert len(member.asked) == ENOUGH + 1
+
+
+def test_a_write_that_waited_for_its_turn_all_the_time_was_not_sent() -> None:
+    member = Scripted(after(30.0))
+
+    async def story() -> Failed:
+        line = a_line(member, at_once=1)
+        first = asyncio.create_task(change(line, seconds=3))
+        await asyncio.sleep(0)
+        with pytest.raises(Failed) as failed:
+            await change(line, seconds=1)
+        with pytest.raises(Failed):
+            await first
+        return failed.value
+
+    assert not in_virtual_time(story()).sent
+    assert len(member.asked) == 1
+
+
+def test_a_member_that_is_left_alone_is_sent_no_write() -> None:
+    member = Scripted(told(429, "30"))
+
+    async def story() -> Failed:
+        line = a_line(member)
+        assert (await change(line)).status == 429
+        with pytest.raises(Failed) as failed:
+            await change(line)
+        return failed.value
+
+    failure = in_virtual_time(story())
+    assert (failure.state, failure.sent) == ("circuit-open", False)

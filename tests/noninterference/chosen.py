@@ -73,6 +73,8 @@ RESOURCES: Sequence[Resource] = (
     {"resourceType": "Patient", "id": "bob"},
     _observation("o0"),
     _observation("o1"),
+    {**_observation("o2"), "status": "preliminary"},
+    _observation("o2"),
     _place("site"),
     _place("ward", "site", "bob"),
     _place("room", "ward"),
@@ -101,15 +103,23 @@ ASKS = (
     Ask("GET", "/Encounter?location:below=site"),
     Ask("GET", "/Condition?patient=bob&_list=$current-problems"),
     Ask("GET", "/SearchParameter/$status"),
+    Ask("GET", "/Observation?_summary=count"),
+    Ask("GET", "/Observation/o2/_history"),
+    Ask(
+        "POST",
+        "/Observation",
+        {"resourceType": "Observation", "status": "final", "code": {"text": "x"}},
+        (("if-none-exist", "subject=Patient/bob"),),
+    ),
 )
 
 
-def _caller(scopes: str, purpose: str, role: str) -> Access:
+def _caller(scopes: str, purpose: str, role: str, patient: str = "ada") -> Access:
     return Access(
         "https://issuer.example",
         "someone",
         parse_scopes(scopes),
-        patient="ada",
+        patient=patient,
         role=role,
         purpose=purpose,
     )
@@ -119,6 +129,8 @@ CALLERS = (
     _caller("system/*.cruds", "PATADMIN", "integration"),
     _caller("user/Encounter.rs", "PATADMIN", "R8000"),
     _caller("patient/*.rs", "PATRQT", "patient"),
+    _caller("system/*.rs", "PATADMIN", "integration", "cy"),
+    _caller("user/Observation.rs?status=final", "TREAT", "R8000"),
 )
 
 

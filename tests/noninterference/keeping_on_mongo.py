@@ -76,7 +76,7 @@ class InDatabase:
         )
         return {
             (each["o"], kind)
-            for each in self.there["denial"].find({"a": audience})
+            for each in self.there["denial"].find({"a": audience, "rows": {"$exists": True}})
             for kind, since, until in each["rows"]
             if since <= at < until
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -18,7 +18,12 @@ from typing import Any
 
 from tests.support.data import ROOT
 
-PACKAGES = ("storage/sqlite", "interactions", "operations")
+PACKAGES = {
+    "sqlite": ("storage/sqlite", "interactions", "operations"),
+    "mongo": ("storage/mongo",),
+}
+"""What is tried on which store: what lies above a store is tried on one."""
+
 ADDED = {"see", "see_any", "_see_current", "_see_as", "_check_permitted", "check_not_hidden"}
 """Functions that add a condition, or check one: a statement that calls them is taken out."""
 
@@ -30,6 +35,29 @@ ASKED = {"permits_type", "sees_whole", "may_choose_ids"}
 
 READING = {"read", "read_many", "search", "count", "history"}
 """What a store is asked: for everything, instead of what is in sight."""
+
+ON_MONGO = "storage/mongo"
+
+SEEING = {"Sight": 0, "sight_of": 1}
+"""What makes a sight of a visibility, and which argument that is: everything, instead."""
+
+INSTEAD = {
+    "sight.of": "{}",
+    "sight.of_past": "{}",
+    "sight.shows": "True",
+    "sight.patient_of": "None",
+    "self._of_types": "{}",
+    "self._of_compartments": "{}",
+    "self._is_denied": "False",
+    "self.criteria.get": "{}",
+    "self.criteria.items": "()",
+}
+"""Conditions on documents, by the ends of what is called, and what stands there instead."""
+
+AWAITED = {"_kept": 0, "_of_visible": 0}
+"""What leaves rows out, and which argument holds all of them."""
+
+RAISED = "UnknownAudience"
 
 
 @dataclass(frozen=True)
@@ -45,13 +73,15 @@ class Place:
         return f"{self.path} {self.function} {self.text} {self.number}"
 
 
-def places() -> list[Place]:
-    """Return all places, in the order of the code."""
+def places(store: str) -> list[Place]:
+    """Return all places that are tried on a store, in the order of the code."""
     found = []
-    for path in _sources():
+    for path in _sources(PACKAGES[store]):
         for function, node in _functions(path):
             seen: dict[str, int] = {}
-            for text in map(_text, filter(lambda each: _is_place(function, each), ast.walk(node))):
+            for text in map(
+                _text, filter(lambda each: _is_place(path, function, each), ast.walk(node))
+            ):
                 seen[text] = seen.get(text, 0) + 1
                 found.append(Place(path, function, text, seen[text]))
     return found
@@ -69,10 +99,10 @@ def without(place: Place) -> Iterator[None]:
         function.__code__ = usual
 
 
-def _sources() -> list[str]:
+def _sources(packages: Sequence[str]) -> list[str]:
     return sorted(
         path.relative_to(ROOT).as_posix()
-        for package in PACKAGES
+        for package in packages
         for path in (ROOT / "fhir_server" / package).glob("*.py")
     )
 
@@ -93,11 +123,24 @@ def _functions(path: str) -> Iterator[tuple[str, ast.AST]]:
                     yield f"{node.name}.{each.name}", each
 
 
-def _is_place(function: str, node: ast.AST) -> bool:
+def _is_place(path: str, function: str, node: ast.AST) -> bool:
     if isinstance(node, ast.Expr):
         called = _called(node.value)
         return called in ADDED or (called == "add" and function in DOOR)
-    return isinstance(node, ast.Call) and (_called(node) in ASKED or _sight_of(node) is not None)
+    if isinstance(node, ast.Raise):
+        return node.exc is not None and _called(node.exc) == RAISED
+    if isinstance(node, ast.Await):
+        return _called(node) in AWAITED
+    if not isinstance(node, ast.Call):
+        return False
+    on_documents = ON_MONGO in path and _instead(node) is not None
+    return _called(node) in ASKED or _sight_of(node) is not None or on_documents
+
+
+def _instead(node: ast.Call) -> str | None:
+    """Return what stands in the place of a condition on documents."""
+    text = ast.unparse(node.func)
+    return next((each for end, each in INSTEAD.items() if text.endswith(end)), None)
 
 
 def _called(node: ast.AST) -> str:
@@ -113,6 +156,8 @@ def _called(node: ast.AST) -> str:
 def _sight_of(node: ast.Call) -> ast.expr | None:
     """Return the sight that a store is handed."""
     function = node.func
+    if isinstance(function, ast.Name) and function.id in SEEING:
+        return node.args[SEEING[function.id]]
     if not (isinstance(function, ast.Attribute) and function.attr in READING and node.args):
         return None
     first = node.args[0]
@@ -136,7 +181,8 @@ class _Without(ast.NodeTransformer):
         same = [
             each
             for each in ast.walk(node)
-            if _is_place(self._place.function, each) and _text(each) == self._place.text
+            if _is_place(self._place.path, self._place.function, each)
+            and _text(each) == self._place.text
         ]
         self._target = same[self._place.number - 1]
         changed: ast.stmt = self.visit(node)
@@ -146,14 +192,18 @@ class _Without(ast.NodeTransformer):
         """Replace the place."""
         if node is not self._target:
             return super().visit(node)
-        if isinstance(node, ast.Expr):
+        if isinstance(node, ast.Expr | ast.Raise):
             return ast.copy_location(ast.Pass(), node)
+        if isinstance(node, ast.Await):
+            assert isinstance(node.value, ast.Call)
+            return node.value.args[AWAITED[_called(node)]]
         assert isinstance(node, ast.Call)
         if (sight := _sight_of(node)) is not None:
             everything = ast.parse(f"{ast.unparse(sight)}.everything('mutant')", mode="eval").body
-            node.args[0] = ast.copy_location(everything, sight)
+            node.args[node.args.index(sight)] = ast.copy_location(everything, sight)
             return node
-        return ast.copy_location(ast.Constant(value=True), node)
+        instead = ast.parse(_instead(node) or "True", mode="eval").body
+        return ast.copy_location(instead, node)
 
 
 def _mutated(place: Place) -> CodeType:

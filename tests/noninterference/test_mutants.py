@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.noninterference.keeping_on_mongo import KEEPING
 from tests.noninterference.killing import EQUIVALENT, killing
 from tests.noninterference.mutants import places
+from tests.support import mongo
 
-SHARES = 4
+SHARES = {"sqlite": 4, "mongo": 2}
 LISTED = Path(__file__).with_name("places.txt")
+CASES = [(store, share) for store, shares in SHARES.items() for share in range(shares)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _mongo() -> Iterator[None]:
+    """End the server that a test started."""
+    yield
+    mongo.end_shared()
 
 
 def test_each_place_where_a_condition_enters_is_on_the_list() -> None:
     """A new one is put there with `scripts/mutants --list`, once `scripts/mutants` kills it."""
-    assert list(map(str, places())) == LISTED.read_text().splitlines()
+    there = [str(each) for store in KEEPING for each in places(store)]
+
+    assert there == LISTED.read_text().splitlines()
 
 
 def test_what_is_a_second_look_is_still_there() -> None:
-    assert set(map(str, places())) >= EQUIVALENT.keys()
+    there = {str(each) for store in KEEPING for each in places(store)}
+
+    assert there >= EQUIVALENT.keys()
 
 
-@pytest.mark.parametrize("share", range(SHARES))
-def test_no_condition_can_be_left_out_unnoticed(share: int) -> None:
-    needed = [each for each in places() if str(each) not in EQUIVALENT]
-    with killing() as asked:
-        left = [str(each) for each in needed[share::SHARES] if not asked.notices(each)]
+@pytest.mark.parametrize(("store", "share"), CASES)
+def test_no_condition_can_be_left_out_unnoticed(store: str, share: int) -> None:
+    needed = [each for each in places(store) if str(each) not in EQUIVALENT]
+    with killing(store) as asked:
+        left = [str(each) for each in needed[share :: SHARES[store]] if not asked.notices(each)]
 
     assert left == []

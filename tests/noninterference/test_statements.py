@@ -10,8 +10,7 @@ from typing import Any
 
 import apsw
 
-from tests.noninterference.keeping import in_files
-from tests.noninterference.killing import Killing
+from tests.noninterference.killing import killing
 
 ROWS = re.compile(r"(?:FROM|JOIN|UPDATE|INTO)\s+(?:resource|history|term|span|words)\b")
 DENIED = re.compile(r"NOT EXISTS\(SELECT 1 FROM denial d WHERE d\.audience=\?")
@@ -59,8 +58,7 @@ def traced(found: set[str]) -> Iterator[None]:
 def emitted(callers: int) -> set[str]:
     """Return the statements that the requests of some callers run: of their requests, and no others'."""
     found: set[str] = set()
-    with in_files() as keep:
-        asked = Killing(keep, seed=1)
+    with killing("sqlite", seed=1) as asked:
         recorded = [asked.caller(number) for number in range(callers)]
         with traced(found):
             for each in recorded:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -300,7 +302,9 @@ async def test_while_nobody_answers_reads_and_writes_are_refused_and_then_go_on(
     assert result.stored.version == 2
 
 
-async def test_a_slow_server_ends_a_search_at_its_time(tmp_path: Path) -> None:
+async def test_a_server_that_is_slow_within_the_time_of_a_request_is_waited_for(
+    tmp_path: Path,
+) -> None:
     async with behind_a_proxy(tmp_path) as (store, proxy):
         await store.write([Put(a_draft())], atomic=True)
         proxy.seconds = 0.05
@@ -344,3 +348,21 @@ async def test_of_writes_that_are_cut_none_that_was_answered_is_lost_and_none_co
     assert len(history) == len(set(history))
     assert kept.keys() <= set(history) <= kept.keys() | refused
     assert len(kept) > 500
+
+
+async def test_what_may_be_sharded_is_unique_by_its_shard_key_alone(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "mongodb.md").read_text()
+    keys = dict(re.findall(r'sh\.shardCollection\("\w+\.(\w+)", {(\w+): "hashed"}\)', guide))
+    with mongo.database(tmp_path) as url:
+        async with opened(url):
+            pass
+        with MongoClient[dict[str, Any]](url) as client:
+            there = client.get_default_database()
+            unique = {
+                name: [each["key"] for each in there[name].list_indexes() if each.get("unique")]
+                for name in keys
+            }
+
+    # A server enforces uniqueness in a cluster by the shard key alone; writes name documents by it too.
+    assert keys == {"resource": "_id", "history": "_id"}
+    assert unique == {"resource": [], "history": []}

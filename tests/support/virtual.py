@@ -21,8 +21,9 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         loop: Any = self
-        if not loop._ready and loop._scheduled:
-            self._now = max(self._now, loop._scheduled[0]._when)
+        waiting = [each._when for each in loop._scheduled if not each._cancelled]
+        if not loop._ready and waiting:
+            self._now = max(self._now, min(waiting))
         super()._run_once()  # type: ignore[misc]
 
 

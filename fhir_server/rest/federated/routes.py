@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fhir_server.conformance.capability import (
@@ -13,11 +12,11 @@ from fhir_server.conformance.capability import (
     capability_statement,
 )
 from fhir_server.federation.accounts import outcome_of
-from fhir_server.federation.answers import Match, MemberPage
 from fhir_server.federation.calling import reached
 from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
-from fhir_server.federation.hub import HEADERS, Hub
+from fhir_server.federation.hub import Hub
+from fhir_server.federation.joining import joined
 from fhir_server.federation.members import MEMBER_ID
 from fhir_server.federation.search import (
     Federated,
@@ -27,17 +26,14 @@ from fhir_server.federation.search import (
     federated_search,
 )
 from fhir_server.federation.tokens import Tokens
-from fhir_server.federation.transport import Absent, Failed
+from fhir_server.federation.writes import Writes
 from fhir_server.fhir.errors import (
     BadRequest,
-    BadSyntax,
     MethodNotAllowed,
     NotFound,
-    Unavailable,
-    shown,
 )
 from fhir_server.fhir.instants import instant
-from fhir_server.fhir.json import dump, parse
+from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import LOGICAL_ID
 from fhir_server.policy.decision import Enforcement
@@ -47,18 +43,14 @@ from fhir_server.rest.conditional import preferences
 from fhir_server.rest.cursors import scope_of
 from fhir_server.rest.federated.callers import Admission, admitted, concerned, told_of
 from fhir_server.rest.federated.pages import Shown, page_bytes
+from fhir_server.rest.federated.reading import deadline_of, headers_of, resource_of
+from fhir_server.rest.federated.writing import METHODS, line_to_write, target_of, write
 from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.routing import find, table
-from fhir_server.rest.sending import NAME
 from fhir_server.rest.service import Route, Routes, Service
 from fhir_server.rest.smart import oauth_uris
 from fhir_server.search.parsing import parse_query
-
-DEADLINE = b"x-request-deadline"
-"""A header: the seconds after which the caller does not wait any more."""
-
-SECONDS, SHORTEST, LONGEST = 5.0, 0.1, 60.0
 
 KEYS = "/jwks"
 MEMBER_READ = "/[member]/[type]/[id]"
@@ -71,6 +63,7 @@ class Federation:
     hub: Hub
     tokens: Tokens
     enforcement: Enforcement
+    writes: Writes
 
     def routes(self) -> Routes:
         """Return what is served."""
@@ -79,6 +72,7 @@ class Federation:
                 Route("GET", "/[type]", self.search, ("search-type",)),
                 Route("POST", "/[type]/_search", self.search_by_form, ("search-type",)),
                 Route("GET", MEMBER_READ, self.read, ("read",)),
+                *(Route(each, MEMBER_READ, self.write, (code,)) for each, code in METHODS.items()),
                 Route("GET", "/metadata", self.metadata, (), open=True),
                 Route("GET", KEYS, self.keys, (), open=True),
             )
@@ -93,7 +87,8 @@ class Federation:
                 route = service.routes[MEMBER_READ].get(request.method)
                 if route is None:
                     raise MethodNotAllowed(
-                        "A member's resource is read by GET here.", ("GET", "HEAD")
+                        "A member's resource is read by GET here, and written by PUT or PATCH.",
+                        ("GET", "HEAD", *METHODS),
                     )
                 return route
             case _:
@@ -116,14 +111,7 @@ class Federation:
         party = next((each for each in parties if each.line.member.id == member), None)
         if party is None:
             raise NotFound(f"There is no member {member!r} in this federation.")
-        try:
-            content, found = await _read(party, kind, logical_id, request)
-        except Absent as absent:
-            raise NotFound(f"The member {member} has no {kind}/{logical_id}.") from absent
-        except Failed as failure:
-            raise Unavailable(
-                f"The member {member} gave no answer: {failure.state} {failure}"
-            ) from failure
+        content, found = await resource_of(party, kind, logical_id, request)
         if admission is not None and request.recording is not None:
             request.recording.note = f"members: {member} ok"
             request.recording.patients = tuple(sorted(admission.judge.shown[found.full_url]))
@@ -133,6 +121,25 @@ class Federation:
         """Serve `GET jwks`: the keys by which members know this server, its assertions' own."""
         told = await self.tokens.keys.jwks(now=service.clock(), uses=("assertion",))
         return Answer(200, dump(told), media_type="application/json")
+
+    async def write(self, service: Service, request: Request) -> Answer:
+        """Serve `PUT` and `PATCH [member]/[type]/[id]`, for the types that are listed: the member's bytes."""
+        target = target_of(request, self.writes)
+        admission = None
+        if request.caller is not None:
+            admission = admitted(service, request, "ru", self.enforcement)
+        parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
+        party = next((each for each in parties if each.line.member.id == target.member), None)
+        if party is None:
+            raise NotFound(f"There is no member {target.member!r} in this federation.")
+        if admission is not None:
+            # Nothing is written over that the writer may not see here: its answer would tell of it.
+            reading = admission.to_one(party, self.tokens, headers_of(request))
+            await resource_of(reading, target.type, target.id, request)
+        if request.recording is not None:
+            request.recording.note = f"members: {target.member}"
+        reaching = line_to_write(party.line, request, admission, self.tokens)
+        return await write(reaching, target, request, until=deadline_of(request))
 
     async def metadata(self, service: Service, request: Request) -> Answer:
         """Serve `GET metadata`: the types that members search."""
@@ -173,10 +180,12 @@ class Federation:
             query,
             request.type,
             extractor.definitions,
-            _headers(request),
+            headers_of(request),
             moment,
-            _deadline(request),
+            deadline_of(request),
         )
+        if cursor is None:
+            parties = await joined(question, parties)
         if query.only_count:
             found = await federated_count(question, parties)
         else:
@@ -227,7 +236,7 @@ class Federation:
         parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
         if admission is None:
             return None, reached(parties, None, self.tokens)
-        return admission, admission.to(parties, self.tokens, _headers(request))
+        return admission, admission.to(parties, self.tokens, headers_of(request))
 
     async def _kept(self, cursor: FederatedCursor | None, scope: bytes, now: int) -> str | None:
         return None if cursor is None else await self.hub.keep(cursor, scope, now=now)
@@ -241,57 +250,9 @@ def _lacking(found: Federated, parties: Sequence[Party], *, strict: bool) -> lis
     ]
 
 
-async def _read(party: Party, kind: str, logical_id: str, request: Request) -> tuple[bytes, Match]:
-    """Return a member's resource, if it may be shown; raise Absent if not, as if it were not there, and Failed."""
-    until = _deadline(request)
-    url = f"{party.line.member.base}/{kind}/{logical_id}"
-    content = _one(await party.line.get(url, _headers(request), until=until), kind, logical_id)
-    found = Match(url, content, kind, logical_id)
-    if party.clearing is not None:
-        page = MemberPage((found,), (), None, None, frozenset(), warned=False)
-        if not (await party.clearing.cleared(page, until=until)).matches:
-            raise Absent("unsupported", "")
-    return content, found
-
-
-def _headers(request: Request) -> Mapping[str, str]:
-    """Return what goes with each request to a member: the name of this one, so that logs can be put together."""
-    correlation = request.headers.get(b"x-correlation-id", b"")
-    told = correlation.decode() if NAME.fullmatch(correlation) else request.name
-    return {**HEADERS, "x-request-id": request.name, "x-correlation-id": told}
-
-
 def _record(request: Request, admission: Admission | None, found: Federated) -> None:
     """Have the one event of a search name the members, and the patients of this server whom it told of."""
     if request.recording is not None:
         request.recording.note = told_of(found)
         if admission is not None:
             request.recording.patients = concerned(admission.judge, found)
-
-
-def _deadline(request: Request) -> float:
-    """Return the moment of the event loop until which the caller waits; raise BadRequest."""
-    text = request.header(DEADLINE)
-    try:
-        seconds = float(text) if text else SECONDS
-    except ValueError:
-        seconds = 0.0
-    if not SHORTEST <= seconds <= LONGEST:
-        raise BadRequest(
-            f"X-Request-Deadline: {shown(text)} is no number of seconds from {SHORTEST} to {LONGEST:.0f}."
-        )
-    return asyncio.get_running_loop().time() + seconds
-
-
-def _one(content: bytes, kind: str, logical_id: str) -> bytes:
-    """Return the resource that a member answered a read with; raise Unavailable for anything else."""
-    try:
-        head = parse(content)
-    except BadSyntax as error:
-        raise Unavailable("The member answered what is no resource.") from error
-    if not isinstance(head, dict) or (head.get("resourceType"), head.get("id")) != (
-        kind,
-        logical_id,
-    ):
-        raise Unavailable("The member answered another resource than was asked for.")
-    return content

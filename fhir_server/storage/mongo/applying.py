@@ -41,7 +41,7 @@ from fhir_server.storage.mongo.failures import OutOfTime
 from fhir_server.storage.mongo.owners import Owners, owner_id
 from fhir_server.storage.mongo.schema import CATALOGUE, STATE
 from fhir_server.storage.mongo.searching import Searcher
-from fhir_server.storage.mongo.sights import sight_while_writing
+from fhir_server.storage.mongo.sights import sight_of
 from fhir_server.storage.mongo.statements import Statements
 from fhir_server.storage.mongo.workspace import Workspace
 from fhir_server.storage.parameters import Reindex, ReplaceCatalogue
@@ -68,7 +68,7 @@ class Applier:
         self._enforcing = enforcing
         self.denials: Denials | None = None
         if enforcing is not None:
-            self.denials = Denials(workspace, enforcing, state["epoch"])
+            self.denials = Denials(workspace, enforcing)
         self._owners = Owners(workspace, state["owner"], self.denials)
         self.moment: int = max(now, state["moment"])
         self._rid: int = state["rid"]
@@ -129,8 +129,7 @@ class Applier:
     def state(self) -> Document:
         """The state of the store after what was applied."""
         counted = {"moment": self.moment, "rid": self._rid, "owner": self._owners.latest}
-        epoch = self.denials.epoch if self.denials else self._state["epoch"]
-        return {**self._state, **counted, "epoch": epoch}
+        return {**self._state, **counted}
 
     async def _put(self, op: Put) -> WriteResult:
         draft = op.draft
@@ -220,7 +219,7 @@ class Applier:
         )
         if self._enforcing is not None:
             asked = await self._enforcing.opened(statements, asked)
-        sight = await sight_while_writing(statements, asked)
+        sight = await sight_of(statements, asked)
         searcher = Searcher(statements, sight, most_joined=JOINED_WHILE_WRITING)
         try:
             page = await searcher.page(expectation.plan, None, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,10 +16,9 @@ from fhir_server.search.planning import leading_terms
 from fhir_server.search.record import ANY_CONTAINED, NO_DATE, IndexRecord, unpacked
 from fhir_server.search.record import inside as inside_type
 from fhir_server.storage.mongo.conditions import both
-from fhir_server.storage.mongo.documents import RECORD, RESOURCE, Document
+from fhir_server.storage.mongo.documents import RECORD, Document
+from fhir_server.storage.mongo.door import Door
 from fhir_server.storage.mongo.schema import BY_TERM, Fields
-from fhir_server.storage.mongo.sights import Sight
-from fhir_server.storage.mongo.statements import Statements
 
 MOST_CONTAINERS = 20_000
 """Containers that one search looks at."""
@@ -36,8 +36,7 @@ Settle: TypeAlias = Callable[[Callable[[Resolver], Inner]], Awaitable[Inner]]
 class Inside:
     """The visible resources of one type inside others that satisfy a predicate."""
 
-    statements: Statements
-    sight: Sight
+    door: Door
     kind: str
     predicate: Predicate
     wanted: Contained
@@ -60,13 +59,11 @@ class Inside:
         asked = inside(self.predicate)
         terms = leading_terms(asked) or (ANY_CONTAINED,)
         keys = [f"{inside_type(self.kind)}.{each}" for each in terms]
-        condition = both({"x": False, "k": {"$in": keys}}, _from(after), *self.sight.of_any())
+        condition = both({"x": False, "k": {"$in": keys}}, _from(after))
         number = 0
-        cursor = self.statements.find(
-            RESOURCE, condition, RECORD, order=IN_PAGE_ORDER, hint=BY_TERM
-        )
-        async with cursor:
-            async for document in cursor:
+        rows = self.door.current(None, condition, RECORD, order=IN_PAGE_ORDER, hint=BY_TERM)
+        async with aclosing(rows):
+            async for document in rows:
                 number += 1
                 if number > MOST_CONTAINERS:
                     raise TooCostly(

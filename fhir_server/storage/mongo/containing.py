@@ -67,8 +67,7 @@ async def _count_inside(searcher: Searcher, own: Wanted, plan: Plan, asked: Cont
 
 def _inside(searcher: Searcher, kind: str, plan: Plan, asked: Contained) -> Inside:
     return Inside(
-        searcher.statements,
-        searcher.sight,
+        searcher.door,
         kind,
         plan.predicate_of(kind),
         asked,

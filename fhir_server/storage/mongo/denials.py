@@ -17,6 +17,7 @@ from fhir_server.policy.denying import People, Rules
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.mongo.documents import RESOURCE, Document
+from fhir_server.storage.mongo.door import DENIAL, denial_of, mark_of
 from fhir_server.storage.mongo.persons import Marks, Persons, those_apart
 from fhir_server.storage.mongo.schema import REGISTER, RULES, STATE
 from fhir_server.storage.mongo.statements import Statements
@@ -71,13 +72,12 @@ class Enforcing:
 class Denials:
     """The denials of one store, within a transaction."""
 
-    def __init__(self, workspace: Workspace, enforcing: Enforcing, epoch: int) -> None:
+    def __init__(self, workspace: Workspace, enforcing: Enforcing) -> None:
         self._workspace = workspace
         self._rules = enforcing.rules
         self._marks = enforcing.marks
         self._edition = enforcing.edition
         self._audiences: list[Audience] | None = None
-        self.epoch = epoch
 
     async def settle(self) -> None:
         """Forget what was worked out by other rules than those of this process."""
@@ -92,7 +92,6 @@ class Denials:
         for each in await self._known():
             await self._dismiss(each)
         self.forget()
-        self._changed()
 
     async def prepare(self, keys: Iterable[Key]) -> None:
         """Read together what is known of Patients and Consents that are written."""
@@ -107,16 +106,17 @@ class Denials:
 
     async def admit(self, audience: Audience) -> None:
         """Work out what an audience is denied, unless that was done before."""
-        known = await self._known()
-        if audience in known:
+        known, mark = await self._known(), mark_of(audience)
+        if await self._workspace.get(DENIAL, mark) is not None:
             return
         for oldest in known[: max(0, len(known) - MOST_AUDIENCES + 1)]:
             await self._dismiss(oldest)
         number = 1 + await self._latest_number()
         content = _encode(audience)
-        self._workspace.add("audience", {"_id": audience.key, "n": number, "content": content})
+        made = {"_id": audience.key, "n": number, "content": content}
+        await self._workspace.put("audience", audience.key, made)
+        await self._workspace.put(DENIAL, mark, {"_id": mark, "a": audience.key})
         self.forget()
-        self._changed()
         await self._decide(await self._concerned(), [audience])
 
     async def made(self, owner: Document) -> None:
@@ -144,7 +144,6 @@ class Denials:
         bound = [each for each in await self._known() if self._rules.is_bound(each)]
         for each in bound:
             await self._clear(each)
-        self._changed()
         await self._decide(await self._concerned(), bound)
 
     async def wrong(self) -> list[str]:
@@ -152,7 +151,9 @@ class Denials:
         persons, found = await self._persons(), list[str]()
         concerned = {each["n"]: each for each in await self._concerned()}
         for audience in await self._known():
-            rows = await self._workspace.statements.all("denial", {"a": audience.key})
+            rows = await self._workspace.statements.all(
+                DENIAL, {"a": audience.key, "o": {"$exists": True}}
+            )
             kept = {each["o"]: {tuple(row) for row in each["rows"]} for each in rows}
             for number in sorted({*concerned, *kept}):
                 owner = concerned.get(number) or await self._owner(number)
@@ -170,9 +171,6 @@ class Denials:
         known = await self._workspace.statements.one("owner", {"n": number})
         return known or {"mentions": [], "labels": []}
 
-    def _changed(self) -> None:
-        self.epoch += 1
-
     async def _known(self) -> list[Audience]:
         """Return the audiences whose denials are kept, the oldest first."""
         if self._audiences is None:
@@ -189,14 +187,15 @@ class Denials:
 
     async def _dismiss(self, audience: Audience) -> None:
         await self._workspace.put("audience", audience.key, None)
+        await self._workspace.put(DENIAL, mark_of(audience), None)
         await self._clear(audience)
 
     async def _clear(self, audience: Audience) -> None:
         """Delete the denials of an audience."""
         await self._workspace.flush()
-        denials = await self._workspace.statements.all("denial", {"a": audience.key}, {"_id": 1})
-        for each in denials:
-            await self._workspace.put("denial", each["_id"], None)
+        own = {"a": audience.key, "o": {"$exists": True}}
+        for each in await self._workspace.statements.all(DENIAL, own, {"_id": 1}):
+            await self._workspace.put(DENIAL, each["_id"], None)
 
     async def _identified(self, patient: str, after: list[bytes]) -> None:
         known = await self._workspace.get("person", patient)
@@ -248,8 +247,8 @@ class Denials:
         if not owners or not audiences:
             return
         persons = await self._persons()
-        ids = [f"{audience.key}.{owner['n']}" for owner in owners for audience in audiences]
-        await self._workspace.load("denial", ids)
+        ids = [denial_of(audience, owner["n"]) for owner in owners for audience in audiences]
+        await self._workspace.load(DENIAL, ids)
         for owner in owners:
             people = await persons.provisions(owner["mentions"])
             for audience in audiences:
@@ -258,11 +257,10 @@ class Denials:
     async def _deny(self, owner: Document, audience: Audience, people: People) -> None:
         """Write what an audience is denied of an owner class, where that is not there yet."""
         rows = sorted(self._rules.expected(owner["labels"], people, audience))
-        own = f"{audience.key}.{owner['n']}"
+        own = denial_of(audience, owner["n"])
         denial: Document | None = None
         if rows:
             told = [list(each) for each in rows]
             denial = {"_id": own, "a": audience.key, "o": owner["n"], "rows": told}
-        if await self._workspace.get("denial", own) != denial:
-            await self._workspace.put("denial", own, denial)
-            self._changed()
+        if await self._workspace.get(DENIAL, own) != denial:
+            await self._workspace.put(DENIAL, own, denial)

@@ -26,8 +26,6 @@ from fhir_server.search.expression import (
 from fhir_server.search.matching import Resolver, referred
 from fhir_server.search.record import IndexRecord, contained_term, reference_term
 from fhir_server.storage.mongo.asking import settled
-from fhir_server.storage.mongo.sights import Sight
-from fhir_server.storage.mongo.statements import Statements
 
 WRITTEN_OUT = 20_000
 """How many resources of the other type are written out."""
@@ -48,9 +46,7 @@ Find = Callable[[str, Predicate, int], Awaitable[list[IndexRecord]]]
 class Joins:
     """The other types of one search; `find` returns the first so many visible matches of a type."""
 
-    def __init__(self, statements: Statements, sight: Sight, find: Find, *, most: int) -> None:
-        self._statements = statements
-        self._sight = sight
+    def __init__(self, find: Find, *, most: int) -> None:
         self._find = find
         self._most = self._left = most
         self._answers: dict[tuple[str, Predicate], bool] = {}
@@ -122,7 +118,10 @@ class Joins:
         return self._few[kind, predicate]
 
     async def _reached(self, asked: InHierarchy) -> frozenset[str]:
-        """Return the ids of the visible resources below or above; raise TooCostly where there are too many."""
+        """Return ids of resources below or above; raise TooCostly where there are too many.
+
+        One that is only named above, and may not be seen, is among them: what is searched by it is seen or not by itself.
+        """
         step = self._parts if asked.side == "below" else self._wholes
         found: set[str] = set()
         frontier = set(asked.ids)
@@ -130,18 +129,12 @@ class Joins:
             frontier = await step(asked, frontier) - found
             found |= frontier
             if not frontier:
-                return await self._seen(asked, found)
+                return frozenset(found)
             if len(found) > MOST_REACHED:
                 raise TooCostly(
                     f"{_named(asked)} there are more than the {MOST_REACHED} that are looked at"
                 )
         raise TooCostly(f"{_named(asked)} there are more than {MOST_LEVELS} levels")
-
-    async def _seen(self, asked: InHierarchy, ids: set[str]) -> frozenset[str]:
-        """Return those of these ids whose resources may be seen: parts were found as such."""
-        if asked.side == "below":
-            return frozenset(ids)
-        return frozenset(each.id for each in await self._of_ids(asked.own, ids))
 
     async def _parts(self, asked: InHierarchy, wholes: Iterable[str]) -> set[str]:
         terms = [reference_term(asked.parameter, f"{asked.own}/{each}") for each in sorted(wholes)]

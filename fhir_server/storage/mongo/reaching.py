@@ -19,8 +19,8 @@ from fhir_server.storage.mongo.failures import reading as problems
 SELECTION_MILLISECONDS = 5_000
 """How long a request waits for a primary: an election takes a few seconds."""
 
-CONNECTION_MILLISECONDS = 5_000
-"""How long a connection takes at most; by it and the heartbeat a server that fell silent is known after 15 s."""
+CONNECTION_MILLISECONDS = 10_000
+"""How long a connection takes at most; by it and the heartbeat a server that fell silent is known after 20 s."""
 
 SILENCE_MILLISECONDS = 60_000
 """How long one answer may take: MongoDB ends a transaction after as much."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from fhir_server.fhir.errors import TooCostly
@@ -25,6 +26,7 @@ from fhir_server.storage.mongo.documents import (
     row_of,
     stored_of,
 )
+from fhir_server.storage.mongo.door import Door, in_lots
 from fhir_server.storage.mongo.schema import BY_ID
 from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
@@ -33,10 +35,10 @@ from fhir_server.storage.parameters import Extent
 MOST_HIDDEN = 100_000
 """Past versions that may be passed over for one page, since what they are versions of may not be seen."""
 
-AT_ONCE = 200
-
 NEWEST = (("m", -1),)
 OLDEST = (("m", 1),)
+BY_RID = (("n", 1),)
+BY_NAME = (("i", 1),)
 VERSION = {"_id": 0, "t": 1, "i": 1, "v": 1, "m": 1, "x": 1}
 
 
@@ -46,43 +48,35 @@ class Reader:
     def __init__(self, statements: Statements, sight: Sight) -> None:
         self._statements = statements
         self._sight = sight
+        self._door = Door(statements, sight)
 
     async def current(self, key: Key) -> Stored | None:
         """Return the current version, a deletion included; None if absent or hidden."""
-        wanted = both({"_id": str(key)}, self._sight.of(key.type))
-        found = await self._statements.one(RESOURCE, wanted, STORED)
-        return stored_of(found) if found else None
+        found = [each async for each in self._door.current(key.type, {"_id": str(key)}, STORED)]
+        return stored_of(found[0]) if found else None
 
     async def version(self, key: Key, version: int) -> Stored | None:
         """Return one version, current or not; None if absent or hidden."""
         current = await self.current(key)
         if current is None or current.version == version:
             return current
-        wanted = both({"_id": f"{key}/{version}"}, self._sight.of_past(key.type))
-        found = await self._statements.one(HISTORY, wanted, STORED)
-        return stored_of(found) if found and self._sight.shows(found) else None
+        past = {"_id": f"{key}/{version}"}
+        found = [each async for each in self._door.past(key.type, past, STORED)]
+        return stored_of(found[0]) if found else None
 
     async def many(self, keys: Sequence[Key]) -> list[Row]:
         """Return the current, not deleted, visible ones of these resources."""
-        ids: dict[str, list[str]] = {}
-        for key in keys:
-            ids.setdefault(key.type, []).append(str(key))
-        wanted = [
-            both({"_id": {"$in": some}, "x": False}, self._sight.of(kind))
-            for kind, some in ids.items()
-            if self._sight.visibility.permits_type(kind)
-        ]
-        if not wanted:
+        ids = [str(each) for each in keys if self._sight.visibility.permits_type(each.type)]
+        if not ids:
             return []
-        found = await self._statements.all(RESOURCE, {"$or": wanted}, ROW)
-        return [row_of(each) for each in found]
+        found = self._door.current(None, {"_id": {"$in": ids}, "x": False}, ROW)
+        return [row_of(each) async for each in found]
 
     async def history(self, scope: HistoryScope, after: Position | None, limit: int) -> HistoryPage:
         """Return versions, the newest first; raise TooCostly where too much is passed over."""
         asked = both(*_within(scope, after), await self._of_one(scope))
-        wanted = both(asked, *self._sight.of_any())
         # The current ones first: one that is archived meanwhile comes twice, instead of not at all.
-        current = self._statements.find(RESOURCE, wanted, STORED, order=NEWEST, limit=limit + 1)
+        current = self._door.current(None, asked, STORED, order=NEWEST, limit=limit + 1)
         found = {(each["t"], each["i"], each["v"]): each async for each in current}
         async for each in self._past(asked, limit + 1):
             found[each["t"], each["i"], each["v"]] = each
@@ -101,13 +95,10 @@ class Reader:
     async def _past(self, asked: Document, limit: int) -> AsyncIterator[Document]:
         """Yield past versions whose current one may be seen too, the newest first."""
         bound = self._sight.is_bound
-        wanted = both(asked, *self._sight.of_any_past())
-        cursor = self._statements.find(
-            HISTORY, wanted, STORED, order=NEWEST, limit=0 if bound else limit
-        )
+        rows = self._door.past(None, asked, STORED, order=NEWEST, limit=0 if bound else limit)
         number = passed = 0
-        async with cursor:
-            async for some in _in_lots(cursor):
+        async with aclosing(rows):
+            async for some in in_lots(rows):
                 kept = await self._of_visible(some) if bound else some
                 passed += len(some) - len(kept)
                 for each in kept[: limit - number]:
@@ -123,23 +114,18 @@ class Reader:
     async def _of_visible(self, versions: Sequence[Document]) -> list[Document]:
         """Return those of these past versions whose current one may be seen."""
         ids = {f"{each['t']}/{each['i']}" for each in versions}
-        wanted = both({"_id": {"$in": sorted(ids)}}, *self._sight.of_any())
-        seen = {each["_id"] for each in await self._statements.all(RESOURCE, wanted, {"_id": 1})}
-        return [
-            each
-            for each in versions
-            if f"{each['t']}/{each['i']}" in seen and self._sight.shows(each)
-        ]
+        rows = self._door.current(None, {"_id": {"$in": sorted(ids)}}, {"_id": 1})
+        seen = {each["_id"] async for each in rows}
+        return [each for each in versions if f"{each['t']}/{each['i']}" in seen]
 
     async def as_of(self, part: Part, moment: int, limit: int) -> tuple[list[Stored], int | None]:
         """Return what was current at a moment in a range of surrogate ids, and where to go on."""
         wanted = both(
             {"n": {"$gte": part.low, "$lt": part.high}},
             {} if part.type is None else {"t": part.type},
-            *self._sight.of_any(),
         )
-        members = {**STORED, "n": 1}
-        rows = await self._statements.all(RESOURCE, wanted, members, order=(("n", 1),), limit=limit)
+        current = self._door.current(None, wanted, {**STORED, "n": 1}, order=BY_RID, limit=limit)
+        rows = [each async for each in current]
         past = await self._past_at([each["n"] for each in rows if each["m"] > moment], moment)
         then = (each if each["m"] <= moment else past.get(each["n"]) for each in rows)
         found = [stored_of(each) for each in then if each is not None]
@@ -155,20 +141,14 @@ class Reader:
         members = {"_id": 1, "n": 1}
         async for each in self._statements.find(HISTORY, wanted, members, order=OLDEST):
             latest[each["n"]] = each["_id"]
-        seen = both({"_id": {"$in": list(latest.values())}}, *self._sight.of_any_past())
-        found = await self._statements.all(HISTORY, seen, {**STORED, "n": 1})
-        return {each["n"]: each for each in found if self._sight.shows(each)}
+        ids = {"_id": {"$in": list(latest.values())}}
+        return {each["n"]: each async for each in self._door.past(None, ids, {**STORED, "n": 1})}
 
     async def following(self, kind: str, after: str, highest: int, limit: int) -> list[Stored]:
         """Return the resources of a type that follow an id, those above a surrogate id left out."""
-        wanted = both(
-            {"t": kind, "i": {"$gt": after}, "n": {"$lte": highest}, "x": False},
-            self._sight.of(kind),
-        )
-        found = await self._statements.all(
-            RESOURCE, wanted, STORED, order=(("i", 1),), limit=limit, hint=BY_ID
-        )
-        return list(map(stored_of, found))
+        wanted = {"t": kind, "i": {"$gt": after}, "n": {"$lte": highest}, "x": False}
+        found = self._door.current(kind, wanted, STORED, order=BY_NAME, limit=limit, hint=BY_ID)
+        return [stored_of(each) async for each in found]
 
 
 async def extent_of(statements: Statements, kind: str) -> Extent:
@@ -208,17 +188,6 @@ def _within(scope: HistoryScope, after: Position | None) -> Iterable[Document]:
     kept = {operator: each for operator, each in bounds.items() if each is not None}
     if kept:
         yield {"m": kept}
-
-
-async def _in_lots(documents: AsyncIterator[Document]) -> AsyncIterator[list[Document]]:
-    some: list[Document] = []
-    async for each in documents:
-        some.append(each)
-        if len(some) == AT_ONCE:
-            yield some
-            some = []
-    if some:
-        yield some
 
 
 def _moment(document: Document) -> int:

@@ -111,11 +111,11 @@ class _Work:
         if state["generation"] != self.generation:
             raise Unavailable("The search parameters have changed meanwhile; please run it again")
         workspace = Workspace(Statements(self.database, seconds=WRITING_SECONDS, session=session))
-        denials = Denials(workspace, self.enforcing, state["epoch"])
+        denials = Denials(workspace, self.enforcing)
         step = _Step(workspace, denials, Owners(workspace, state["owner"], denials), state)
         await work(step)
         await workspace.flush()
-        counted = {"owner": step.owners.latest, "epoch": denials.epoch}
+        counted = {"owner": step.owners.latest}
         await states.replace_one({"_id": STORE}, {**step.state, **counted}, session=session)
 
 

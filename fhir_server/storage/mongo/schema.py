@@ -84,7 +84,6 @@ NEW: Document = {
     "revision": 0,
     "generation": 0,
     "latest_parameter": 0,
-    "epoch": 0,
 }
 
 

@@ -177,7 +177,7 @@ async def _of_all(
             if number != past and state.get("tick") == before.get("tick"):
                 problem = f"{number} past versions where the current ones have {past}"
                 found.append(Finding("collection history", problem))
-            denials = Denials(Workspace(statements), enforcing, state["epoch"])
+            denials = Denials(Workspace(statements), enforcing)
             found += [Finding("collection denial", each) for each in await denials.wrong()]
     except OutOfTime:
         raise Unavailable(

@@ -6,7 +6,8 @@ are of one transaction, so that they are of one moment.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from heapq import nsmallest
@@ -50,6 +51,7 @@ from fhir_server.storage.mongo.documents import (
     compartment_term,
     row_of,
 )
+from fhir_server.storage.mongo.door import Door
 from fhir_server.storage.mongo.joining import MOST_JOINED, Joins
 from fhir_server.storage.mongo.orders import Run, is_served, runs, value_of
 from fhir_server.storage.mongo.schema import BY_ID, BY_MOMENT, BY_RANGE, BY_TERM, BY_TYPE
@@ -106,7 +108,8 @@ class Searcher:
     ) -> None:
         self.statements = statements
         self.sight = sight
-        self._joins = Joins(statements, sight, self.records, most=most_joined)
+        self.door = Door(statements, sight)
+        self._joins = Joins(self.records, most=most_joined)
         self._counts: dict[tuple[str, Predicate, int], int] = {}
         self._checked = self._read = 0
 
@@ -142,12 +145,9 @@ class Searcher:
         if not self.sight.visibility.permits_type(kind):
             return []
         wanted = await self.wanted(kind, predicate)
-        found: list[IndexRecord] = []
-        async for document in self._passing(wanted, {**wanted.members, **RECORD}, limit=most):
-            found.append(unpacked(document["z"]))
-            if len(found) == most:
-                break
-        return found
+        passing = self._passing(wanted, {**wanted.members, **RECORD}, limit=most)
+        async with aclosing(passing):
+            return [unpacked(document["z"]) async for document in passing]
 
     async def kinds(self, plan: Plan) -> list[str]:
         """Return the types of a plan that may be seen."""
@@ -172,7 +172,6 @@ class Searcher:
             kind,
             both(
                 {"t": kind, "x": False},
-                self.sight.of(kind),
                 *map(translation.condition, parts),
                 _dated(written),
             ),
@@ -224,11 +223,13 @@ class Searcher:
         found: list[Found] = []
         for run in runs(keys, after):
             left = limit - len(found)
-            async for document in self._passing(wanted, members, run=run, limit=left):
-                values = [value_of(each, document) for each in keys]
-                found.append((Order(keys, (*values, document["n"])), document))
-                if len(found) == limit:
-                    return found
+            passing = self._passing(wanted, members, run=run, limit=left)
+            async with aclosing(passing):
+                async for document in passing:
+                    values = [value_of(each, document) for each in keys]
+                    found.append((Order(keys, (*values, document["n"])), document))
+            if len(found) == limit:
+                break
         return found
 
     async def _sorted(
@@ -252,21 +253,25 @@ class Searcher:
         *,
         run: Run | None = None,
         limit: int = 0,
-    ) -> AsyncIterator[Document]:
-        """Yield the matches of a type, each with these members."""
+    ) -> AsyncGenerator[Document]:
+        """Yield the matches of a type, each with these members; `limit` 0: all."""
         exact = wanted.residual is None
-        cursor = self.statements.find(
-            RESOURCE,
+        rows = self.door.current(
+            wanted.kind,
             wanted.condition if run is None else both(wanted.condition, run.condition),
             members,
             order=() if run is None else run.members,
             limit=limit if exact else 0,
             hint=run.index if run is not None and wanted.lead is None else wanted.hint,
         )
-        async with cursor:
-            async for document in cursor:
+        number = 0
+        async with aclosing(rows):
+            async for document in rows:
                 if exact or await self._matches(wanted, document):
                     yield document
+                    number += 1
+                    if number == limit:
+                        return
 
     async def _matches(self, wanted: Wanted, document: Document) -> bool:
         residual = wanted.residual
@@ -300,7 +305,7 @@ class Searcher:
     async def counted(self, wanted: Wanted) -> int:
         """Return the number of matches of a type."""
         if wanted.residual is None:
-            return await self.statements.count(RESOURCE, wanted.condition, hint=wanted.hint)
+            return await self.door.count(wanted.kind, wanted.condition, hint=wanted.hint)
         number = 0
         async for _ in self._passing(wanted, wanted.members):
             number += 1
@@ -311,8 +316,8 @@ class Searcher:
         ids = [each["_id"] for each in shown]
         if not ids:
             return []
-        found = await self.statements.all(RESOURCE, {"_id": {"$in": ids}}, {**ROW, "_id": 1})
-        by_id = {each["_id"]: each for each in found}
+        found = self.door.current(None, {"_id": {"$in": ids}}, {**ROW, "_id": 1})
+        by_id = {each["_id"]: each async for each in found}
         return [by_id[each] for each in ids]
 
 

@@ -78,7 +78,14 @@ class Statements:
     ) -> AsyncCursor[Document]:
         """Return the documents that are wanted; `limit` 0: all of them."""
         cursor = self[collection].find(
-            wanted, members, limit=limit, hint=hint, session=self.session, max_time_ms=self.left
+            wanted,
+            members,
+            limit=limit,
+            # The server gives 101 at first: of a page of more the rest would be asked for again.
+            batch_size=limit,
+            hint=hint,
+            session=self.session,
+            max_time_ms=self.left,
         )
         return cursor.sort(list(order)) if order else cursor
 
@@ -107,11 +114,26 @@ class Statements:
             wanted, session=self.session, maxTimeMS=self.left, **options
         )
 
+    async def grouped(
+        self, collection: str, wanted: Document, member: str, *, hint: str | None = None
+    ) -> AsyncIterator[Document]:
+        """Yield the values (`_id`) that a member has in what is wanted, each with its number."""
+        stages = [{"$match": wanted}, {"$group": {"_id": f"${member}", "number": {"$sum": 1}}}]
+        options: dict[str, Any] = {"hint": hint} if hint else {}
+        cursor = await self[collection].aggregate(
+            stages, session=self.session, maxTimeMS=self.left, **options
+        )
+        async with cursor:
+            async for each in cursor:
+                yield each
+
     async def distinct(self, collection: str, member: str, wanted: Document) -> Sequence[Any]:
         """Return the values that a member has."""
-        return await self[collection].distinct(
-            member, wanted, session=self.session, maxTimeMS=self.left
-        )
+        # Not the command of that name: within a transaction it is refused on a collection that is sharded.
+        # Sorted first, so that an index is read at each of its values alone.
+        stages = [{"$match": wanted}, {"$sort": {member: 1}}, {"$group": {"_id": f"${member}"}}]
+        cursor = await self[collection].aggregate(stages, session=self.session, maxTimeMS=self.left)
+        return [each["_id"] async for each in cursor]
 
 
 def together(values: Sequence[T]) -> Iterator[list[T]]:

@@ -35,6 +35,7 @@ from fhir_server.storage.mongo import containing, reading
 from fhir_server.storage.mongo.auditing import MongoAuditLog
 from fhir_server.storage.mongo.denials import Denials, Enforcing
 from fhir_server.storage.mongo.documents import Document
+from fhir_server.storage.mongo.door import UnknownAudience
 from fhir_server.storage.mongo.explaining import explained
 from fhir_server.storage.mongo.failures import OutOfTime, answered
 from fhir_server.storage.mongo.failures import reading as problems
@@ -48,7 +49,7 @@ from fhir_server.storage.mongo.schema import (
     STORE,
 )
 from fhir_server.storage.mongo.searching import Searcher
-from fhir_server.storage.mongo.sights import KnownDenials, Sight
+from fhir_server.storage.mongo.sights import Sight, sight_of
 from fhir_server.storage.mongo.statements import Statements, of_one_moment, together
 from fhir_server.storage.mongo.writer import Writer
 from fhir_server.storage.parameters import Catalogue, Extent, Stamp
@@ -72,7 +73,6 @@ class MongoStore:
         self._database = database
         self._writer = writer
         self._seconds = seconds
-        self._denials = KnownDenials()
         self._key_values = MongoKeyValues(database)
         self._audit_log = MongoAuditLog(database, writer.log)
 
@@ -293,21 +293,22 @@ class MongoStore:
         self, sight: Visibility, work: Callable[[Statements, Sight], Awaitable[T]]
     ) -> T:
         """Read within a transaction; an audience that is new here is first made known."""
-        async with of_one_moment(self._database, seconds=self._seconds) as statements:
-            seen = await self._seen(statements, sight)
-            if not seen.is_blind:
-                return await work(statements, seen)
-        audience = sight.audience
-        if audience is not None and self._writer.enforcing is not None:
-            await self._writer.do(lambda denials: denials.admit(audience))
-        async with of_one_moment(self._database, seconds=self._seconds) as statements:
-            return await work(statements, await self._seen(statements, sight))
+        try:
+            return await self._within_a_transaction(sight, work)
+        except UnknownAudience:
+            audience = sight.audience
+            if audience is None or self._writer.enforcing is None:
+                raise
+        await self._writer.do(lambda denials: denials.admit(audience))
+        return await self._within_a_transaction(sight, work)
 
-    async def _seen(self, statements: Statements, sight: Visibility) -> Sight:
-        """Return what is seen at the moment of a transaction, an emergency's records among it."""
-        if sight.emergency and self._writer.enforcing is not None:
-            sight = await self._writer.enforcing.opened(statements, sight)
-        return await self._denials.sight(statements, sight)
+    async def _within_a_transaction(
+        self, sight: Visibility, work: Callable[[Statements, Sight], Awaitable[T]]
+    ) -> T:
+        async with of_one_moment(self._database, seconds=self._seconds) as statements:
+            if sight.emergency and self._writer.enforcing is not None:
+                sight = await self._writer.enforcing.opened(statements, sight)
+            return await work(statements, await sight_of(statements, sight))
 
 
 def _is_simple(plan: Plan) -> bool:

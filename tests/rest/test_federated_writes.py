@@ -1,0 +1,193 @@
+"""Writes through the hub: to the one member that holds the resource, once, and never with a doubt left unsaid."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import httpx2 as httpx
+import pytest
+
+from fhir_server.conformance.definitions import definitions_in
+from fhir_server.federation.lines import Line
+from fhir_server.federation.members import Member
+from fhir_server.federation.transport import Failed, Reply
+from fhir_server.federation.writes import read_writes
+from fhir_server.fhir.errors import FhirError, Forbidden, Unavailable, UnknownOutcome
+from fhir_server.fhir.json import dump, parse
+from fhir_server.offline.enrolling import add_member
+from fhir_server.rest.answer import Answer
+from fhir_server.rest.content import Streamed
+from fhir_server.rest.federated.writing import target_of, write
+from fhir_server.rest.request import Request
+from fhir_server.rules import federated_writes
+from fhir_server.settings import Settings, definitions_folder
+from tests.federation.test_lines import Answer as Script
+from tests.federation.test_lines import Scripted, after
+from tests.support.server import running_server
+from tests.support.virtual import in_virtual_time, moment
+
+NETWORKS = ("127.0.0.0/8",)
+SLOT = {
+    "resourceType": "Slot",
+    "id": "s",
+    "schedule": {"reference": "Schedule/c"},
+    "status": "free",
+    "start": "2026-12-01T09:00:00Z",
+    "end": "2026-12-01T09:20:00Z",
+}
+BED = {"resourceType": "Location", "id": "bed", "name": "Bed 1"}
+BUSY = [{"op": "replace", "path": "/status", "value": "busy"}]
+PATCH = {"content-type": "application/json-patch+json"}
+
+
+class Base(NamedTuple):
+    """The hub's base, and that of its one member."""
+
+    hub: httpx.Client
+    member: httpx.Client
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Base]:
+    """Return a hub with one member."""
+    folder = tmp_path_factory.mktemp("writes")
+    settings = Settings(store=f"sqlite:{folder / 'hub.db'}", member_networks=NETWORKS)
+    with (
+        running_server(folder / "a.db") as member,
+        running_server(folder / "hub.db", member_networks=NETWORKS) as hub,
+        httpx.Client(base_url=hub.replace("/fhir", "/federated/"), timeout=30) as client,
+        httpx.Client(base_url=member + "/", timeout=30) as own,
+    ):
+        asyncio.run(add_member(settings, Member("a", "A", member)))
+        yield Base(client, own)
+
+
+@pytest.fixture
+def slot(base: Base) -> str:
+    """Return the ETag of a Slot that is free."""
+    written = base.member.put("Slot/s", json=SLOT)
+    assert written.status_code in {200, 201}
+    return written.headers["etag"]
+
+
+def asked(method: str = "PUT", body: object = SLOT, **headers: str) -> Request:
+    """Return a request to write a Slot."""
+    content = dump(body)
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    told = {"if-match": 'W/"1"', "content-type": "application/fhir+json"} | headers
+    encoded = {name.replace("_", "-").encode(): value.encode() for name, value in told.items()}
+    streamed = Streamed(receive, str(len(content)).encode(), 10_000)
+    return Request(method, ("a", "Slot", "s"), "", encoded, "http://hub/federated", streamed)
+
+
+def outcome(script: Script) -> Answer | FhirError:
+    """Return what comes of a write to a member that answers so, within five seconds."""
+    line = Line(Member("a", "A", "https://a.example/fhir"), Scripted(script), moment)
+    request = asked()
+
+    async def story() -> Answer | FhirError:
+        try:
+            return await write(line, target_of(request, federated_writes()), request, until=5.0)
+        except FhirError as error:
+            return error
+
+    return in_virtual_time(story())
+
+
+def answered(status: int, body: bytes = b"", **headers: str) -> Script:
+    async def answer(_: int) -> Reply:
+        return Reply(status, headers, body)
+
+    return answer
+
+
+def failing(*, sent: bool) -> Script:
+    async def answer(_: int) -> Reply:
+        raise Failed("error", "the connection failed", again=0, sent=sent)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "script",
+    [answered(500), answered(502), answered(503), answered(302), failing(sent=True), after(9.0)],
+    ids=range(6),
+)
+def test_where_the_member_gave_no_clear_answer_it_is_said_that_nobody_knows(script: Script) -> None:
+    found = outcome(script)
+    assert isinstance(found, UnknownOutcome)
+    assert "not known" in str(found)
+    assert "a/Slot/s" in str(found)
+
+
+@pytest.mark.parametrize("script", [failing(sent=False), answered(429)], ids=range(2))
+def test_where_nothing_was_written_that_is_said(script: Script) -> None:
+    found = outcome(script)
+    assert isinstance(found, Unavailable)
+    assert "Nothing was written" in str(found)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_member_that_does_not_let_the_hub_write_takes_nobodys_token(status: int) -> None:
+    assert isinstance(outcome(answered(status)), Forbidden)
+
+
+def test_what_is_no_fhir_is_not_handed_on() -> None:
+    found = outcome(answered(412, b"<html>no</html>"))
+    assert isinstance(found, Answer)
+    assert found.status == 412
+    assert parse(found.body)["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("a/Patient/p", {"if-match": 'W/"1"'}, 403),
+        ("b/Slot/s", {"if-match": 'W/"1"'}, 404),
+        ("a/Slot/s", {}, 428),
+        ("a/Slot/s", {"if-match": "*"}, 428),
+        ("a/Slot/s", {"if-match": 'W/"1"', "if-none-match": "*"}, 400),
+        ("a/Slot/$s", {"if-match": 'W/"1"'}, 400),
+        ("a/Slot/other", {"if-match": 'W/"1"'}, 400),
+        ("a/Slot/s", {"if-match": 'W/"1"', "content-type": "text/plain"}, 415),
+    ],
+)
+def test_what_is_not_to_be_written_is_refused_before_anybody_is_asked(
+    base: Base, slot: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    told = {"content-type": "application/json"} | headers
+    refused = base.hub.put(path, content=dump(SLOT), headers=told)
+    assert refused.status_code == status, refused.text
+    assert refused.json()["resourceType"] == "OperationOutcome"
+    assert base.member.get("Slot/s").headers["etag"] == slot
+
+
+def test_of_two_who_book_the_same_slot_one_is_told_so_by_the_member(base: Base, slot: str) -> None:
+    headers = PATCH | {"if-match": slot}
+    booked, late = (
+        base.hub.patch("a/Slot/s", content=dump(BUSY), headers=headers) for _ in range(2)
+    )
+    assert (booked.status_code, late.status_code) == (200, 412)
+    assert booked.content == base.member.get("Slot/s").content
+    assert booked.headers["etag"] == base.member.get("Slot/s").headers["etag"]
+    assert late.json()["resourceType"] == "OperationOutcome"
+
+
+def test_a_bed_is_closed_at_the_member_that_has_it(base: Base) -> None:
+    tag = base.member.put("Location/bed", json=BED).headers["etag"]
+    closed = BED | {"operationalStatus": {"code": "C"}}
+    headers = {"if-match": tag, "prefer": "return=minimal"}
+    written = base.hub.put("a/Location/bed", json=closed, headers=headers)
+    assert (written.status_code, written.content) == (200, b"")
+    assert base.member.get("Location/bed").json()["operationalStatus"] == {"code": "C"}
+
+
+@pytest.mark.parametrize("table", [b"[]", b'{"Slot": ["delete"]}', b'{"Slott": ["update"]}'])
+def test_a_table_that_cannot_be_meant_is_refused(table: bytes) -> None:
+    with pytest.raises(ValueError, match="table of federated writes"):
+        read_writes(table, definitions_in(definitions_folder()).resource_types)
