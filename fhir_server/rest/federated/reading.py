@@ -1,82 +1,145 @@
-"""One resource of one member, as the caller may see it; and what goes with each request to a member."""
+"""What one member has, read through the hub: its bytes, under its own versions, once they are cleared for the caller."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fhir_server.federation.answers import Match, MemberPage
-from fhir_server.federation.hub import HEADERS
 from fhir_server.federation.search import Party
 from fhir_server.federation.transport import Absent, Failed
-from fhir_server.fhir.errors import BadRequest, BadSyntax, NotFound, Unavailable, shown
-from fhir_server.fhir.json import parse
+from fhir_server.rest.answer import Answer
+from fhir_server.rest.cursors import scope_of
+from fhir_server.rest.federated.callers import Admission
+from fhir_server.rest.federated.instances import (
+    MEMBER_HISTORY,
+    MEMBER_METADATA,
+    MEMBER_READ,
+    MEMBER_VREAD,
+    Asked,
+    asked_of,
+    history_links,
+    history_pairs,
+    no_member,
+    resource_answer,
+    statement_answer,
+)
+from fhir_server.rest.federated.reaching import Reach, deadline_of, headers_of
+from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import Request
-from fhir_server.rest.sending import NAME
-
-DEADLINE = b"x-request-deadline"
-"""A header: the seconds after which the caller does not wait any more."""
-
-SECONDS, SHORTEST, LONGEST = 5.0, 0.1, 60.0
+from fhir_server.rest.service import Route, Service
 
 
-async def resource_of(
-    party: Party, kind: str, logical_id: str, request: Request
-) -> tuple[bytes, Match]:
-    """Return a member's resource; raise NotFound where it is absent or hidden, Unavailable without an answer."""
-    member = party.line.member.id
-    try:
-        return await _read(party, kind, logical_id, request)
-    except Absent as absent:
-        raise NotFound(f"The member {member} has no {kind}/{logical_id}.") from absent
-    except Failed as failure:
-        told = f"{failure.state} {failure}".strip()
-        raise Unavailable(f"The member {member} gave no answer: {told}") from failure
+@dataclass(frozen=True, slots=True)
+class MemberReading:
+    """Serves what is below one member."""
 
+    reach: Reach
 
-async def _read(party: Party, kind: str, logical_id: str, request: Request) -> tuple[bytes, Match]:
-    """Return a member's resource, if it may be shown; raise Absent if not, as if it were not there, and Failed."""
-    until = deadline_of(request)
-    url = f"{party.line.member.base}/{kind}/{logical_id}"
-    content = _one(await party.line.get(url, headers_of(request), until=until), kind, logical_id)
-    found = Match(url, content, kind, logical_id)
-    if party.clearing is not None:
-        page = MemberPage((found,), (), None, None, frozenset(), warned=False)
-        if not (await party.clearing.cleared(page, until=until)).matches:
-            raise Absent("unsupported", "")
-    return content, found
-
-
-def headers_of(request: Request) -> Mapping[str, str]:
-    """Return what goes with each request to a member: the name of this one, so that logs can be put together."""
-    correlation = request.headers.get(b"x-correlation-id", b"")
-    told = correlation.decode() if NAME.fullmatch(correlation) else request.name
-    return {**HEADERS, "x-request-id": request.name, "x-correlation-id": told}
-
-
-def deadline_of(request: Request) -> float:
-    """Return the moment of the event loop until which the caller waits; raise BadRequest."""
-    text = request.header(DEADLINE)
-    try:
-        seconds = float(text) if text else SECONDS
-    except ValueError:
-        seconds = 0.0
-    if not SHORTEST <= seconds <= LONGEST:
-        raise BadRequest(
-            f"X-Request-Deadline: {shown(text)} is no number of seconds from {SHORTEST} to {LONGEST:.0f}."
+    def routes(self) -> Sequence[Route]:
+        """Return what is served."""
+        return (
+            Route("GET", MEMBER_READ, self.read, ("read",)),
+            Route("GET", MEMBER_HISTORY, self.history, ("history-instance",)),
+            Route("GET", MEMBER_VREAD, self.read, ("vread",)),
+            Route("GET", MEMBER_METADATA, self.metadata, ()),
         )
-    return asyncio.get_running_loop().time() + seconds
+
+    async def read(self, service: Service, request: Request) -> Answer:
+        """Serve `GET [member]/[type]/[id]`, and its versions at `_history/[vid]`: the member's bytes."""
+        asked = asked_of(request)
+        admission, party = await self._party(service, request, asked)
+        content = await self._get(party, request, asked, asked.url_at(party.line.member.base))
+        answer = resource_answer(service, request, asked, content)
+        await self._clear(party, request, asked, [content])
+        _record(request, admission, party, asked)
+        return answer
+
+    async def history(self, service: Service, request: Request) -> Answer:
+        """Serve `GET [member]/[type]/[id]/_history`: the member's Bundle, its pages led through here."""
+        asked, now = asked_of(request), service.clock()
+        pairs = history_pairs(request)
+        scope = scope_of("/".join(request.segments), pairs, principal=request.principal)
+        handle = request.parameter(CURSOR)
+        place = (await self.reach.hub.place(handle, scope, now=now)).decode() if handle else ""
+        admission, party = await self._party(service, request, asked)
+        url = place or asked.url_at(party.line.member.base)
+        content = await self._get(party, request, asked, url)
+        found = asked.history(content, url, party.line.member.base)
+        await self._clear(party, request, asked, found.resources)
+        _record(request, admission, party, asked)
+        following = None
+        if found.next is not None:
+            following = await self.reach.hub.keep_place(found.next.encode(), scope, now=now)
+        return Answer(200, found.linked(history_links(request, pairs, following)))
+
+    async def metadata(self, service: Service, request: Request) -> Answer:
+        """Serve `GET [member]/metadata`: what that member declares itself, to everyone."""
+        asked = asked_of(request)
+        await self.reach.hub.known_members(now=service.clock())
+        line = self.reach.hub.line(asked.member)
+        if line is None:
+            raise no_member(asked.member)
+        url = asked.url_at(line.member.base)
+        try:
+            content = await line.get(url, headers_of(request), until=deadline_of(request))
+        except Failed as failure:
+            raise asked.error(failure) from failure
+        return statement_answer(content)
+
+    async def check_seen(self, party: Party, request: Request) -> None:
+        """Raise NotFound unless what a request names may be seen; what else keeps it from being read is raised too."""
+        asked = asked_of(request)
+        content = await self._get(party, request, asked, asked.url_at(party.line.member.base))
+        await self._clear(party, request, asked, [content])
+
+    async def _party(
+        self, service: Service, request: Request, asked: Asked
+    ) -> tuple[Admission | None, Party]:
+        """Return the member as the caller reaches it; raise NotFound, Forbidden, or NotSupported where it cannot."""
+        admission, parties = await self.reach.members(service, request, "r")
+        party = next((each for each in parties if each.line.member.id == asked.member), None)
+        if party is None:
+            raise no_member(asked.member)
+        asked.check(party.capabilities)
+        return admission, party
+
+    async def _get(self, party: Party, request: Request, asked: Asked, url: str) -> bytes:
+        until = deadline_of(request)
+        try:
+            return await party.line.get(url, headers_of(request), until=until)
+        except Absent as absent:
+            # Of what was deleted nobody can tell whether the caller might have seen it.
+            hidden = absent if party.clearing is None else Absent("unsupported", "")
+            raise asked.error(hidden) from absent
+        except Failed as failure:
+            raise asked.error(failure) from failure
+
+    async def _clear(
+        self, party: Party, request: Request, asked: Asked, resources: Sequence[bytes]
+    ) -> None:
+        """Raise NotFound unless all of these versions may be shown, as if the resource were not there."""
+        if party.clearing is None:
+            return
+        key = asked.resource
+        address = f"{party.line.member.base}/{key}"
+        found = tuple(Match(address, each, key.type, key.id) for each in resources)
+        until = deadline_of(request)
+        try:
+            for each in found:
+                page = MemberPage((each,), (), None, None, frozenset(), warned=False)
+                if not (await party.clearing.cleared(page, until=until)).matches:
+                    raise Absent("unsupported", "")
+            if not found:
+                raise Absent("unsupported", "")
+        except Failed as failure:
+            raise asked.error(failure) from failure
 
 
-def _one(content: bytes, kind: str, logical_id: str) -> bytes:
-    """Return the resource that a member answered a read with; raise Unavailable for anything else."""
-    try:
-        head = parse(content)
-    except BadSyntax as error:
-        raise Unavailable("The member answered what is no resource.") from error
-    if not isinstance(head, dict) or (head.get("resourceType"), head.get("id")) != (
-        kind,
-        logical_id,
-    ):
-        raise Unavailable("The member answered another resource than was asked for.")
-    return content
+def _record(request: Request, admission: Admission | None, party: Party, asked: Asked) -> None:
+    """Have the event name the member, and the patients of this server whom the answer tells of."""
+    if admission is None or request.recording is None:
+        return
+    address = f"{party.line.member.base}/{asked.resource}"
+    request.recording.note = f"members: {party.line.member.id} ok"
+    request.recording.patients = tuple(sorted(admission.judge.shown.get(address, ())))

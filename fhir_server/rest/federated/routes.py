@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from fhir_server.conformance.capability import (
     Interactions,
@@ -12,12 +13,11 @@ from fhir_server.conformance.capability import (
     capability_statement,
 )
 from fhir_server.federation.accounts import outcome_of
-from fhir_server.federation.calling import reached
 from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
+from fhir_server.federation.duplicates import Duplicates, Mode
 from fhir_server.federation.hub import Hub
 from fhir_server.federation.joining import joined
-from fhir_server.federation.members import MEMBER_ID
 from fhir_server.federation.search import (
     Federated,
     Party,
@@ -25,45 +25,43 @@ from fhir_server.federation.search import (
     federated_count,
     federated_search,
 )
-from fhir_server.federation.tokens import Tokens
+from fhir_server.federation.statement import told_by_member
 from fhir_server.federation.writes import Writes
-from fhir_server.fhir.errors import (
-    BadRequest,
-    MethodNotAllowed,
-    NotFound,
-)
+from fhir_server.fhir.errors import MethodNotAllowed, NotSupported
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
-from fhir_server.fhir.resource import LOGICAL_ID
-from fhir_server.policy.decision import Enforcement
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
-from fhir_server.rest.conditional import preferences
+from fhir_server.rest.conditional import DEDUPLICATE, Preferences, preferences
 from fhir_server.rest.cursors import scope_of
 from fhir_server.rest.federated.callers import Admission, admitted, concerned, told_of
+from fhir_server.rest.federated.instances import MEMBER_READ, no_member, template_below_member
+from fhir_server.rest.federated.membership import DEFINITIONS, Membership
 from fhir_server.rest.federated.pages import Shown, page_bytes
-from fhir_server.rest.federated.reading import deadline_of, headers_of, resource_of
+from fhir_server.rest.federated.reaching import Reach, deadline_of, headers_of
+from fhir_server.rest.federated.reading import MemberReading
 from fhir_server.rest.federated.writing import METHODS, line_to_write, target_of, write
 from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
-from fhir_server.rest.routing import find, table
+from fhir_server.rest.routing import NotServed, table, template_of
 from fhir_server.rest.service import Route, Routes, Service
 from fhir_server.rest.smart import oauth_uris
 from fhir_server.search.parsing import parse_query
 
-KEYS = "/jwks"
-MEMBER_READ = "/[member]/[type]/[id]"
-
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """Serves the hub's base; `tokens` are the hub's own at members, what they answer is decided on by `enforcement`."""
+    """Serves the hub's base."""
 
-    hub: Hub
-    tokens: Tokens
-    enforcement: Enforcement
+    reach: Reach
+    duplicates: Duplicates
     writes: Writes
+
+    @property
+    def hub(self) -> Hub:
+        """The members, as they stand."""
+        return self.reach.hub
 
     def routes(self) -> Routes:
         """Return what is served."""
@@ -71,28 +69,36 @@ class Federation:
             (
                 Route("GET", "/[type]", self.search, ("search-type",)),
                 Route("POST", "/[type]/_search", self.search_by_form, ("search-type",)),
-                Route("GET", MEMBER_READ, self.read, ("read",)),
-                *(Route(each, MEMBER_READ, self.write, (code,)) for each, code in METHODS.items()),
                 Route("GET", "/metadata", self.metadata, (), open=True),
-                Route("GET", KEYS, self.keys, (), open=True),
+                Route("GET", "/jwks", self.keys, (), open=True),
+                *MemberReading(self.reach).routes(),
+                *(Route(each, MEMBER_READ, self.write, (code,)) for each, code in METHODS.items()),
+                *Membership(self.hub).routes(),
             )
         )
 
     def find(self, service: Service, request: Request) -> Route:
-        """Return the route of a request: `[member]/[type]/[id]` is an address here too; raise NotFound or MethodNotAllowed."""
-        match request.segments:
-            case ("jwks",) if request.method in service.routes[KEYS]:
-                return service.routes[KEYS][request.method]
-            case (member, kind, _) if MEMBER_ID.match(member) and kind in service.types:
-                route = service.routes[MEMBER_READ].get(request.method)
-                if route is None:
-                    raise MethodNotAllowed(
-                        "A member's resource is read by GET here, and written by PUT or PATCH.",
-                        ("GET", "HEAD", *METHODS),
-                    )
-                return route
-            case _:
-                return find(service, request)
+        """Return the route of a request: what is below `[member]` is an address here too; raise NotFound or MethodNotAllowed."""
+        template = self._template(service, request)
+        methods = service.routes.get(template, {})
+        route = methods.get(request.method)
+        if methods and route is None:
+            allowed = (*sorted(methods), "OPTIONS")
+            told = f"{request.method[:20]} is not served at {template}; {', '.join(allowed)} are."
+            raise MethodNotAllowed(told, allowed)
+        if route is None:
+            raise NotServed(
+                f"{'/'.join(request.segments)[:70]!r} is not served for all members at once; "
+                "one member's resource is at [member]/[type]/[id]."
+            )
+        return route
+
+    def _template(self, service: Service, request: Request) -> str:
+        operation = f"/{'/'.join(request.segments)}"
+        if operation in service.routes:
+            return operation
+        below = template_below_member(request.segments, service.types)
+        return below or template_of(request.segments, service.types)
 
     async def search(self, service: Service, request: Request) -> Answer:
         """Serve `GET [type]`."""
@@ -102,24 +108,9 @@ class Federation:
         """Serve `POST [type]/_search`."""
         return await self._search(service, request, (*request.pairs, *await form_of(request)))
 
-    async def read(self, service: Service, request: Request) -> Answer:
-        """Serve `GET [member]/[type]/[id]`: the member's bytes."""
-        member, kind, logical_id = request.segments
-        if LOGICAL_ID.match(logical_id) is None:
-            raise BadRequest(f"{logical_id[:70]!r} is no logical id.")
-        admission, parties = await self._reached(service, request, "r")
-        party = next((each for each in parties if each.line.member.id == member), None)
-        if party is None:
-            raise NotFound(f"There is no member {member!r} in this federation.")
-        content, found = await resource_of(party, kind, logical_id, request)
-        if admission is not None and request.recording is not None:
-            request.recording.note = f"members: {member} ok"
-            request.recording.patients = tuple(sorted(admission.judge.shown[found.full_url]))
-        return Answer(200, content)
-
     async def keys(self, service: Service, _: Request) -> Answer:
         """Serve `GET jwks`: the keys by which members know this server, its assertions' own."""
-        told = await self.tokens.keys.jwks(now=service.clock(), uses=("assertion",))
+        told = await self.reach.tokens.keys.jwks(now=service.clock(), uses=("assertion",))
         return Answer(200, dump(told), media_type="application/json")
 
     async def write(self, service: Service, request: Request) -> Answer:
@@ -127,18 +118,18 @@ class Federation:
         target = target_of(request, self.writes)
         admission = None
         if request.caller is not None:
-            admission = admitted(service, request, "ru", self.enforcement)
+            admission = admitted(service, request, "ru", self.reach.enforcement)
         parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
         party = next((each for each in parties if each.line.member.id == target.member), None)
         if party is None:
-            raise NotFound(f"There is no member {target.member!r} in this federation.")
+            raise no_member(target.member)
         if admission is not None:
             # Nothing is written over that the writer may not see here: its answer would tell of it.
-            reading = admission.to_one(party, self.tokens, headers_of(request))
-            await resource_of(reading, target.type, target.id, request)
+            seeing = admission.to_one(party, self.reach.tokens, headers_of(request))
+            await MemberReading(self.reach).check_seen(seeing, request)
         if request.recording is not None:
             request.recording.note = f"members: {target.member}"
-        reaching = line_to_write(party.line, request, admission, self.tokens)
+        reaching = line_to_write(party.line, request, admission, self.reach.tokens)
         return await write(reaching, target, request, until=deadline_of(request))
 
     async def metadata(self, service: Service, request: Request) -> Answer:
@@ -146,14 +137,15 @@ class Federation:
         definitions = service.register.current.definitions
         parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
         types = {each for party in parties for each in party.capabilities.types}
+        told = {party.line.member.id: party.capabilities for party in parties}
         statement = capability_statement(
             definitions,
             types=types & service.types,
-            interactions=Interactions(("search-type",), ()),
+            interactions=Interactions(("search-type",), (), everywhere=DEFINITIONS),
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), await oauth_uris(service)),
         )
-        return Answer(200, dump(statement))
+        return Answer(200, dump(told_by_member(statement, told)))
 
     async def _search(self, service: Service, request: Request, pairs: Pairs) -> Answer:
         now, extractor = service.clock(), service.register.current.extractor
@@ -173,7 +165,7 @@ class Federation:
             sizes=service.limits.pages,
         )
         check_served(query)
-        admission, parties = await self._reached(service, request, "s")
+        admission, parties = await self.reach.members(service, request, "s")
         if admission is not None:
             admission.judge.check_joined(query.plan.predicate)
         question = Question(
@@ -183,13 +175,16 @@ class Federation:
             headers_of(request),
             moment,
             deadline_of(request),
+            self.duplicates.known_by(_mode(preferred)),
         )
         if cursor is None:
             parties = await joined(question, parties)
         if query.only_count:
+            _check_counted(question)
             found = await federated_count(question, parties)
         else:
             found = await federated_search(question, parties, cursor)
+        self.hub.saw(found, cursor)
         address = f"{request.base_url}/{request.type}"
         projection = service.projector.projection(request.type, query.summary, query.elements)
         shown = Shown(
@@ -224,19 +219,9 @@ class Federation:
             following=await self._kept(found.cursor, scope, shown.now),
             missing=await self._kept(found.missing, scope, shown.now),
         )
-        return Answer(200, body)
-
-    async def _reached(
-        self, service: Service, request: Request, letters: str
-    ) -> tuple[Admission | None, Sequence[Party]]:
-        """Return the members as the caller reaches them, and who that is; raise Forbidden before anybody is asked."""
-        admission = None
-        if request.caller is not None:
-            admission = admitted(service, request, letters, self.enforcement)
-        parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
-        if admission is None:
-            return None, reached(parties, None, self.tokens)
-        return admission, admission.to(parties, self.tokens, headers_of(request))
+        applied = f"{DEDUPLICATE}{found.duplicates}".encode()
+        told = () if found.duplicates == "off" else ((b"preference-applied", applied),)
+        return Answer(200, body, headers=told)
 
     async def _kept(self, cursor: FederatedCursor | None, scope: bytes, now: int) -> str | None:
         return None if cursor is None else await self.hub.keep(cursor, scope, now=now)
@@ -248,6 +233,18 @@ def _lacking(found: Federated, parties: Sequence[Party], *, strict: bool) -> lis
     return [
         each.member for each in found.accounts if each.state != "ok" and each.member in required
     ]
+
+
+def _mode(preferred: Preferences) -> Mode | None:
+    """Return how a request wants duplicates to be known; as any preference, one that is not known is none."""
+    return next((each for each in get_args(Mode) if each == preferred.deduplicate), None)
+
+
+def _check_counted(question: Question) -> None:
+    if question.duplicates.mode != "off":
+        raise NotSupported(
+            "Members count what they hold, duplicates among them: _summary=count goes with Prefer: deduplicate=off"
+        )
 
 
 def _record(request: Request, admission: Admission | None, found: Federated) -> None:
