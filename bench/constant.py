@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,8 @@ def main() -> None:
         access_log=False,
         log_level="warning",
     )
-    asyncio.run(uvicorn.Server(config).serve())
+    # Not `asyncio.run`: it would choose another event loop than the one that we are measured on.
+    uvicorn.Server(config).run()
 
 
 if __name__ == "__main__":

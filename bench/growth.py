@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
+from math import isnan, nan
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,7 @@ from bench.servers import ROOT
 from bench.stores import Loaded, database, store
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.demonstration.queries import Query
+from fhir_server.fhir.errors import TooCostly
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.parsing import Query as Parsed
 from fhir_server.search.parsing import parse_query
@@ -32,7 +34,7 @@ PROMISED = 1.5
 MEMORY = 300
 
 Times = dict[str, list[float]]
-"""By query: the median seconds at each size."""
+"""By query: the median seconds at each size, `nan` where it was refused as too costly."""
 
 
 def growth(sizes: Sequence[int], place: Place) -> list[Figure]:
@@ -63,7 +65,13 @@ async def measure(stores: Sequence[Loaded]) -> Times:
 
 
 async def _median(opened: Store, query: Parsed) -> float:
-    seconds = []
+    seconds: list[float] = []
+    with suppress(TooCostly):
+        await _time(opened, query, seconds)
+    return median(seconds) if len(seconds) == ROUNDS else nan
+
+
+async def _time(opened: Store, query: Parsed, seconds: list[float]) -> None:
     for _ in range(ROUNDS):
         start = time.perf_counter()
         if query.only_count:
@@ -71,18 +79,22 @@ async def _median(opened: Store, query: Parsed) -> float:
         else:
             await opened.search(SEES, query.plan, None, query.count)
         seconds.append(time.perf_counter() - start)
-    return median(seconds)
+
+
+def answered(times: Times) -> Times:
+    """Return the queries that were answered at each size."""
+    return {name: each for name, each in times.items() if not any(map(isnan, each))}
 
 
 def ratios(times: Times) -> dict[str, float]:
     """Return how many times as long each query takes at the largest size, the worst first."""
-    found = {name: each[-1] / each[0] for name, each in times.items()}
+    found = {name: each[-1] / each[0] for name, each in answered(times).items()}
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def medians(times: Times) -> list[float]:
     """Return the median of the queries at each size."""
-    return [median(each) for each in zip(*times.values(), strict=True)]
+    return [median(each) for each in zip(*answered(times).values(), strict=True)]
 
 
 def figures(times: Times, stores: Sequence[Loaded]) -> list[Figure]:
@@ -116,14 +128,15 @@ def write(times: Times, stores: Sequence[Loaded], folder: Path) -> None:
     (folder / "growth.md").write_text(table(times, stores), encoding="utf-8")
     sizes = [each.resources for each in stores]
     worst = [name for name, ratio in ratios(times).items() if ratio > PROMISED][: plot.LABELLED]
-    drawn = plot.drawing(times, medians(times), sizes, labelled=worst)
+    drawn = plot.drawing(answered(times), medians(times), sizes, labelled=worst)
     (folder / "growth.svg").write_text(drawn, encoding="utf-8")
 
 
 def table(times: Times, stores: Sequence[Loaded]) -> str:
     """Return the table: each query, its p50 in milliseconds at each size, how much it grew."""
     sizes = " | ".join(f"{each.resources:,}" for each in stores)
-    rows = [_row(name, times[name]) for name in ratios(times)]
+    names = ratios(times)
+    rows = [_row(name, times[name]) for name in (*names, *(times.keys() - names.keys()))]
     disk = ", ".join(f"{each.disk:.2f} GB" for each in stores)
     return "\n".join(
         [
@@ -142,5 +155,6 @@ def table(times: Times, stores: Sequence[Loaded]) -> str:
 
 
 def _row(name: str, seconds: Sequence[float]) -> str:
-    cells = " | ".join(number(each * 1e3) for each in seconds)
-    return f"| {name} | {cells} | {seconds[-1] / seconds[0]:.1f} |"
+    cells = " | ".join("too costly" if isnan(each) else number(each * 1e3) for each in seconds)
+    ratio = seconds[-1] / seconds[0]
+    return f"| {name} | {cells} | {'' if isnan(ratio) else f'{ratio:.1f}'} |"

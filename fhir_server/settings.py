@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fhir_server.auth.addresses import is_loopback, is_safe
@@ -298,24 +298,11 @@ class Settings(BaseSettings):
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
-    def is_readable_on_the_way(self) -> bool:
-        """Whether others can be reached that read along, unless something in front encrypts."""
-        return self.tls_cert is None and not is_loopback(self.host)
-
-    @property
     def origin(self) -> str:
         """The address that it listens at, as a URL without a path."""
         scheme = "https" if self.tls_cert else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
-
-    def environment(self) -> dict[str, str]:
-        """Return the variables that give a worker process these settings."""
-        given = self.model_dump(mode="json", exclude_none=True)
-        return {
-            f"FHIR_{name.upper()}": ",".join(value) if isinstance(value, list) else str(value)
-            for name, value in given.items()
-        }
 
 
 def registrations_in(path: Path) -> Mapping[str, Registration]:
@@ -341,13 +328,3 @@ def parameters_folder() -> Path:
 def policy_folder() -> Path:
     """Return the folder of the rules on disclosure."""
     return definitions_folder().parent / "policy"
-
-
-def problems(error: ValidationError) -> str:
-    """Return what is wrong with settings as one line."""
-    return "; ".join(_problem(each["loc"], each["msg"]) for each in error.errors())
-
-
-def _problem(place: tuple[int | str, ...], message: str) -> str:
-    said = message.removeprefix("Value error, ")
-    return f"{place[0]}: {said}" if place else said

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from asyncio import get_running_loop
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from itertools import count
 from os import urandom
 from time import time_ns
-from typing import TYPE_CHECKING, Any, assert_never, get_args
+from typing import TYPE_CHECKING, assert_never
 
-import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,8 +28,8 @@ from fhir_server.catalogue.backfill import Backfill
 from fhir_server.catalogue.register import opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
-from fhir_server.fhir.errors import FhirError, Unavailable
-from fhir_server.fhir.instants import instant
+from fhir_server.events import event_log
+from fhir_server.fhir.errors import FhirError
 from fhir_server.policy.decision import Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
@@ -40,24 +38,24 @@ from fhir_server.rest.cursors import Cursors
 from fhir_server.rest.projection import Projector
 from fhir_server.rest.service import Limits, Service
 from fhir_server.rest.table import ROUTES
-from fhir_server.rest.telemetry import Telemetry, Tell
+from fhir_server.rest.telemetry import Telemetry
 from fhir_server.rules import admission, disclosure, enforcement
 from fhir_server.search.defaults import PageSizes
 from fhir_server.search.indexing import Extractor
 from fhir_server.settings import (
     FEDERATED,
     PREFIX,
-    LogLevel,
     Settings,
     definitions_folder,
     parameters_folder,
     registrations_in,
 )
 from fhir_server.storage.contract import Store
-from fhir_server.storage.sqlite.store import open_store
+from fhir_server.stores import store_of
 from fhir_server.web.app import web_application
 from fhir_server.web.start import About
 from fhir_server.web.waiting import waiting_fhir, waiting_pages
+from fhir_server.working import working
 
 if TYPE_CHECKING:
     # A node without tokens needs none of it, and would start later.
@@ -69,15 +67,11 @@ if TYPE_CHECKING:
 STEPS_AT_START = 4
 """Steps of the backfill before the first request: all that a new store has to do."""
 
-LOOKED_FOR = 0.5
-"""Seconds between two looks for search parameters that others wrote."""
-
 STARTUP_FAILURE = 3
 """The exit status by which uvicorn knows a worker that would fail again."""
 
 _HOUR = 3_600_000_000
 _BELOW = PREFIX + "/"
-_LEVELS = get_args(LogLevel)
 
 
 def clock() -> int:
@@ -109,6 +103,7 @@ class Node:
         self.settings = settings
         self.failure: str | None = None
         self.end: Callable[[], None] = _end_worker
+        self._tell = event_log(settings.log_level, clock)
         self._fhir: ASGIApp = waiting_fhir
         self._web: ASGIApp = waiting_pages
         self._hub: FederatedBase | None = None
@@ -130,9 +125,9 @@ class Node:
     async def _live(self, receive: Receive, send: Send) -> None:
         """Keep the store open from start-up to shutdown."""
         await receive()
-        seconds, tell = self.settings.store_wait_seconds, event_log(self.settings)
+        seconds = self.settings.store_wait_seconds
         try:
-            async with awaited(self._serving, seconds, tell, self._given_up):
+            async with awaited(self._serving, seconds, self._tell, self._given_up):
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except (FhirError, OSError, ValueError) as error:
@@ -148,11 +143,14 @@ class Node:
             opened_store(self.settings, enforcement()) as store,
             trust_of(self.settings, store) as trust,
         ):
-            backfill, publisher = await self._build(store, trust)
-            async with working(backfill, publisher, event_log(self.settings)):
-                yield
-            if self._hub is not None:
-                await self._hub.aclose()
+            try:
+                backfill, publisher = await self._build(store, trust)
+                async with working(backfill, publisher, self._tell, clock):
+                    yield
+                if self._hub is not None:
+                    await self._hub.aclose()
+            finally:
+                self._fhir, self._web, self._open_hub = waiting_fhir, waiting_pages, None
 
     def _given_up(self, problem: Exception) -> None:
         """End the process, since its store cannot be waited for any longer."""
@@ -172,7 +170,7 @@ class Node:
             if not await backfill.step(clock()):
                 break
         soon = asyncio.get_running_loop().call_soon
-        telemetry = Telemetry(ROUTES, registry, tell=event_log(self.settings), soon=soon)
+        telemetry = Telemetry(ROUTES, registry, tell=self._tell, soon=soon)
         request_ids = _request_ids()
         self._fhir = FhirApplication(service, telemetry, prefix=PREFIX, new_request_id=request_ids)
         self._open_hub = partial(self._opened_hub, service, telemetry, request_ids)
@@ -224,58 +222,7 @@ def opened_store(
     settings: Settings, rules: Enforcement | None = None
 ) -> AbstractAsyncContextManager[Store]:
     """Open the store that the settings name; raise Unavailable. Without `rules` no denials are kept."""
-    if settings.is_in_a_file:
-        path = settings.store_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return open_store(
-            path,
-            clock=clock,
-            seconds=settings.search_seconds,
-            enforcement=rules,
-            zone=settings.time_zone,
-        )
-    try:
-        # Here, since a node on SQLite needs none of it, and would start later.
-        from fhir_server.storage.mongo import opening  # noqa: PLC0415
-    except ImportError:
-        raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
-    return opening.open_store(
-        settings.store,
-        clock=clock,
-        seconds=settings.search_seconds,
-        enforcement=rules,
-        zone=settings.time_zone,
-    )
-
-
-@asynccontextmanager
-async def working(
-    backfill: Backfill, publisher: Publisher | None, tell: Tell
-) -> AsyncIterator[None]:
-    """Index by new search parameters and make AuditEvents, beside the requests, until the block ends."""
-    steps = {"backfill_failed": lambda: backfill.step(clock())}
-    if publisher is not None:
-        steps["publishing_failed"] = publisher.in_passing
-    tasks = [asyncio.create_task(_work(step, failed, tell)) for failed, step in steps.items()]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        with suppress(FhirError):
-            await backfill.release()
-
-
-async def _work(step: Callable[[], Awaitable[bool]], failed: str, tell: Tell) -> None:
-    while True:
-        try:
-            busy = await step()
-        except Exception as problem:  # noqa: BLE001 - whatever it was, the next attempt may fare better
-            tell(failed, {"level": "error", "problem": type(problem).__name__})
-            busy = False
-        await asyncio.sleep(0 if busy else LOOKED_FOR)
+    return store_of(settings, rules, clock)
 
 
 @asynccontextmanager
@@ -359,33 +306,6 @@ def _sight_without_token(settings: Settings) -> Visibility:
             return Visibility.nothing("no token")
         case _:
             assert_never(settings.auth)
-
-
-def event_log(settings: Settings) -> Tell:
-    """Return what writes events as JSON lines to the standard error stream, from a level up.
-
-    Not a logging package: it would double the cost of an event, and take a sixth of the start-up.
-    """
-    heard = frozenset(_LEVELS[_LEVELS.index(settings.log_level) :])
-    encode = msgspec.json.Encoder().encode
-    stream = sys.stderr.buffer
-    waiting: list[bytes] = []
-
-    def write() -> None:
-        stream.write(b"".join(waiting))
-        stream.flush()
-        waiting.clear()
-
-    def tell(event: str, fields: Mapping[str, Any]) -> None:
-        if fields["level"] in heard:
-            if not waiting:
-                # One write for all events of one turn of the loop: under load, a tenth of the calls.
-                get_running_loop().call_soon(write)
-            waiting.append(
-                encode({"timestamp": instant(clock()), "event": event, **fields}) + b"\n"
-            )
-
-    return tell
 
 
 def _request_ids() -> Callable[[], str]:

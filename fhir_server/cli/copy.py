@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from fhir_server.cli.frame import CommandFailed
-from fhir_server.cli.options import check_there
+from fhir_server.cli.options import check_there, problems
 from fhir_server.fhir.errors import FhirError
-from fhir_server.settings import Settings, problems
+from fhir_server.settings import Settings
 
 if TYPE_CHECKING:
     # `copy --help` loads no store.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from fhir_server.cli.frame import CommandFailed
-from fhir_server.settings import Settings, problems
+from fhir_server.settings import Settings
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] | None = None) -> None:
@@ -40,3 +40,13 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise CommandFailed(problems(error), status=2) from error
+
+
+def problems(error: ValidationError) -> str:
+    """Return what is wrong with settings as one line."""
+    return "; ".join(_problem(each["loc"], each["msg"]) for each in error.errors())
+
+
+def _problem(place: tuple[int | str, ...], message: str) -> str:
+    said = message.removeprefix("Value error, ")
+    return f"{place[0]}: {said}" if place else said

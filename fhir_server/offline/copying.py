@@ -88,7 +88,6 @@ async def copy(source: Settings, target: Settings, progress: Progress, *, now: i
         begun = await taking.begin(Mark(source.store_name, target.store_name, outline))
         progress.done, progress.total = begun.taken, max(1, 3 * outline.rows)
         await _take_all(giving, taking, begun, progress, now=now)
-        await giving.check_unchanged(outline)
         contents = await _compared(giving, await taking.settle(), outline, progress, now=now)
         await giving.check_unchanged(outline)
         await taking.finish()
@@ -104,6 +103,7 @@ async def _take_all(
             if moving := [each for each in rows if _goes(each, now)]:
                 await taking.take(moving)
             progress.done += len(rows)
+        await giving.check_unchanged(begun.outline)
 
 
 async def _compared(

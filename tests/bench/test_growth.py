@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from math import nan
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -49,6 +50,17 @@ def test_the_table_has_the_worst_query_first_and_the_disk_that_is_taken(tmp_path
     assert rows[3] == "| two & three | 0.2 | 0.8 | 4.0 |"
     assert len(rows) == 3 + len(TIMES)
     assert "0.02 GB, 0.02 GB" in lines[3]
+
+
+def test_a_query_that_was_refused_says_so_in_its_row_and_counts_nowhere_else(
+    tmp_path: Path,
+) -> None:
+    times = TIMES | {"refused": [0.1, nan]}
+
+    lines = growth.table(times, loaded(tmp_path)).splitlines()
+
+    assert lines[-1] == "| refused | 100 | too costly |  |"
+    assert growth.medians(times) == growth.medians(TIMES)
 
 
 def test_the_plot_has_a_line_for_each_query_and_names_the_worst(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def observation(random: Random, number: int) -> Resource:
     return found
 
 
-def question(asked: str, *, seconds: float = 5.0) -> Question:
+def question(asked: str, *, seconds: float = 60.0) -> Question:
     pairs = [tuple(each.split("=", 1)) for each in asked.split("&") if each]
     query = parse_query("Observation", pairs, DEFINITIONS, now=0)  # type: ignore[arg-type]
     until = asyncio.get_running_loop().time() + seconds

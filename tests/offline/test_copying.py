@@ -26,7 +26,7 @@ from fhir_server.wiring import opened_store
 from tests.offline.records import fill
 from tests.support import mongo
 from tests.support.data import ROOT
-from tests.support.nodes import environment
+from tests.support.nodes import command, environment
 from tests.support.steps import all_steps
 
 EVERY = 40
@@ -181,6 +181,9 @@ def test_a_copy_that_was_killed_goes_on_and_is_served_only_when_it_is_whole(
     assert killed.returncode == -signal.SIGKILL
     with pytest.raises(Unavailable, match=f"go on with fhir-server copy --from {ward.store} --to"):
         asyncio.run(latest(target))
+    served = command("serve", "--port", "0", "--auth", "none", "--store", target.store)
+    assert served.returncode == 1
+    assert f"go on with fhir-server copy --from {ward.store} --to {target.store}" in served.stderr
     main(arguments)
 
     told = re.search(r"rows copied, (\d+) of them before, and compared", capsys.readouterr().out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, MutableMapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from fhir_server.rest.answer import Answer
 from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.request import Request
 from fhir_server.rest.routing import table
@@ -35,6 +37,7 @@ class Caller:
 
     def __init__(self, service: Service) -> None:
         self.events = Events()
+        self.order: list[str] = []
         telemetry = Telemetry(service.routes, CollectorRegistry(), tell=self.events.tell)
         self._app = FhirApplication(service, telemetry, prefix="/fhir", new_request_id=lambda: "r1")
 
@@ -49,6 +52,7 @@ class Caller:
 
         async def send(message: Message) -> None:
             sent.append(message)
+            self.order.append("sent")
 
         encoded = {"host": "here", **headers}
         scope = {
@@ -86,6 +90,21 @@ async def test_what_nobody_foresaw_is_answered_without_details(
     assert "Lovelace" not in str(outcome) + str(caller.events)
     assert [each["event"] for each in caller.events] == ["request_failed", "request_completed"]
     assert caller.events[0]["error"] == "KeyError"
+
+
+async def test_all_requests_of_a_turn_are_answered_before_the_first_answer_is_sent(
+    service: Service,
+) -> None:
+    async def note(_: Service, __: Request) -> Answer:
+        caller.order.append("answered")
+        return Answer(200, b"{}")
+
+    caller = Caller(replace(service, routes=table([Route("GET", "/metadata", note, ())])))
+
+    both = await asyncio.gather(caller.call("GET", "/metadata"), caller.call("GET", "/metadata"))
+
+    assert caller.order == ["answered", "answered", "sent", "sent", "sent", "sent"]
+    assert [start["status"] for start, _ in both] == [200, 200]
 
 
 async def test_a_client_that_goes_away_gets_no_answer(service: Service) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx2 as httpx
@@ -59,6 +59,22 @@ def test_a_request_is_counted_under_its_route() -> None:
         "milliseconds": 12.3,
         "request_id": "r1",
     }
+
+
+def test_what_was_answered_is_counted_and_told_of_together_in_its_order() -> None:
+    registry = CollectorRegistry()
+    events, soon = Events(), list[Callable[[], None]]()
+    telemetry = Telemetry(ROUTES, registry, tell=events.tell, soon=soon.append)
+
+    for number in range(3):
+        telemetry.completed("GET", "/[type]", 200, 0.001, f"r{number}")
+    assert (events, len(soon)) == ([], 1)
+    soon.pop()()
+    telemetry.completed("GET", "/[type]", 200, 0.001, "r3")
+    soon.pop()()
+
+    assert [each["request_id"] for each in events] == ["r0", "r1", "r2", "r3"]
+    assert count(registry, "GET", "/[type]", "2xx") == 4
 
 
 def test_a_request_without_a_route_keeps_its_method() -> None:

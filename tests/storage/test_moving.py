@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 
@@ -15,6 +16,7 @@ from fhir_server.policy.decision import Audience
 from fhir_server.search.expression import AllOf, HasTerm, Plan
 from fhir_server.storage import moving
 from fhir_server.storage.contract import Delete, HistoryScope, Page, Put, Store, Written
+from fhir_server.storage.mongo.schema import INDEXES
 from fhir_server.storage.moving import Giving, Mark, Outline, Secret, Taking
 from tests.storage.conftest import BACKENDS, START
 from tests.storage.moving import (
@@ -26,6 +28,7 @@ from tests.storage.moving import (
     copied,
     fill,
     rows_of,
+    sqlite_file,
 )
 from tests.storage.test_contract import EVERYTHING
 
@@ -113,7 +116,7 @@ async def test_a_database_that_is_written_to_meanwhile_is_not_given(tmp_path: Pa
 
         await store.write([Delete(Key("Observation", "o2"))], atomic=True)
 
-        with pytest.raises(Unavailable, match="stop its nodes, and copy again"):
+        with pytest.raises(Unavailable, match="stop its nodes, give the copy up"):
             await giving.check_unchanged(outline)
 
 
@@ -127,6 +130,39 @@ async def test_a_file_is_given_as_it_was_at_one_moment(tmp_path: Path) -> None:
 
             assert await rows_of(giving) == before
             assert await giving.outline() == outline
+
+
+GIVEN = {
+    *("secret", "owner", "person", "fact", "opt_out", "audit", "keyvalue"),
+    *("resource", "history"),
+}
+"""The tables and collections that are rows of a part."""
+
+FOLLOWING = {
+    "sqlite": {
+        "term",
+        "span",
+        "owned",
+        "audience",
+        "denial",
+        "catalogue",
+        "register",
+        "audit_state",
+    },
+    "mongo": {"axis", "audience", "denial", "state"},
+}
+"""Those that follow from rows, or are told by the outline."""
+
+
+async def test_each_table_is_given_or_follows_from_what_is(tmp_path: Path) -> None:
+    async with BACKENDS["sqlite"](tmp_path):
+        connection = apsw.Connection(str(sqlite_file(tmp_path)))
+        tables = "SELECT name FROM sqlite_schema WHERE type='table' AND name NOT GLOB 'sqlite_*'"
+        rows = connection.execute(tables).fetchall()
+        connection.close()
+
+    assert {str(each) for (each,) in rows} == GIVEN | FOLLOWING["sqlite"]
+    assert set(INDEXES) == GIVEN | FOLLOWING["mongo"]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -27,6 +27,7 @@ from fhir_server.storage.upkeep import Broken, Finding, People, Progress, Reache
 from tests.storage.conftest import BACKENDS, ENFORCEMENT, NHS_NUMBER, START, ticking
 from tests.storage.moving import NO_RESEARCH, NUMBERS, sqlite_file
 from tests.storage.test_contract import EVERYTHING
+from tests.storage.test_moving import MARK
 from tests.support import mongo
 from tests.support.steps import every
 
@@ -306,6 +307,25 @@ async def opens(backend: str, folder: Path, zone: str) -> None:
     with mongo.database(folder) as url:
         async with open_mongo(url, clock=ticking(), zone=zone):
             return
+
+
+async def test_a_copy_that_is_not_whole_can_be_given_up_and_nothing_else(
+    backend: str, tmp_path: Path
+) -> None:
+    with UPKEEP[backend](tmp_path) as upkeep:
+        async with upkeep.taking() as taking:
+            await taking.begin(MARK)
+        for steps in (
+            upkeep.scrub(extract, unsettled=(), enforcement=ENFORCEMENT),
+            upkeep.verified(),
+            upkeep.reindex(extract, generation=0, people=PEOPLE, zone="Europe/London"),
+        ):
+            with pytest.raises(Unavailable, match="it is no whole copy of sqlite"):
+                await anext(steps)
+        await upkeep.empty()
+
+    async with BACKENDS[backend](tmp_path) as store:
+        assert await store.now() == 0
 
 
 async def test_a_store_that_was_emptied_begins_anew(backend: str, filled: Path) -> None:

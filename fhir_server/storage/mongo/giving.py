@@ -79,7 +79,8 @@ class MongoGiving:
             state = await self._state(STORE)
         if state.get("tick", 0) != outline.tick:
             raise Unavailable(
-                "The source was written to while it was copied: stop its nodes, and copy again"
+                "The source was written to while it was copied: stop its nodes, give the copy up with "
+                "fhir-server reset, and copy again"
             )
 
     async def rows(self, part: type[R], after: Place | None = None) -> AsyncIterator[Sequence[R]]:

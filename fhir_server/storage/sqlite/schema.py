@@ -163,8 +163,12 @@ SCHEMA_VERSION = len(STEPS)
 
 
 def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
-    """Open a connection; raise Unavailable for a file that cannot be opened or is no store of ours."""
-    flags = apsw.SQLITE_OPEN_READWRITE | (0 if read_only else apsw.SQLITE_OPEN_CREATE)
+    """Open a connection; raise Unavailable for a file that cannot be opened or is no store of ours.
+
+    One that is `read_only` is for one thread: no lock is taken at each step, which is a seventh of what a page takes.
+    """
+    beside = apsw.SQLITE_OPEN_NOMUTEX if read_only else apsw.SQLITE_OPEN_CREATE
+    flags = apsw.SQLITE_OPEN_READWRITE | beside
     try:
         connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
         connection.set_busy_timeout(BUSY_MILLISECONDS)

@@ -41,16 +41,14 @@ from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.parameters import Catalogue, Extent, Stamp
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.auditing import SQLiteAuditLog
-from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, Budget, OutOfBudget
+from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, OutOfBudget
 from fhir_server.storage.sqlite.denials import Denials
-from fhir_server.storage.sqlite.explaining import Explainer
 from fhir_server.storage.sqlite.marking import check_index
 from fhir_server.storage.sqlite.piecemeal import Piecemeal
-from fhir_server.storage.sqlite.reading import Reader
 from fhir_server.storage.sqlite.remembering import SQLiteKeyValues
 from fhir_server.storage.sqlite.schema import connect
-from fhir_server.storage.sqlite.searching import Searcher
 from fhir_server.storage.sqlite.secrets import secret_of
+from fhir_server.storage.sqlite.session import Session
 from fhir_server.storage.sqlite.words import is_behind, too_costly
 from fhir_server.storage.sqlite.writer import Writer
 
@@ -62,17 +60,6 @@ CHUNK = 500
 """Rows that a scan or the change feed reads at a time."""
 
 T = TypeVar("T")
-
-
-class _Session:
-    """A connection for reading, with its budget."""
-
-    def __init__(self, path: Path, seconds: float) -> None:
-        self.connection = connect(path, read_only=True)
-        self.reader = Reader(self.connection)
-        self.budget = Budget(self.connection, seconds=seconds)
-        self.searcher = Searcher(self.connection)
-        self.explainer = Explainer(self.connection, self.budget)
 
 
 class SQLiteStore:
@@ -91,7 +78,7 @@ class SQLiteStore:
         self._seconds = seconds
         self._writer = writer
         self._threads = threads
-        self._inline = _Session(path, seconds)
+        self._inline = Session(path, seconds)
         self._decides = deciding
         self._deciding = None if deciding is None else deciding(self._inline.connection)
         self._piecemeal = Piecemeal(writer, self._decided)
@@ -278,7 +265,7 @@ class SQLiteStore:
         except TimeoutError:
             raise too_costly(self._inline.connection) from None
 
-    async def _within_budget(self, work: Callable[[_Session], T], told: Callable[[], str]) -> T:
+    async def _within_budget(self, work: Callable[[Session], T], told: Callable[[], str]) -> T:
         try:
             return self._inline.budget.inline(partial(work, self._inline))
         except OutOfBudget:
@@ -286,13 +273,13 @@ class SQLiteStore:
             pass
         return await self._on_thread(lambda each: each.budget.patient(partial(work, each), told))
 
-    async def _on_thread(self, work: Callable[[_Session], T]) -> T:
+    async def _on_thread(self, work: Callable[[Session], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
 
-    def _run(self, work: Callable[[_Session], T]) -> T:
-        session: _Session | None = getattr(self._of_thread, "session", None)
+    def _run(self, work: Callable[[Session], T]) -> T:
+        session: Session | None = getattr(self._of_thread, "session", None)
         if session is None:
-            session = self._of_thread.session = _Session(self._path, self._seconds)
+            session = self._of_thread.session = Session(self._path, self._seconds)
         return work(session)
 
 
