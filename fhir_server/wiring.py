@@ -118,7 +118,7 @@ class Node:
         if scope["type"] == "http" and (path.startswith(_BELOW) or path == PREFIX):
             await self._fhir(scope, receive, send)
         elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
-            await self._federated()(scope, receive, send)
+            await (self._federation() or waiting_fhir)(scope, receive, send)
         else:
             await self._web(scope, receive, send)
 
@@ -182,6 +182,7 @@ class Node:
             call=service.call_at if callers is None else None,
             clock=clock,
             signs_in=trust is not None and trust.server is not None,
+            federation=self._federation if callers is None else None,
         )
         web = web_application(about, ready=store.now, registry=registry)
         if trust is not None and trust.server is not None:
@@ -195,10 +196,9 @@ class Node:
         self._web = web
         return backfill, service.publisher
 
-    def _federated(self) -> ASGIApp:
-        if self._open_hub is None:
-            return waiting_fhir
-        self._hub = self._hub or self._open_hub()
+    def _federation(self) -> FederatedBase | None:
+        if self._hub is None and self._open_hub is not None:
+            self._hub = self._open_hub()
         return self._hub
 
     def _opened_hub(
@@ -206,9 +206,16 @@ class Node:
     ) -> FederatedBase:
         # Here, since a node that is no hub needs none of it, and would start later.
         from fhir_server.federating import FederatedBase  # noqa: PLC0415
+        from fhir_server.federation.duplicates import Duplicates  # noqa: PLC0415
 
-        networks = self.settings.member_networks
-        return FederatedBase(service, telemetry, networks, new_request_id=request_ids)
+        settings = self.settings
+        return FederatedBase(
+            service,
+            telemetry,
+            settings.member_networks,
+            new_request_id=request_ids,
+            duplicates=Duplicates(settings.member_duplicates, settings.member_identifiers),
+        )
 
 
 def opened_store(
