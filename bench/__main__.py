@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import core, enforcement, federation, growth, http
+from bench import core, disclosed, enforcement, federation, growth, http, revocation
 from bench.figures import Figure, as_markdown, save
 from bench.place import Place
 
@@ -19,6 +19,7 @@ NAMES = (
     "audit",
     "search",
     "enforcement",
+    "revocation",
     "create",
     "bundle",
     "federation",
@@ -101,7 +102,11 @@ def measure(names: set[str], given: argparse.Namespace, place: Place) -> list[Fi
         "read": lambda: http.read_by_id(large, folder, given.seconds),
         "audit": lambda: http.audited_reads(large, folder, given.seconds),
         "search": lambda: http.search_page(large, folder, given.seconds, given.resources),
-        "enforcement": lambda: enforcement.of_the_store(large, folder),
+        "enforcement": lambda: [
+            *enforcement.of_the_store(large, folder),
+            *disclosed.over_http(large, folder),
+        ],
+        "revocation": lambda: revocation.over_workers(place),
         "count": lambda: core.count_of_a_term(large),
         "growth": lambda: growth.growth(given.sizes, place),
         "validation": core.validation,

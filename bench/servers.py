@@ -45,7 +45,7 @@ def environment_of(store: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT), "FHIR_LOG_LEVEL": "warning", "FHIR_STORE": store}
 
 
-def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 60) -> None:
+def wait_for(url: str, child: subprocess.Popen[bytes], seconds: float = 120) -> None:
     """Return when the address answers; raise RuntimeError if the program ends or is too slow."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:

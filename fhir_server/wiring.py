@@ -53,6 +53,7 @@ from fhir_server.settings import (
 from fhir_server.storage.contract import Store
 from fhir_server.stores import store_of
 from fhir_server.web.app import web_application
+from fhir_server.web.sign_in import PATHS, SignIn
 from fhir_server.web.start import About
 from fhir_server.web.waiting import waiting_fhir, waiting_pages
 from fhir_server.working import working
@@ -106,6 +107,7 @@ class Node:
         self._tell = event_log(settings.log_level, clock)
         self._fhir: ASGIApp = waiting_fhir
         self._web: ASGIApp = waiting_pages
+        self._sign_in: ASGIApp | None = None
         self._hub: FederatedBase | None = None
         self._open_hub: Callable[[], FederatedBase] | None = None
 
@@ -119,6 +121,8 @@ class Node:
             await self._fhir(scope, receive, send)
         elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
             await (self._federation() or waiting_fhir)(scope, receive, send)
+        elif self._sign_in is not None and path.startswith(PATHS):
+            await self._sign_in(scope, receive, send)
         else:
             await self._web(scope, receive, send)
 
@@ -184,16 +188,9 @@ class Node:
             signs_in=trust is not None and trust.server is not None,
             federation=self._federation if callers is None else None,
         )
-        web = web_application(about, ready=store.now, registry=registry)
+        self._web = web_application(about, ready=store.now, registry=registry)
         if trust is not None and trust.server is not None:
-            # Here, since a node without it needs none of it, and would start later.
-            from fhir_server.web.authorization.desk import desk_of  # noqa: PLC0415
-            from fhir_server.web.authorization.pages import pages  # noqa: PLC0415
-            from fhir_server.web.oauth import add_oauth  # noqa: PLC0415
-
-            add_oauth(web, trust.server, clock, service.trail)
-            web.include_router(pages(await desk_of(trust.server, service, trust.providers)))
-        self._web = web
+            self._sign_in = SignIn(trust.server, service, trust.providers)
         return backfill, service.publisher
 
     def _federation(self) -> FederatedBase | None:

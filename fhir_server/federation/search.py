@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 from fhir_server.conformance.definitions import Definitions
@@ -20,6 +21,7 @@ from fhir_server.federation.clearing import Clearing
 from fhir_server.federation.cursors import FederatedCursor, Place, Standing
 from fhir_server.federation.dividing import divided, sort_pairs
 from fhir_server.federation.duplicates import MOST_SEEN, SHOW_ALL, Duplicates, Mode
+from fhir_server.federation.including import led_to
 from fhir_server.federation.joined import Joined
 from fhir_server.federation.lines import Line
 from fhir_server.federation.linking import belonging
@@ -113,7 +115,7 @@ async def federated_search(
     await _fill(merge, askings, question.until, totals)
     return Federated(
         merge.taken,
-        [each for stream in streams for each in _included(merge, stream, askings)],
+        [each for stream in streams for each in _included(merge, stream, askings, query)],
         [each.account for each in streams],
         _cursor(merge, question.moment, duplicates.mode),
         _missing(merge, question.moment, duplicates.mode),
@@ -282,19 +284,20 @@ def _give_up(account: Account, failure: Failed, page: int = 1) -> None:
     account.state, account.problem, account.frozen_at = failure.state, str(failure), page
 
 
-def _included(merge: Merge, stream: Stream, askings: Mapping[str, Asking]) -> list[Taken]:
+def _included(
+    merge: Merge, stream: Stream, askings: Mapping[str, Asking], query: Query
+) -> list[Taken]:
     member = stream.account.member
     if not stream.included:
         return []
     shown = [each.match for each in merge.taken if each.member == member]
-    base = askings[member].line.member.base
-    found = belonging(shown, stream.included, base)
+    base, clearing = askings[member].line.member.base, askings[member].clearing
+    if clearing is None:
+        found = belonging(shown, stream.included, base)
+    else:
+        found = led_to(shown, stream.included, query, clearing.extractor)
     # Not as they came: that depends on where the member's pages end, and so on what was left out.
-    return [Taken(member, each) for each in sorted(found, key=_address)]
-
-
-def _address(match: Match) -> str:
-    return match.full_url
+    return [Taken(member, each) for each in sorted(found, key=attrgetter("full_url"))]
 
 
 def _cursor(merge: Merge, moment: int, mode: Mode) -> FederatedCursor | None:

@@ -7,8 +7,8 @@ them; several of one type reach what one of them does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import astuple, dataclass, field, replace
 from functools import reduce
 from operator import and_
 
@@ -27,7 +27,8 @@ class Rights:
     """A Visibility by letter; `narrowed` is who has scopes with search parameters besides, None where nobody has.
 
     `bounds` are what is reached at most, by letter, whatever scopes give; None: no more than that. `counted` is what
-    numbers alone are told of, None where records are disclosed; `role` what else bounds them.
+    numbers alone are told of, None where records are disclosed; `role` what else bounds them. `sights` are those that
+    were asked for before: of no moment, as a caller asks for the same again and again.
     """
 
     by_letter: Mapping[str, Visibility]
@@ -35,6 +36,7 @@ class Rights:
     bounds: Mapping[str, Visibility] | None = None
     counted: Visibility | None = None
     role: str | None = None
+    sights: dict[Hashable, Visibility] = field(default_factory=dict, init=False, repr=False)
 
     def within(self, bounds: Mapping[str, Visibility]) -> Rights:
         """Return no more of the rights than these bounds: of scopes that are read later, too."""

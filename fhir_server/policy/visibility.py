@@ -6,7 +6,7 @@ store that holds nothing else: what is hidden and what is absent look the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fhir_server.policy.criteria import Criteria
 from fhir_server.policy.decision import Audience
@@ -20,7 +20,8 @@ class Visibility:
 
     `unbound` are types that are seen whole, whatever the patient.
     `audience` None: nobody's Consent or opt-out is in the way; else those that stand at the moment `at`, in
-    microseconds, hide what they are about. `emergency` are the patients whose records a grant opens to that audience;
+    microseconds, hide what they are about. The moment is no part of what one sight is told from another by: who asks
+    again a moment later asks by the same rules. `emergency` are the patients whose records a grant opens to that audience;
     `opened` is for the store, which fills it in: what it is that they open.
     `criteria` None: what is seen of a type is all of it; else what satisfies them, and no deletions.
     """
@@ -30,7 +31,7 @@ class Visibility:
     patient: str | None = None
     unbound: frozenset[str] = frozenset()
     audience: Audience | None = None
-    at: int = 0
+    at: int = field(default=0, compare=False)
     emergency: frozenset[str] = frozenset()
     opened: frozenset[str] = frozenset()
     criteria: Criteria | None = None
@@ -74,6 +75,13 @@ class Visibility:
         """See no more of what was visible than this audience may at this moment; in an emergency of these patients."""
         told = Visibility(self.reason, audience=audience, at=at, emergency=emergency)
         return self & told
+
+    def at_moment(self, at: int, emergency: frozenset[str]) -> Visibility:
+        """See the same at a moment, in an emergency of these patients; what it opens is to be found out."""
+        return Visibility(
+            self.reason, self.types, self.patient, self.unbound, self.audience, at, emergency,
+            criteria=self.criteria,
+        )  # fmt: skip
 
     def __and__(self, other: Visibility) -> Visibility:
         """See what both see; two that are bound to different patients, or audiences, see nothing."""

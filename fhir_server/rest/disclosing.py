@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fhir_server.auth.caller import Caller
 from fhir_server.fhir.errors import Forbidden
 from fhir_server.interactions.emergencies import Grants
@@ -15,6 +13,9 @@ from fhir_server.rest.service import Service
 
 EMERGENCY = "break-glass"
 """The rule by which records are opened in an emergency, as the decision names it."""
+
+LOOKED_FOR = 500_000
+"""Microseconds for which the date of the register of opt-outs is remembered: it counts by days, and who is on it does not wait."""
 
 _ORGANISATION = b"nhsd-end-user-organisation-ods"
 
@@ -41,7 +42,7 @@ async def admit(service: Service, request: Request, caller: Caller, *, now: int)
         service.kept.forget_if_many()
         standings[caller.rights] = standing
     await check_current(service, standing, now=now)
-    request.caller = replace(caller, rights=standing.rights)
+    request.caller = Caller(caller.access, standing.rights)
     request.audience = standing.audience
     if standing.rule.id == BREAK_GLASS:
         grants = await Grants(service.store.key_values).of(caller.access, now=now)
@@ -52,9 +53,13 @@ async def check_current(service: Service, standing: Standing, *, now: int) -> No
     """Raise Forbidden where the register of opt-outs is needed, and missing or out of date."""
     if service.disclosure is None or not standing.rule.opt_out or standing.audience.exempt:
         return
-    known = await service.store.opt_outs()
-    as_of = None if known is None else known.as_of
-    service.disclosure.check_register(standing.rule, as_of, now=now)
+    kept = service.kept
+    if not 0 <= now - kept.register_read < LOOKED_FOR:
+        known = await service.store.opt_outs()
+        as_of = None if known is None else known.as_of
+        service.disclosure.check_register(standing.rule, as_of, now=now)
+        kept.register_read, kept.register_as_of = now, as_of
+    service.disclosure.check_register(standing.rule, kept.register_as_of, now=now)
 
 
 def _check_organisation(request: Request, caller: Caller) -> None:

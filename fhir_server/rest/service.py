@@ -46,16 +46,19 @@ class Limits:
     pages: PageSizes = PAGE_SIZES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Kept:
     """What is the same for each request of a caller to one base URL: made once, and not many of them.
 
-    The Host header is the client's, and could name any number of bases.
+    The Host header is the client's, and could name any number of bases. The date of the register of opt-outs, where it
+    was recent enough, is known as it was read at a moment.
     """
 
     calls: dict[tuple[str, bool, Rights | None], Call] = field(default_factory=dict)
     statements: dict[Hashable, tuple[Definitions, bytes]] = field(default_factory=dict)
     standings: dict[Rights, Standing] = field(default_factory=dict)
+    register_as_of: int | None = None
+    register_read: int = -(1 << 62)
 
     def forget_if_many(self) -> None:
         """Make room, so that clients cannot fill the memory."""
@@ -114,8 +117,7 @@ class Service:
         if request.audience is None and request.method in _READING:
             return call
         only_reads = self.disclosure is not None and self.disclosure.only_reads(request.audience)
-        return replace(
-            call,
+        return call.changed(
             now=self.clock(),
             audience=request.audience,
             only_reads=only_reads,

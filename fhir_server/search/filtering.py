@@ -165,7 +165,8 @@ def predicate(
     if modifier == "missing":
         return missing(criterion)
     if modifier in _NEGATED and modifier in modifiers_of(parameter):
-        return Not(_any_value(known, replace(criterion, modifier=_NEGATED[modifier])))
+        opposite = replace(criterion, modifier=_NEGATED[modifier], negated=modifier)
+        return Not(_any_value(known, opposite))
     return _any_value(known, criterion)
 
 

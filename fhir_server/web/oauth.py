@@ -25,6 +25,7 @@ from fhir_server.auth.server.server import AuthorizationServer
 from fhir_server.auth.server.site import PREFIX
 from fhir_server.auth.tokens import TYPES, Claims
 from fhir_server.fhir.errors import Unavailable
+from fhir_server.web.app import QUIET
 
 LARGEST = 64 * 1024
 """Bytes of a form."""
@@ -51,13 +52,13 @@ del _KEPT["Pragma"]
 Answering: TypeAlias = Callable[[Shown, int], Awaitable[Mapping[str, Any] | None]]
 
 
-def add_oauth(
-    app: FastAPI,
+def oauth_application(
     server: AuthorizationServer,
     clock: Callable[[], int],
     trail: Trail | None = None,
-) -> None:
-    """Add the endpoints; `clock` gives microseconds since 1970, `trail` records who gets tokens."""
+) -> FastAPI:
+    """Return the endpoints; `clock` gives microseconds since 1970, `trail` records who gets tokens."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=QUIET)
     _add_documents(app, server, clock)
     answering: dict[str, Answering] = {
         "token": _token(server, trail),
@@ -68,6 +69,7 @@ def add_oauth(
         app.add_api_route(f"{PREFIX}/{name}", _endpoint(answer, clock), methods=["POST"])
     for name in (*answering, "jwks"):
         app.add_api_route(f"{PREFIX}/{name}", _preflight, methods=["OPTIONS"])
+    return app
 
 
 def _add_documents(app: FastAPI, server: AuthorizationServer, clock: Callable[[], int]) -> None:

@@ -11,12 +11,11 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.access import Access
-from fhir_server.policy.decision import Audience
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import Part
@@ -60,6 +59,9 @@ EQUIVALENT = {
     "fhir_server/storage/mongo/store.py MongoStore.read sight.permits_type(key.type) 1": _DOOR,
     "fhir_server/storage/mongo/store.py MongoStore.explain Sight(sight) 1": (
         "how a search is found is explained to those who may see everything"
+    ),
+    "fhir_server/storage/sqlite/filtering.py Filter.page reach(self._view.sight, self._view.kind, source, condition) 1": (
+        "the compartment and the criteria of scopes are checked as a part of what is asked for (`View.bound`)"
     ),
     "fhir_server/storage/sqlite/searching.py Searcher.inside sight.permits_type(kind) 1": (
         "a search of what is contained names its types, and `Call.to` has refused those that are not permitted"
@@ -193,9 +195,9 @@ def _transaction(*asks: Ask) -> dict[str, object]:
 
 async def _read_on(side: Side, reach: Reach) -> AsyncGenerator[Seen]:
     """Yield what the store gives to those who read on, as an export will, by each letter."""
-    unknown = ALL.of_audience(Audience("unknown"), at=LATER)
-    by_letter = (each.of_audience(reach.audience, at=reach.at) for each in reach.sights())
-    sights = list(dict.fromkeys(by_letter))
+    new = ALL.of_audience(replace(reach.audience, actors=frozenset({"new"})), at=LATER)
+    plain = list(dict.fromkeys(reach.sights()))
+    sights = [each.of_audience(reach.audience, at=reach.at) for each in plain]
     for sight in sights:
         for kind, name in _NAMES:
             found = await side.store.read(sight, Key(kind, name))
@@ -207,7 +209,10 @@ async def _read_on(side: Side, reach: Reach) -> AsyncGenerator[Seen]:
     for kind in ("Observation", "Patient"):
         plan = Plan(frozenset({kind}))
         yield [each.stored for each in (await side.store.search(emergency, plan, None, 99)).rows]
-    for sight in (*sights, unknown):
+    for sight in plain:
+        page = await side.store.search(sight, Plan(frozenset({"Observation"})), None, 99)
+        yield [each.stored for each in page.rows]
+    for sight in (*sights, *plain, new):
         for kind in ("Observation", "Patient", "Location"):
             walked = await side.store.walk(sight, kind, after="", highest=2**62, limit=99)
             yield list(walked)

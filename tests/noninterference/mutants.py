@@ -24,13 +24,16 @@ PACKAGES = {
 }
 """What is tried on which store: what lies above a store is tried on one."""
 
-ADDED = {"see", "see_any", "_see_current", "_see_as", "_check_permitted", "check_not_hidden"}
+ADDED = {
+    *("see", "see_any", "reach", "hide_denied", "_see_current"),
+    *("_check_permitted", "check_not_hidden"),
+}
 """Functions that add a condition, or check one: a statement that calls them is taken out."""
 
-DOOR = {"see", "see_any", "_see_as"}
+DOOR = {"see", "see_any", "reach", "hide_denied"}
 """Of these each condition is taken out by itself."""
 
-ASKED = {"permits_type", "sees_whole", "may_choose_ids"}
+ASKED = {"permits_type", "sees_whole", "may_choose_ids", "holds"}
 """Questions that are answered with yes."""
 
 READING = {"read", "read_many", "search", "count", "history"}

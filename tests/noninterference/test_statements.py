@@ -17,7 +17,8 @@ DENIED = re.compile(r"NOT EXISTS\(SELECT 1 FROM denial d WHERE d\.audience=\?")
 
 LISTED = {
     # What is found by these is looked at again, under the sight, before it is told.
-    r"SELECT rid, type, id, version, moment, method, record, body FROM resource\s+WHERE rid IN": "rows of a page, by rids that passed",
+    r"SELECT (t|g|r)\.primary_date, (t|g|r)\.rid, (t|g|r)\.owner, r\.id,": "a page whose owner classes are then looked up (undenied.py)",
+    r"SELECT rid, type, id, version, moment, method, body, record FROM resource\s+WHERE rid IN": "rows of a page, by rids that passed",
     r"SELECT (term, primary_date, rid|low, high, primary_date, rid|id, rid|moment, rid) FROM": "steps of a walk along a sort key",
     r"SELECT t\.primary_date, t\.rid FROM term t WHERE": "steps of a walk at one value",
     r"SELECT count\(\*\) FROM \(SELECT 1 FROM": "candidates of what may lead, counted to choose: no answer tells it",

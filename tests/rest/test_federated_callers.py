@@ -284,6 +284,25 @@ def test_what_was_denied_at_the_hub_is_as_if_no_member_had_it(joined: Federation
     assert len(shown(asked(joined, "Patient"))) == 6
 
 
+def test_what_is_hidden_here_cannot_be_written_over_and_is_answered_as_absent(
+    joined: Federation,
+) -> None:
+    sealed = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    place = {"resourceType": "Location", "name": "A ward"}
+    with joined.members["a"].client() as client:
+        put(client, place | {"id": "seen"}, place | {"id": "kept", "meta": {"security": [sealed]}})
+    answers = {}
+    with joined.client(scope="user/*.cruds") as client:
+        for each in ("kept", "nobody", "seen"):
+            body = place | {"id": each}
+            headers = {"If-Match": 'W/"1"', "Content-Type": "application/fhir+json"}
+            answers[each] = client.put(f"a/Location/{each}", json=body, headers=headers)
+    assert answers["kept"].status_code == answers["nobody"].status_code == 404
+    assert answers["kept"].text.replace("kept", "nobody") == answers["nobody"].text
+    # The hub is registered to read alone, whatever its callers may do.
+    assert answers["seen"].status_code == 403
+
+
 def test_what_is_denied_between_two_pages_is_on_none_that_follows(joined: Federation) -> None:
     first = asked(joined, "Patient?_count=2&_sort=birthdate")
     (url,) = [each["url"] for each in first["link"] if each["relation"] == "next"]

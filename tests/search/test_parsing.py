@@ -46,7 +46,7 @@ REFUSED = [
     ("Patient", "family:in=http://x", "no modifier :in"),
     ("Patient", "family:text=x", "has :missing, :exact, :contains"),
     ("Patient", "gender:in=http://x", "gender:in=http://x: no terminology service"),
-    ("Patient", "gender:not-in=http://x", "no terminology service is configured"),
+    ("Patient", "gender:not-in=http://x", "gender:not-in=http://x: no terminology service"),
     ("Patient", f"gender:in={GENDERS}|5.0.0", "no terminology service is configured"),
     ("Patient", "gender:below=male", "the modifier :below of a token parameter needs"),
     ("Patient", "gender:above=male", "the modifier :above of a token parameter needs"),

@@ -29,6 +29,7 @@ from fhir_server.search.expression import (
 )
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
 from fhir_server.storage.contract import (
+    NEVER,
     Delete,
     Draft,
     Expect,
@@ -201,6 +202,18 @@ async def test_a_write_after_a_deletion_goes_on_counting(store: Store) -> None:
     assert written.created
     assert written.stored.version == 3
     assert await found(store, HasTerm("a=1\x1f")) == ["ada"]
+
+
+async def test_what_was_never_written_is_no_more_so_once_it_was_deleted(store: Store) -> None:
+    first = await put(store, a_draft(), expected=NEVER)
+    there = await put(store, a_draft(terms=("a=1\x1f",)), expected=NEVER)
+    await store.write([Delete(ADA)], atomic=True)
+    deleted = await put(store, a_draft(terms=("a=1\x1f",)), expected=NEVER)
+
+    assert isinstance(first, Written)
+    assert there == Refused(current=1)
+    assert deleted == Refused(current=0)
+    assert await found(store, HasTerm("a=1\x1f")) == []
 
 
 async def test_an_atomic_write_with_one_refusal_leaves_nothing(store: Store) -> None:

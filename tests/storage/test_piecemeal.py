@@ -15,6 +15,7 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import OptOuts, Store
 from fhir_server.storage.sqlite import denials, opt_outs, piecemeal
+from fhir_server.storage.sqlite.admitting import NotAdmitted
 from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.opt_outs import ADD, BEGIN, OptOutRegister
 from fhir_server.storage.sqlite.persons import Persons
@@ -53,10 +54,14 @@ async def seen(store: Store) -> set[str]:
 
 
 def read_at_once(path: Path) -> set[str]:
-    """Return what the audience sees without being admitted first."""
+    """Return what the audience sees without being admitted first: nothing where it has to be."""
     connection = connect(path, read_only=True)
-    page = Searcher(connection).page(SIGHT, OBSERVATIONS, None, 10)
-    connection.close()
+    try:
+        page = Searcher(connection).page(SIGHT, OBSERVATIONS, None, 10)
+    except NotAdmitted:
+        return set()
+    finally:
+        connection.close()
     return {row.stored.key.id for row in page.rows}
 
 

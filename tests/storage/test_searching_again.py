@@ -229,8 +229,11 @@ async def test_it_is_planned_once_and_anew_where_counts_had_a_part_in_it(
 
 def test_only_so_many_statements_and_none_of_many_values_are_remembered(tmp_path: Path) -> None:
     known = PageStatements(connect(tmp_path / "store.db"))
-    plan, short = Plan(OBSERVATIONS), PageStatement("SELECT 1", ("a",), "Observation", 20)
-    long = PageStatement("SELECT 1", ("a",) * (MOST_VALUES + 1), "Observation", 20)
+    plan, short = (
+        Plan(OBSERVATIONS),
+        PageStatement("Observation", 20, "SELECT 1", ("a",), ("1", ()), ""),
+    )
+    long = PageStatement("Observation", 20, "SELECT 1", ("a",) * (MOST_VALUES + 1), ("1", ()), "")
 
     known.keep((plan, ALL, 0, True, True), short, None)
     assert known.get((plan, ALL, 0, True, True)) is short

@@ -18,8 +18,6 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from joserfc import jws
-from joserfc.jwk import ECKey, RSAKey
 
 from fhir_server.auth.keys import PublicKey, usable_keys
 from fhir_server.storage.keyvalues import KeyValues
@@ -57,9 +55,9 @@ class SigningKey(msgspec.Struct, frozen=True):
     def sign(self, claims: Mapping[str, Any], *, kind: str) -> str:
         """Return a token; `kind` is its `typ`."""
         header = {"alg": self.algorithm, "typ": kind, "kid": self.kid}
-        registry = jws.JWSRegistry(algorithms=[self.algorithm])
-        payload = msgspec.json.encode(claims)
-        return jws.serialize_compact(header, payload, _imported(self.private), registry=registry)
+        from fhir_server.auth import signatures  # noqa: PLC0415 - as it says there
+
+        return signatures.signed(header, msgspec.json.encode(claims), _imported(self.private))
 
 
 @dataclass(slots=True)
@@ -156,9 +154,9 @@ class SigningKeys:
 
 
 def _generated(use: Use, algorithm: Algorithm, since: int) -> SigningKey:
-    key: ECKey | RSAKey = (
-        ECKey.generate_key("P-384") if algorithm == "ES384" else RSAKey.generate_key(RSA_BITS)
-    )
+    from fhir_server.auth import signatures  # noqa: PLC0415 - as it says there
+
+    key = signatures.generated(algorithm, RSA_BITS)
     half = key.as_dict(private=False)
     kid = sha256(msgspec.json.encode(half, order="sorted")).hexdigest()[:24]
     public = {**half, "kid": kid, "use": "sig", "alg": algorithm}
@@ -167,6 +165,7 @@ def _generated(use: Use, algorithm: Algorithm, since: int) -> SigningKey:
 
 
 @lru_cache(maxsize=8)
-def _imported(private: bytes) -> ECKey | RSAKey:
-    jwk = msgspec.json.decode(private, type=dict[str, Any])
-    return ECKey.import_key(jwk) if jwk["kty"] == "EC" else RSAKey.import_key(jwk)
+def _imported(private: bytes) -> PublicKey:
+    from fhir_server.auth import signatures  # noqa: PLC0415 - as it says there
+
+    return signatures.imported(msgspec.json.decode(private, type=dict[str, Any]))

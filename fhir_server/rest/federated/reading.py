@@ -87,6 +87,12 @@ class MemberReading:
             raise asked.error(failure) from failure
         return statement_answer(content)
 
+    async def check_seen(self, party: Party, request: Request) -> None:
+        """Raise NotFound unless what a request names may be seen; what else keeps it from being read is raised too."""
+        asked = asked_of(request)
+        content = await self._get(party, request, asked, asked.url_at(party.line.member.base))
+        await self._clear(party, request, asked, [content])
+
     async def _party(
         self, service: Service, request: Request, asked: Asked
     ) -> tuple[Admission | None, Party]:

@@ -118,14 +118,18 @@ class Federation:
         target = target_of(request, self.writes)
         admission = None
         if request.caller is not None:
-            admission = admitted(service, request, "u", self.reach.enforcement)
+            admission = admitted(service, request, "ru", self.reach.enforcement)
         parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
-        line = next((p.line for p in parties if p.line.member.id == target.member), None)
-        if line is None:
+        party = next((each for each in parties if each.line.member.id == target.member), None)
+        if party is None:
             raise no_member(target.member)
+        if admission is not None:
+            # Nothing is written over that the writer may not see here: its answer would tell of it.
+            seeing = admission.to_one(party, self.reach.tokens, headers_of(request))
+            await MemberReading(self.reach).check_seen(seeing, request)
         if request.recording is not None:
             request.recording.note = f"members: {target.member}"
-        reaching = line_to_write(line, request, admission, self.reach.tokens)
+        reaching = line_to_write(party.line, request, admission, self.reach.tokens)
         return await write(reaching, target, request, until=deadline_of(request))
 
     async def metadata(self, service: Service, request: Request) -> Answer:

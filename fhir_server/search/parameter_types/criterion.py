@@ -64,7 +64,8 @@ class Surroundings:
 class Criterion:
     """One value of one parameter, still escaped, with the modifier of its name.
 
-    `within` is the chain or the composite that it is a part of, as it was asked.
+    `within` is the chain or the composite that it is a part of, as it was asked; `negated` the modifier that was asked,
+    where it is this one's opposite.
     """
 
     parameter: SearchParameter
@@ -72,9 +73,11 @@ class Criterion:
     value: str
     around: Surroundings
     within: str = ""
+    negated: str | None = None
 
     def __str__(self) -> str:
-        modifier = f":{shown(self.modifier)}" if self.modifier else ""
+        asked = self.negated or self.modifier
+        modifier = f":{shown(asked)}" if asked else ""
         own = f"{self.parameter.code}{modifier}={shown(self.value)}"
         return f"{self.within}: {own}" if self.within else own
 

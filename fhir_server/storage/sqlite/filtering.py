@@ -20,8 +20,10 @@ from fhir_server.storage.sqlite.translation import (
     Condition,
     Source,
     check,
+    hide_denied,
     moments,
     needs_row,
+    reach,
     see,
 )
 from fhir_server.storage.sqlite.view import View
@@ -110,17 +112,25 @@ class Filter:
     def page(self, scan: Scan, run: Run, limit: int, *, records: bool) -> PageStatement:
         """Return the statement of the first candidates that pass in a stretch; only where `is_exact`."""
         source, _ = scan
-        table, condition = self._passing(scan, joined=True)
+        table, condition = self._found(scan, joined=True)
+        reach(self._view.sight, self._view.kind, source, condition)
+        guard = Condition()
+        hide_denied(self._view.sight, source, ("?", self._view.kind), guard)
         at_end = moments(self._view.sight)
-        values = condition.values[: len(condition.values) - len(at_end)]
-        assert (*values, *at_end) == (*condition.values,), "the moments are not what it ends with"
-        order = run.bound(source, condition)
-        columns = f"{source.place}, {ROW_COLUMNS}, {'r.record' if records else 'NULL'}"
+        values = guard.values[: len(guard.values) - len(at_end)]
+        assert [*values, *at_end] == guard.values, "the moments are not what it ends with"
+        bounds = Condition()
+        order = run.bound(source, bounds)
+        columns = (
+            f"{source.place}, {source.owner}, {ROW_COLUMNS}, {'r.record' if records else 'NULL'}"
+        )
         return PageStatement(
-            f"SELECT {columns} FROM {table} WHERE {condition.text}{order} LIMIT {limit + 1}",  # noqa: S608 - constants
-            tuple(values),
             self._view.kind,
             limit,
+            f"SELECT {columns} FROM {table} WHERE {condition.text}",  # noqa: S608 - constants
+            tuple(condition.values),
+            (guard.text, tuple(values)),
+            f" AND {bounds.text}{order} LIMIT {limit + 1}",
         )
 
     def count(self, scan: Scan) -> int:
@@ -136,6 +146,13 @@ class Filter:
 
     def _passing(self, scan: Scan, *, joined: bool) -> tuple[str, Condition]:
         """Return the table and the condition of what passes: at its end what the caller may see."""
+        source, _ = scan
+        table, condition = self._found(scan, joined=joined)
+        see(self._view.sight, self._view.kind, source, condition)
+        return table, condition
+
+    def _found(self, scan: Scan, *, joined: bool) -> tuple[str, Condition]:
+        """Return the same before anything is said about the caller."""
         source, found = scan
         condition = found.copy()
         if self._first is not None:
@@ -144,7 +161,6 @@ class Filter:
             condition.add(f"{source.primary_date} <= ?", self._last)
         for each in self._checked:
             check(self._view, each, source, condition)
-        see(self._view.sight, self._view.kind, source, condition)
         table = source.table
         if not source.has_row and (joined or self._joined):
             # CROSS JOIN: SQLite keeps the driver that was chosen.

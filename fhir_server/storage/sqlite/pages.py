@@ -6,7 +6,6 @@ moment, are bound when it runs. What holds for now alone, since the store was lo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import apsw
@@ -16,6 +15,7 @@ from fhir_server.search.expression import Plan
 from fhir_server.search.record import NO_DATE
 from fhir_server.storage.contract import Position, Row
 from fhir_server.storage.sqlite.translation import Value, moments
+from fhir_server.storage.sqlite.undenied import Undenied
 from fhir_server.storage.sqlite.windows import Place
 
 REMEMBERED = 1_000
@@ -31,30 +31,56 @@ Found: TypeAlias = tuple[tuple[Row, ...], Position | None]
 _UNKNOWN = None, None
 
 
-@dataclass(frozen=True, slots=True)
 class PageStatement:
-    """The statement of a page of `limit` rows of one type and the one behind it: place, then the columns of a row.
+    """The statement of a page of `limit` rows of one type and the one behind it: place, owner class, columns of a row.
 
-    `values` are followed by the moments of the sight, and by the place that the page comes after.
+    Between `head` and `tail` stands the condition that leaves out what is denied, row by row; the moments of the sight,
+    and the place that the page comes after, are bound when it runs. The condition is left away where it is found
+    afterwards that nothing on the page is denied. That is not tried again once it was in vain: what concerns many
+    people shows many owner classes, and who denied something goes on denying it.
     """
 
-    text: str
-    values: tuple[Value, ...]
-    kind: str
-    limit: int
+    __slots__ = ("_bare", "_guarded", "_kind", "_limit", "_tries", "_values", "values")
 
-    def page(self, connection: apsw.Connection, sight: Visibility, after: Position | None) -> Found:
-        """Return the page."""
-        values = (*self.values, *moments(sight), *(place_of(after) or ()))
-        found: list[Any] = connection.execute(self.text, values).fetchall()
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a statement
+        self,
+        kind: str,
+        limit: int,
+        head: str,
+        values: tuple[Value, ...],
+        guard: tuple[str, tuple[Value, ...]],
+        tail: str,
+    ) -> None:
+        self._kind = kind
+        self._limit = limit
+        self._bare, self._guarded = f"{head}{tail}", f"{head} AND {guard[0]}{tail}"
+        self._values = values
+        self.values = (*values, *guard[1])
+        self._tries = bool(guard[1])
+
+    def page(self, undenied: Undenied, sight: Visibility, after: Position | None) -> Found:
+        """Return the page; raise NotAdmitted."""
+        run, place = undenied.connection.execute, place_of(after) or ()
+        if sight.audience is None:
+            return self._page(run(self._bare, (*self._values, *place)).fetchall())
+        if self._tries:
+            found: list[Any] = run(self._bare, (*self._values, *place)).fetchall()
+            holds = undenied.holds(sight.audience, {each[2] for each in found})
+            if holds:
+                return self._page(found)
+            self._tries = holds is None
+        guarded = (*self.values, *moments(sight), *place)
+        return self._page(run(self._guarded, guarded).fetchall())
+
+    def _page(self, found: list[Any]) -> Found:
         end = None
-        if len(found) > self.limit:
-            end = position_of(*found[self.limit - 1][:2])
-            del found[self.limit :]
-        kind = self.kind
+        if len(found) > self._limit:
+            end = position_of(*found[self._limit - 1][:2])
+            del found[self._limit :]
+        kind = self._kind
         rows = [
             Row(kind, logical_id, version, moment, method, body, record)
-            for _, _, logical_id, version, moment, method, body, record in found
+            for _, _, _, logical_id, version, moment, method, body, record in found
         ]
         return tuple(rows), end
 
@@ -88,8 +114,6 @@ def asked_for(
     sight: Visibility, plan: Plan, after: Position | None, limit: int, *, records: bool
 ) -> Asked:
     """Return all that the statement of a page depends on."""
-    if sight.audience is not None:
-        sight = replace(sight, at=0)
     return plan, sight, limit, after is None, records
 
 

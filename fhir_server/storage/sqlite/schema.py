@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 
 from fhir_server.fhir.errors import Unavailable
+from fhir_server.storage.sqlite.admitting import not_admitted
 from fhir_server.storage.sqlite.criteria import meets
 
 BUSY_MILLISECONDS = 10_000
@@ -156,7 +157,21 @@ CREATE TABLE audit_state(               -- one row
 INSERT INTO audit_state VALUES(0, x'', 0);
 """
 
-STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES, AUDIT)
+DENIAL_CHANGES = """
+CREATE TABLE denial_changes(              -- one row: how often what is denied has changed
+  number INTEGER NOT NULL
+) STRICT;
+INSERT INTO denial_changes VALUES(0);
+CREATE TRIGGER audience_insert AFTER INSERT ON audience BEGIN UPDATE denial_changes SET number=number+1; END;
+CREATE TRIGGER audience_update AFTER UPDATE ON audience BEGIN UPDATE denial_changes SET number=number+1; END;
+CREATE TRIGGER audience_delete AFTER DELETE ON audience BEGIN UPDATE denial_changes SET number=number+1; END;
+CREATE TRIGGER denial_insert AFTER INSERT ON denial BEGIN UPDATE denial_changes SET number=number+1; END;
+CREATE TRIGGER denial_update AFTER UPDATE ON denial BEGIN UPDATE denial_changes SET number=number+1; END;
+CREATE TRIGGER denial_delete AFTER DELETE ON denial BEGIN UPDATE denial_changes SET number=number+1; END;
+"""
+"""Counted by triggers, so that no writer passes them by, of whatever release its process is."""
+
+STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES, AUDIT, DENIAL_CHANGES)
 """What makes each version of the schema of the one before it, beginning with an empty file."""
 
 SCHEMA_VERSION = len(STEPS)
@@ -172,6 +187,7 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
+        connection.create_scalar_function("not_admitted", not_admitted, 0)
         connection.create_scalar_function("meets", meets, 4)  # type: ignore[arg-type]  # an object is passed
         # Else SQLite prepares a statement anew whenever other values are bound: they might ask for another plan.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)

@@ -34,6 +34,7 @@ from fhir_server.storage.sqlite.positions import (
     positions_inside,
 )
 from fhir_server.storage.sqlite.snapshot import snapshot
+from fhir_server.storage.sqlite.undenied import Undenied
 from fhir_server.storage.sqlite.windows import Window
 
 SELECT_ROWS = """
@@ -51,6 +52,7 @@ class Searcher:
         self._broad: dict[str, tuple[int, int]] = {}
         self._pages = PageStatements(connection)
         self._stamps = Stamps(connection)
+        self._undenied = Undenied(connection)
 
     def page(
         self,
@@ -65,7 +67,7 @@ class Searcher:
         asked = asked_for(sight, plan, after, limit, records=records)
         known = self._pages.get(asked)
         if known is not None:
-            rows, end = known.page(self._connection, sight, after)
+            rows, end = known.page(self._undenied, sight, after)
         elif plan.is_of_several:
             # What is joined, and what it is joined to, are of one moment; and so are words and resources.
             with snapshot(self._connection):
@@ -88,7 +90,7 @@ class Searcher:
             if plan.types is not None and not plan.is_of_several and candidates[0].is_lasting:
                 chosen = self._connection.data_version() if candidates[0].is_chosen else None
                 self._pages.keep(asked, statement, chosen)
-            return statement.page(self._connection, sight, after)
+            return statement.page(self._undenied, sight, after)
         with snapshot(self._connection):
             found = list(islice(positions(candidates, keys, after), limit + 1))
             rows = self._rows([int(each[-1] or 0) for each in found[:limit]])

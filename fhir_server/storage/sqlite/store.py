@@ -40,6 +40,7 @@ from fhir_server.storage.contract import (
 from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.parameters import Catalogue, Extent, Stamp
 from fhir_server.storage.sqlite import cataloguing
+from fhir_server.storage.sqlite.admitting import admitting
 from fhir_server.storage.sqlite.auditing import SQLiteAuditLog
 from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, OutOfBudget
 from fhir_server.storage.sqlite.denials import Denials
@@ -96,20 +97,19 @@ class SQLiteStore:
         """See Store.audit_log."""
         return self._audit_log
 
+    @admitting
     async def read(self, sight: Visibility, key: Key, version: int | None = None) -> Stored | None:
         """See Store.read."""
-        if sight.audience is not None:
-            sight = await self._admitted(sight, sight.audience)
         if version is None:
             return self._inline.reader.current(sight, key)
         return self._inline.reader.version(sight, key, version)
 
+    @admitting
     async def read_many(self, sight: Visibility, keys: Sequence[Key]) -> Sequence[Row]:
         """See Store.read_many."""
-        if sight.audience is not None:
-            sight = await self._admitted(sight, sight.audience)
         return self._inline.reader.many(sight, keys)
 
+    @admitting
     async def search(
         self,
         sight: Visibility,
@@ -120,8 +120,6 @@ class SQLiteStore:
         records: bool = True,
     ) -> Page:
         """See Store.search."""
-        if sight.audience is not None:
-            sight = await self._admitted(sight, sight.audience)
         if plan.asks_for_words:
             await self._index_words()
         return await self._within_budget(
@@ -129,28 +127,27 @@ class SQLiteStore:
             lambda: advice(plan),
         )
 
+    @admitting
     async def count(self, sight: Visibility, plan: Plan) -> Count:
         """See Store.count."""
-        if sight.audience is not None:
-            sight = await self._admitted(sight, sight.audience)
         if plan.asks_for_words:
             await self._index_words()
         return await self._within_budget(
             lambda each: each.searcher.count(sight, plan), lambda: advice(plan, counted=True)
         )
 
+    @admitting
     async def explain(
         self, sight: Visibility, plan: Plan, after: Position | None, limit: int
     ) -> Explanation:
         """See Store.explain."""
         return await self._on_thread(lambda each: each.explainer.explain(sight, plan, after, limit))
 
+    @admitting
     async def history(
         self, sight: Visibility, scope: HistoryScope, after: Position | None, limit: int
     ) -> HistoryPage:
         """See Store.history."""
-        if sight.audience is not None:
-            sight = await self._admitted(sight, sight.audience)
         return await self._within_budget(
             lambda each: each.reader.history(sight, scope, after, limit),
             lambda: "ask for the history of a type or of one resource, or for a later _since",
@@ -168,16 +165,17 @@ class SQLiteStore:
 
     async def scan(self, sight: Visibility, part: Part, as_of: int) -> AsyncIterator[Stored]:
         """See Store.scan."""
-        if sight.audience is not None:
-            sight = await self._admitted(sight, sight.audience)
         start: int | None = part.low
         while start is not None:
-            rest = Part(part.type, start, part.high)
-            rows, start = await self._on_thread(
-                lambda each, rest=rest: each.reader.as_of(sight, rest, as_of, CHUNK)  # type: ignore[misc]
-            )
+            rows, start = await self._as_of(sight, Part(part.type, start, part.high), as_of)
             for row in rows:
                 yield row
+
+    @admitting
+    async def _as_of(
+        self, sight: Visibility, part: Part, as_of: int
+    ) -> tuple[Sequence[Stored], int | None]:
+        return await self._on_thread(lambda each: each.reader.as_of(sight, part, as_of, CHUNK))
 
     async def changes(self, after: int) -> AsyncIterator[Change]:
         """See Store.changes."""
@@ -215,13 +213,14 @@ class SQLiteStore:
             return None
         return self._deciding.decided(owner, key.type, audience, at=at)
 
-    async def _admitted(self, sight: Visibility, audience: Audience) -> Visibility:
-        """Have the denials of an audience worked out before it first reads; return the sight with what is opened."""
-        if not self._inline.reader.knows(audience):
-            await self._piecemeal.admit(audience, lambda: self._inline.reader.knows(audience))
-        if sight.emergency and self._deciding is not None:
-            return self._deciding.opened(sight)
-        return sight
+    async def admit(self, audience: Audience) -> None:
+        """See Admits.admit."""
+        await self._piecemeal.admit(audience, lambda: self._inline.reader.knows(audience))
+
+    def opened(self, sight: Visibility) -> Visibility:
+        """See Admits.opened."""
+        assert self._deciding is not None, "a store without enforcement opens nothing"
+        return self._deciding.opened(sight)
 
     async def _decided(self, work: Callable[[Denials], T]) -> T:
         decides = self._decides
@@ -240,6 +239,7 @@ class SQLiteStore:
         """See Store.extent."""
         return await self._on_thread(lambda each: each.reader.extent(resource_type))
 
+    @admitting
     async def walk(
         self, sight: Visibility, resource_type: str, *, after: str, highest: int, limit: int
     ) -> Sequence[Stored]:

@@ -34,6 +34,7 @@ from fhir_server.search.expression import (
     Predicate,
     Updated,
 )
+from fhir_server.storage.sqlite.admitting import ADMITTED
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.words import FIND, LIST, listed, match_text
 
@@ -119,12 +120,17 @@ def moments(sight: Visibility) -> tuple[int, ...]:
 
 def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
     """Add the condition that the caller may see the candidate, of type `kind`: every statement has it."""
+    reach(sight, kind, source, into)
+    hide_denied(sight, source, ("?", kind), into)
+
+
+def reach(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
+    """Add the part of it that is about the caller's rights, and not about what people denied."""
     patient = sight.patient_of(kind)
     if patient is not None:
         into.add(_MEMBER.format(source.owner), patient)
     if sight.criterion(kind) is not None:
         into.add(f"meets(?, ?, {source.content})", _passed(sight), kind)
-    _see_as(sight, source, ("?", kind), into)
 
 
 def see_any(sight: Visibility, column: str, source: Source, into: Condition) -> None:
@@ -139,11 +145,11 @@ def see_any(sight: Visibility, column: str, source: Source, into: Condition) -> 
         into.add(f"({column} IN ({_marks(whole)}) OR {member})", *whole, sight.patient)
     if sight.criteria is not None:
         into.add(f"meets(?, {column}, {source.content})", _passed(sight))
-    _see_as(sight, source, (column,), into)
+    hide_denied(sight, source, (column,), into)
 
 
-def _see_as(sight: Visibility, source: Source, kind: Sequence[str], into: Condition) -> None:
-    """Add that the audience is denied neither the owner class nor the type in it; an unknown one is denied all.
+def hide_denied(sight: Visibility, source: Source, kind: Sequence[str], into: Condition) -> None:
+    """Add that the audience is denied neither the owner class nor the type in it; statements of an unknown one are refused.
 
     `kind` is a column, or a mark with its value.
     """
@@ -151,8 +157,7 @@ def _see_as(sight: Visibility, source: Source, kind: Sequence[str], into: Condit
         return
     column, *named = kind
     key = sight.audience.key
-    # Not by EXISTS, which SQLite makes a join of: it would look again for each candidate.
-    into.add("(SELECT 1 FROM audience WHERE audience=?)", key)
+    into.add(ADMITTED, key)
     denied = _DENIED.format(source.owner, column)
     asked: list[Value] = [key, *named, *moments(sight)]
     if not sight.opened:
