@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
-from secrets import token_urlsafe
+from functools import partial
+from secrets import token_hex, token_urlsafe
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -14,17 +15,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhir_server.auth.server.signing import SECRET, SigningKeys
 from fhir_server.federation.destinations import Destinations, networks_of
+from fhir_server.federation.duplicates import Duplicates
 from fhir_server.federation.enrolment import Enrolment, Writer
+from fhir_server.federation.health import Health
 from fhir_server.federation.http import HttpTransport
 from fhir_server.federation.hub import Hub
+from fhir_server.federation.minding import STEP, Minder
 from fhir_server.federation.pools import Pools
 from fhir_server.federation.registry import SIGHT, Registry
+from fhir_server.federation.roster import Listed, roster
 from fhir_server.federation.tokens import Tokens
 from fhir_server.interactions.call import Call
 from fhir_server.rest.app import FhirApplication
+from fhir_server.rest.federated.metrics import MemberMetrics
+from fhir_server.rest.federated.reaching import Reach
 from fhir_server.rest.federated.routes import Federation
 from fhir_server.rest.service import Service
-from fhir_server.rest.telemetry import Telemetry
+from fhir_server.rest.telemetry import Telemetry, Tell
+from fhir_server.rest.tracing import new_trace
 from fhir_server.rules import enforcement, federated_writes
 from fhir_server.settings import FEDERATED, PREFIX
 
@@ -51,26 +59,37 @@ class FederatedBase:
         networks: Sequence[str],
         *,
         new_request_id: Callable[[], str],
+        duplicates: Duplicates,
     ) -> None:
         self._service, self._telemetry = service, telemetry
+        self._duplicates = duplicates
         self._networks, self._new_request_id = networks, new_request_id
         self._stack = AsyncExitStack()
         self._building = asyncio.Lock()
-        self._built: ASGIApp | None = None
+        self._built: tuple[ASGIApp, Hub] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        if self._built is None:
-            async with self._building:
-                if self._built is None:
-                    self._built = await self._build()
-        await self._built(scope, receive, send)
+        application, _ = await self._ready()
+        await application(scope, receive, send)
+
+    async def roster(self) -> Sequence[Listed]:
+        """Return the members, and how they fare; raise FhirError."""
+        _, hub = await self._ready()
+        return await roster(hub, now=self._service.clock())
 
     async def aclose(self) -> None:
         """Close the connections to members."""
         await self._stack.aclose()
 
-    async def _build(self) -> ASGIApp:
+    async def _ready(self) -> tuple[ASGIApp, Hub]:
+        if self._built is None:
+            async with self._building:
+                if self._built is None:
+                    self._built = await self._build()
+        return self._built
+
+    async def _build(self) -> tuple[ASGIApp, Hub]:
         transport = await self._stack.enter_async_context(transport_to(self._networks))
         service = self._service
         kept = service.store.key_values
@@ -78,17 +97,54 @@ class FederatedBase:
         registry = Registry(service.store)
         enrolment = Enrolment(registry, writing_for(service), service.new_id)
         await enrolment.migrate(now=service.clock())
-        hub = Hub(registry, kept, transport, service.clock, token_urlsafe, lifetime)
+        metrics = MemberMetrics(self._telemetry.registry)
+        hub = Hub(
+            registry,
+            kept,
+            transport,
+            service.clock,
+            token_urlsafe,
+            lifetime,
+            Health(service.new_id()),
+            metrics,
+        )
+        minder = Minder(hub, metrics.breakers)
+        await self._stack.enter_async_context(minding(minder, self._telemetry.tell))
         keys = SigningKeys(kept, AESGCM(await service.store.secret(SECRET)))
         tokens = Tokens(keys, transport, service.clock, token_urlsafe)
-        federation = Federation(hub, tokens, enforcement(), federated_writes())
-        return FhirApplication(
+        federation = Federation(
+            Reach(hub, tokens, enforcement()), self._duplicates, federated_writes()
+        )
+        application = FhirApplication(
             service.serving(federation.routes(), _beside(service.base_url)),
             self._telemetry,
             prefix=FEDERATED,
             new_request_id=self._new_request_id,
             find=federation.find,
+            new_trace=partial(new_trace, token_hex),
         )
+        return application, hub
+
+
+@asynccontextmanager
+async def minding(minder: Minder, tell: Tell) -> AsyncIterator[None]:
+    """Mind the members, beside the requests, until the block ends."""
+
+    async def mind() -> None:
+        while True:
+            try:
+                await minder.step()
+            except Exception as problem:  # noqa: BLE001 - whatever it was, the next attempt may fare better
+                tell("minding_failed", {"level": "error", "problem": type(problem).__name__})
+            await asyncio.sleep(STEP)
+
+    task = asyncio.create_task(mind())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def writing_for(service: Service) -> Writer:

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from fhir_server.auth.addresses import is_loopback, is_safe
 from fhir_server.auth.identity.registrations import Registration, read_registrations
 from fhir_server.conformance.definitions import definitions_in
+from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.search.defaults import DEFAULT_ZONE, PAGE_SIZES
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -138,7 +139,18 @@ class Settings(BaseSettings):
         description="networks where members may be besides public addresses, 10.20.0.0/16, with commas between them",
     )
 
-    @field_validator("types", "cors_origins", "issuers", "member_networks", mode="before")
+    member_duplicates: Literal["off", "identical", "identifier"] = Field(
+        default="off",
+        description="what members hold of the same thing is shown once: by its bytes, or a trusted identifier",
+    )
+    member_identifiers: Names = Field(
+        default=(NHS_NUMBER,),
+        description="systems of identifiers that tell duplicates, the most trusted first, with commas between them",
+    )
+
+    @field_validator(
+        "types", "cors_origins", "issuers", "member_networks", "member_identifiers", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -286,24 +298,11 @@ class Settings(BaseSettings):
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
-    def is_readable_on_the_way(self) -> bool:
-        """Whether others can be reached that read along, unless something in front encrypts."""
-        return self.tls_cert is None and not is_loopback(self.host)
-
-    @property
     def origin(self) -> str:
         """The address that it listens at, as a URL without a path."""
         scheme = "https" if self.tls_cert else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
-
-    def environment(self) -> dict[str, str]:
-        """Return the variables that give a worker process these settings."""
-        given = self.model_dump(mode="json", exclude_none=True)
-        return {
-            f"FHIR_{name.upper()}": ",".join(value) if isinstance(value, list) else str(value)
-            for name, value in given.items()
-        }
 
 
 def registrations_in(path: Path) -> Mapping[str, Registration]:

@@ -29,7 +29,7 @@ from fhir_server.catalogue.register import opened_register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.events import event_log
-from fhir_server.fhir.errors import FhirError, Unavailable
+from fhir_server.fhir.errors import FhirError
 from fhir_server.policy.decision import Enforcement
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rest.app import FhirApplication
@@ -51,7 +51,7 @@ from fhir_server.settings import (
     registrations_in,
 )
 from fhir_server.storage.contract import Store
-from fhir_server.storage.sqlite.store import open_store
+from fhir_server.stores import store_of
 from fhir_server.web.app import web_application
 from fhir_server.web.sign_in import PATHS, SignIn
 from fhir_server.web.start import About
@@ -120,7 +120,7 @@ class Node:
         if scope["type"] == "http" and (path.startswith(_BELOW) or path == PREFIX):
             await self._fhir(scope, receive, send)
         elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
-            await self._federated()(scope, receive, send)
+            await (self._federation() or waiting_fhir)(scope, receive, send)
         elif self._sign_in is not None and path.startswith(PATHS):
             await self._sign_in(scope, receive, send)
         else:
@@ -186,16 +186,16 @@ class Node:
             call=service.call_at if callers is None else None,
             clock=clock,
             signs_in=trust is not None and trust.server is not None,
+            federation=self._federation if callers is None else None,
         )
         self._web = web_application(about, ready=store.now, registry=registry)
         if trust is not None and trust.server is not None:
             self._sign_in = SignIn(trust.server, service, trust.providers)
         return backfill, service.publisher
 
-    def _federated(self) -> ASGIApp:
-        if self._open_hub is None:
-            return waiting_fhir
-        self._hub = self._hub or self._open_hub()
+    def _federation(self) -> FederatedBase | None:
+        if self._hub is None and self._open_hub is not None:
+            self._hub = self._open_hub()
         return self._hub
 
     def _opened_hub(
@@ -203,39 +203,23 @@ class Node:
     ) -> FederatedBase:
         # Here, since a node that is no hub needs none of it, and would start later.
         from fhir_server.federating import FederatedBase  # noqa: PLC0415
+        from fhir_server.federation.duplicates import Duplicates  # noqa: PLC0415
 
-        networks = self.settings.member_networks
-        return FederatedBase(service, telemetry, networks, new_request_id=request_ids)
+        settings = self.settings
+        return FederatedBase(
+            service,
+            telemetry,
+            settings.member_networks,
+            new_request_id=request_ids,
+            duplicates=Duplicates(settings.member_duplicates, settings.member_identifiers),
+        )
 
 
 def opened_store(
     settings: Settings, rules: Enforcement | None = None
 ) -> AbstractAsyncContextManager[Store]:
     """Open the store that the settings name; raise Unavailable. Without `rules` no denials are kept."""
-    if settings.is_in_a_file:
-        path = settings.store_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return open_store(
-            path,
-            clock=clock,
-            seconds=settings.search_seconds,
-            enforcement=rules,
-            zone=settings.time_zone,
-        )
-    try:
-        # Here, since a node on SQLite needs none of it, and would start later.
-        from fhir_server.storage.mongo import opening  # noqa: PLC0415
-    except ModuleNotFoundError as missing:
-        if missing.name not in {"pymongo", "bson"}:
-            raise
-        raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
-    return opening.open_store(
-        settings.store,
-        clock=clock,
-        seconds=settings.search_seconds,
-        enforcement=rules,
-        zone=settings.time_zone,
-    )
+    return store_of(settings, rules, clock)
 
 
 @asynccontextmanager

@@ -63,6 +63,12 @@ KINDS = {
         type=_ALERT,
         subtype=(DICOM, "110138", "Emergency Override Stopped"),
     ),
+    "member": Kind(
+        "U",
+        "changed who is a member of the federation",
+        type=_ALERT,
+        subtype=(DICOM, "110128", "Network Configuration"),
+    ),
     "load": Kind("C", "loaded files", type=(DICOM, "110107", "Import")),
 }
 """By `Event.kind`; those of REST are the codes of the interactions."""

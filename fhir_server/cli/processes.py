@@ -52,7 +52,7 @@ def serve_with_workers(
 ) -> None:
     """Serve in several processes; raise CommandFailed if one does not start."""
     # A worker is a fresh process: it reads its settings from the environment.
-    os.environ.update(settings.environment())
+    os.environ.update(_environment(settings))
     with tempfile.TemporaryDirectory(prefix="fhir-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         config = _config(settings, "fhir_server.wiring:from_environment")
@@ -109,6 +109,15 @@ class _Workers(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         super().keep_subprocess_alive()
         self.failed |= any(each.exitcode == STARTUP_FAILURE for each in self.processes)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that give a worker process these settings."""
+    given = settings.model_dump(mode="json", exclude_none=True)
+    return {
+        f"FHIR_{name.upper()}": ",".join(value) if isinstance(value, list) else str(value)
+        for name, value in given.items()
+    }
 
 
 def _config(settings: Settings, application: object) -> uvicorn.Config:

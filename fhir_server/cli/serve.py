@@ -9,6 +9,7 @@ import ssl
 import sys
 from pathlib import Path
 
+from fhir_server.auth.addresses import is_loopback
 from fhir_server.cli.frame import CommandFailed
 from fhir_server.cli.options import add_settings, settings_of
 from fhir_server.settings import Settings
@@ -76,7 +77,7 @@ def listen(settings: Settings) -> socket.socket:
 
 def announce(settings: Settings) -> None:
     """Tell where it listens, and when others could read along."""
-    if settings.is_readable_on_the_way:
+    if settings.tls_cert is None and not is_loopback(settings.host):
         warning = (
             "tokens and records are sent unencrypted: give tls_cert, or encrypt in front of it"
         )

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from fhir_server.federation.answers import Match, MemberPage
-from fhir_server.federation.identities import NOBODY, PATIENT, Directory, Identity, identity_of
+from fhir_server.federation.identities import (
+    NOBODY,
+    PATIENT,
+    Directory,
+    Identity,
+    identity_of,
+    named_in,
+)
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.errors import FhirError, NotSupported
 from fhir_server.fhir.json import parse
@@ -38,7 +45,15 @@ PeopleOf: TypeAlias = Callable[[Collection[str]], Awaitable[Mapping[str, Person]
 MOST_PEOPLE = 2_000
 """People whom one page of a member may mention, that have to be looked up."""
 
-_Read: TypeAlias = tuple[Match, Resource, IndexRecord]
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A resource of a page; `named` are the people whose numbers stand in it."""
+
+    match: Match
+    resource: Resource
+    record: IndexRecord
+    named: tuple[Identity, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +133,10 @@ class Clearing:
         """Return a page with what may be shown of it; raise Failed. What it says of its total counts no more."""
         read = [self._read(each) for each in (*page.matches, *page.included)]
         identities = await self._identities(read, until)
-        numbers = {number for each in identities.values() for number in each.numbers}
+        named = (one for each in read for one in each.named)
+        numbers = {number for each in (*identities.values(), *named) for number in each.numbers}
         people = await self.judge.people(numbers) if numbers else {}
-        kept = {
-            match.full_url
-            for match, _, record in read
-            if self._permits(match, record, identities, people)
-        }
+        kept = {each.match.full_url for each in read if self._permits(each, identities, people)}
         return replace(
             page,
             matches=tuple(each for each in page.matches if each.full_url in kept),
@@ -134,14 +146,15 @@ class Clearing:
 
     def _permits(
         self,
-        match: Match,
-        record: IndexRecord,
+        read: _Read,
         identities: Mapping[str, Identity],
         people: Mapping[str, Person],
     ) -> bool:
-        known = [identities.get(each, NOBODY) for each in record.mentions]
+        mentioned = [identities.get(each, NOBODY) for each in read.record.mentions]
+        known = [*mentioned, *read.named]
         persons = [_joined([people[number] for number in sorted(each.numbers)]) for each in known]
-        if not self.judge.permits(match.type, record, known, persons):
+        match = read.match
+        if not self.judge.permits(match.type, read.record, known, persons):
             return False
         self.judge.shown[match.full_url] = tuple(id_ for each in persons for id_ in each.patients)
         return True
@@ -149,16 +162,17 @@ class Clearing:
     def _read(self, match: Match) -> _Read:
         try:
             resource = parse(match.resource)
-            return match, resource, self.extractor.extract(resource)
+            record = self.extractor.extract(resource)
+            return _Read(match, resource, record, tuple(named_in(resource)))
         except (FhirError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise Failed("error", f"{match.type}/{match.id} cannot be read") from error
 
     async def _identities(self, read: Sequence[_Read], until: float) -> dict[str, Identity]:
         """Return who the Patients are that are mentioned: those that came along need not be asked for."""
         found = {
-            match.id: identity_of(resource) for match, resource, _ in read if match.type == PATIENT
+            each.match.id: identity_of(each.resource) for each in read if each.match.type == PATIENT
         }
-        mentioned = {each for _, _, record in read for each in record.mentions}
+        mentioned = {each for one in read for each in one.record.mentions}
         missing = mentioned - found.keys()
         if len(missing) > MOST_PEOPLE:
             raise Failed("unsupported", f"a page of its tells of over {MOST_PEOPLE} people")

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import structs
 
 from fhir_server.federation.accounts import Account
+from fhir_server.federation.duplicates import Mode
 from fhir_server.search.ordering import SortValue
 
 
@@ -43,11 +44,16 @@ class Standing(msgspec.Struct):
 
 
 class FederatedCursor(msgspec.Struct):
-    """All members at the end of page number `page`; `moment` (us) is that of the first page."""
+    """All members at the end of page number `page`; `moment` (us) is that of the first page.
+
+    `duplicates` says how these are known, `shown` are the keys of what was shown, where they are.
+    """
 
     page: int
     moment: int
     standings: list[Standing]
+    duplicates: Mode = "off"
+    shown: list[str] = []
 
 
 _encode = msgspec.json.Encoder().encode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from fhir_server.federation.members import Capabilities
 from fhir_server.fhir.errors import NotSupported
@@ -23,6 +24,9 @@ _INCLUDES = frozenset({"_include", "_revinclude"})
 
 _UNDECLARED = frozenset({"_has", "_filter", "_text", "_content", "_list"})
 """Parameters that no CapabilityStatement has to declare: a member that applied them says so in its self link."""
+
+Answering: TypeAlias = Literal["member", "hub", "self-link"]
+"""Who answers a parameter: the member, the hub on what it answers, or the member if its self link says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,14 @@ def divided(
 
 
 def _is_pushed(code: str, resource_type: str, capabilities: Capabilities) -> bool:
-    declared = capabilities.knows(resource_type, code)
-    return declared or code in _INCLUDES or code in _EVERYWHERE or code in _UNDECLARED
+    return code in _INCLUDES or answering(code, resource_type, capabilities) != "hub"
+
+
+def answering(code: str, resource_type: str, capabilities: Capabilities) -> Answering:
+    """Return who answers a parameter for a member, by what it declares."""
+    if capabilities.knows(resource_type, code) or code in _EVERYWHERE:
+        return "member"
+    return "self-link" if code in _UNDECLARED else "hub"
 
 
 def sort_pairs(query: Query, primary: str | None) -> tuple[tuple[str, str], ...]:

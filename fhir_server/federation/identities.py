@@ -51,6 +51,19 @@ def identity_of(patient: Resource) -> Identity:
     return Identity(frozenset(numbers), any(_is_verified(numbers[each]) for each in good))
 
 
+def named_in(element: object) -> Iterator[Identity]:
+    """Yield who is named by an NHS number anywhere in a resource: by a Reference, or as a contained Patient."""
+    if isinstance(element, dict):
+        if element.get("system") == NHS_NUMBER and "value" in element:
+            number = str(element["value"]).replace(" ", "")
+            yield Identity(frozenset({number}), is_nhs_number(number))
+        for each in element.values():
+            yield from named_in(each)
+    elif isinstance(element, list):
+        for each in element:
+            yield from named_in(each)
+
+
 @dataclass(frozen=True, slots=True)
 class Directory:
     """Looks Patients of one member up, by a line of their own; `headers` go with each request."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from fhir_server.federation.duplicates import SHOW_ALL
 from fhir_server.federation.joined import Joined
 from fhir_server.federation.members import Capabilities
 from fhir_server.federation.search import Federated, Party, Question, federated_search
@@ -83,7 +84,7 @@ async def _followed(chain: Chain, question: Question, able: Sequence[Party]) -> 
     """Return what the chain leads to at the members that can tell, as identifiers."""
     pairs = ((chain.inner, chain.pair[1]), ("_count", str(MOST_TARGETS)))
     query = parse_query(chain.target, pairs, question.definitions, now=question.moment)
-    inner = replace(question, query=query, resource_type=chain.target)
+    inner = replace(question, query=query, resource_type=chain.target, duplicates=SHOW_ALL)
     found = await federated_search(inner, able)
     identifiers = sorted(set(_identifiers(found)))
     values = [f"{escape(system)}|{escape(value)}" for system, value in identifiers[:MOST]]

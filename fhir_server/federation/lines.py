@@ -14,7 +14,7 @@ from fhir_server.federation.hedging import Hedging
 from fhir_server.federation.members import Member
 from fhir_server.federation.pausing import pause_of
 from fhir_server.federation.racing import first_of
-from fhir_server.federation.transport import Absent, Failed, Reply, Transport
+from fhir_server.federation.transport import Absent, Deleted, Failed, Reply, Transport
 
 ATTEMPTS = 2
 LONGEST_PAUSE = 2 * SECOND
@@ -22,7 +22,6 @@ LONGEST_PAUSE = 2 * SECOND
 
 _Found = TypeVar("_Found")
 
-_ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _BUSY = frozenset(
     {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
@@ -159,7 +158,9 @@ def _checked(reply: Reply, again: float | None) -> bytes:
         if kind not in _JSON:
             raise Failed("error", "its answer is not JSON")
         return reply.content
-    if reply.status in _ABSENT:
+    if reply.status == HTTPStatus.GONE:
+        raise Deleted("unsupported", f"it answered {reply.status}")
+    if reply.status == HTTPStatus.NOT_FOUND:
         raise Absent("unsupported", f"it answered {reply.status}")
     if reply.status in _REFUSALS:
         raise Failed("unauthorised", "")

@@ -12,6 +12,9 @@ import msgspec
 MEMBER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
 """The rule for ids of members: they are part of addresses, and no name of a resource type."""
 
+LONGEST_SECONDS = 60.0
+"""Seconds that a member may be given at most."""
+
 
 class Credentials(msgspec.Struct, frozen=True):
     """How the hub gets tokens of a member: as its client `client_id`, at `token_url`, for these scopes at most.

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from fhir_server.federation.accounts import Account, State
 from fhir_server.federation.answers import Match, MemberPage
 from fhir_server.federation.cursors import Place
+from fhir_server.federation.duplicates import Same
 from fhir_server.search.ordering import Order, SortValue
 
 Judge: TypeAlias = Callable[[Match], "tuple[SortValue, ...] | None"]
@@ -45,11 +46,20 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where a match is: the member, and the address there."""
+
+    member: str
+    full_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
-    """One match of the page, and where it comes from."""
+    """One match of the page, and where it comes from; `also`: where the same is, and is not shown again."""
 
     member: str
     match: Match
+    also: list[Source] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -58,6 +68,9 @@ class Merge:
 
     It `looks_ahead` where a member may have more, and nothing of it to be shown: a link to a page without matches would
     tell of what was left out.
+
+    `same` tells duplicates, `shown` what stands for them by key: where on this page, None on one before. Those that could
+    not be named with it are `left_out`.
     """
 
     streams: Sequence[Stream]
@@ -65,7 +78,10 @@ class Merge:
     count: int
     page: int
     looks_ahead: bool = False
+    same: Same | None = None
+    shown: dict[str, int | None] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
+    left_out: list[Source] = field(default_factory=list)
 
     def wanted(self) -> list[Stream]:
         """Return the streams that must be asked for a page before the next match is known; none: it is complete."""
@@ -101,6 +117,10 @@ class Merge:
             if not ready:
                 return
             self._take(min(ready, key=_place_of_head))
+        for each in self.streams:
+            # So that as many as are known are named with what stands for them.
+            while each.head is not None and self._is_on_this_page(each.head[1]):
+                self._take(each)
 
     @property
     def more(self) -> bool:
@@ -112,10 +132,25 @@ class Merge:
     def _take(self, stream: Stream) -> None:
         assert stream.head is not None, "the stream is ready"
         order, match = stream.head
-        self.taken.append(Taken(stream.account.member, match))
-        stream.account.emitted += 1
+        key = None if self.same is None else self.same(match)
+        if key is not None and key in self.shown:
+            self._leave_out(self.shown[key], Source(stream.account.member, match.full_url))
+        else:
+            if key is not None:
+                self.shown[key] = len(self.taken)
+            self.taken.append(Taken(stream.account.member, match))
+            stream.account.emitted += 1
         stream.place = stream.place.after(order.values, match.full_url)
         self._advance(stream)
+
+    def _leave_out(self, place: int | None, source: Source) -> None:
+        """Name a match with the one that stands for it, at this place of the page; None: on a page before."""
+        (self.left_out if place is None else self.taken[place].also).append(source)
+
+    def _is_on_this_page(self, match: Match) -> bool:
+        """Tell whether one that is the same stands on this page."""
+        key = None if self.same is None else self.same(match)
+        return key is not None and self.shown.get(key) is not None
 
     def _advance(self, stream: Stream) -> None:
         """Find the next match of a stream that is to be shown."""

@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 from fhir_server.conformance.definitions import Definitions
@@ -19,12 +20,16 @@ from fhir_server.federation.asking import Asking
 from fhir_server.federation.clearing import Clearing
 from fhir_server.federation.cursors import FederatedCursor, Place, Standing
 from fhir_server.federation.dividing import divided, sort_pairs
+from fhir_server.federation.duplicates import MOST_SEEN, SHOW_ALL, Duplicates, Mode
+from fhir_server.federation.including import led_to
 from fhir_server.federation.joined import Joined
 from fhir_server.federation.lines import Line
 from fhir_server.federation.linking import belonging
 from fhir_server.federation.members import Capabilities
-from fhir_server.federation.merging import Judge, Merge, Stream, Taken
+from fhir_server.federation.merging import Judge, Merge, Source, Stream, Taken
+from fhir_server.federation.totals import sum_of, total_of
 from fhir_server.federation.transport import Failed
+from fhir_server.fhir.errors import TooCostly
 from fhir_server.search.expression import SortKey
 from fhir_server.search.filtering import known_parameters
 from fhir_server.search.indexing import Extractor
@@ -55,7 +60,10 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of all. `headers` go to each member; `until` is a moment of the event loop."""
+    """What is asked of all. `headers` go to each member; `until` is a moment of the event loop.
+
+    `duplicates` are for the first page: those that follow go on as it began.
+    """
 
     query: Query
     resource_type: str
@@ -63,6 +71,7 @@ class Question:
     headers: Mapping[str, str]
     moment: int
     until: float
+    duplicates: Duplicates = SHOW_ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,8 @@ class Federated:
     cursor: FederatedCursor | None
     missing: FederatedCursor | None
     total: int | None
+    left_out: Sequence[Source] = ()
+    duplicates: Mode = "off"
 
 
 async def federated_search(
@@ -91,18 +102,26 @@ async def federated_search(
     order = _order(completed(query.plan.sort))
     page = 1 if cursor is None else cursor.page + 1
     cleared = any(each.clearing is not None for each in parties)
-    merge = Merge(streams, order, query.count, page, looks_ahead=cleared)
+    duplicates = question.duplicates.known_by(None if cursor is None else cursor.duplicates)
+    before = dict.fromkeys(() if cursor is None else cursor.shown)
+    if len(before) > MOST_SEEN:
+        raise TooCostly(f"Duplicates are told among the first {MOST_SEEN} matches: ask for less")
+    merge = Merge(
+        streams, order, query.count, page, cleared, same=duplicates.same, shown={**before}
+    )
     totals: dict[str, int | None] = {}
     for stream in streams:
         stream.account.milliseconds = 0
     await _fill(merge, askings, question.until, totals)
     return Federated(
         merge.taken,
-        [each for stream in streams for each in _included(merge, stream, askings)],
+        [each for stream in streams for each in _included(merge, stream, askings, query)],
         [each.account for each in streams],
-        _cursor(merge, question.moment),
-        _missing(merge, question.moment),
-        _total(merge, askings, totals),
+        _cursor(merge, question.moment, duplicates.mode),
+        _missing(merge, question.moment, duplicates.mode),
+        total_of(merge, askings, totals),
+        merge.left_out,
+        duplicates.mode,
     )
 
 
@@ -125,7 +144,7 @@ async def federated_count(question: Question, parties: Sequence[Party]) -> Feder
 
     await _all(ask(each) for each in standings)
     accounts = [each.account for each in standings]
-    return Federated((), (), accounts, None, None, _sum(accounts, totals))
+    return Federated((), (), accounts, None, None, sum_of(accounts, totals))
 
 
 async def _counted(asking: Asking, standing: Standing, until: float) -> int | None:
@@ -265,52 +284,34 @@ def _give_up(account: Account, failure: Failed, page: int = 1) -> None:
     account.state, account.problem, account.frozen_at = failure.state, str(failure), page
 
 
-def _included(merge: Merge, stream: Stream, askings: Mapping[str, Asking]) -> list[Taken]:
+def _included(
+    merge: Merge, stream: Stream, askings: Mapping[str, Asking], query: Query
+) -> list[Taken]:
     member = stream.account.member
     if not stream.included:
         return []
     shown = [each.match for each in merge.taken if each.member == member]
-    base = askings[member].line.member.base
-    found = belonging(shown, stream.included, base)
+    base, clearing = askings[member].line.member.base, askings[member].clearing
+    if clearing is None:
+        found = belonging(shown, stream.included, base)
+    else:
+        found = led_to(shown, stream.included, query, clearing.extractor)
     # Not as they came: that depends on where the member's pages end, and so on what was left out.
-    return [Taken(member, each) for each in sorted(found, key=_address)]
+    return [Taken(member, each) for each in sorted(found, key=attrgetter("full_url"))]
 
 
-def _address(match: Match) -> str:
-    return match.full_url
-
-
-def _cursor(merge: Merge, moment: int) -> FederatedCursor | None:
+def _cursor(merge: Merge, moment: int, mode: Mode) -> FederatedCursor | None:
     if not merge.more:
         return None
     standings = [Standing(each.account, each.place) for each in merge.streams]
-    return FederatedCursor(merge.page, moment, standings)
+    return FederatedCursor(merge.page, moment, standings, mode, [*merge.shown])
 
 
-def _missing(merge: Merge, moment: int) -> FederatedCursor | None:
+def _missing(merge: Merge, moment: int, mode: Mode) -> FederatedCursor | None:
     """Return where those that failed are asked anew, from where they stood; not those that cannot be asked this."""
     failed = [
         Standing(Account(each.account.member, ods=each.account.ods), each.place)
         for each in merge.streams
         if each.account.frozen and each.account.state not in {"unsupported", "unauthorised"}
     ]
-    return FederatedCursor(0, moment, failed) if failed else None
-
-
-def _total(
-    merge: Merge, askings: Mapping[str, Asking], totals: Mapping[str, int | None]
-) -> int | None:
-    accounts = [each.account for each in merge.streams]
-    if merge.page > 1 or any(each.state != "ok" for each in accounts):
-        return None
-    if not merge.more:
-        return len(merge.taken)
-    if any(not askings[each.member].whole for each in accounts):
-        return None
-    return _sum(accounts, totals)
-
-
-def _sum(accounts: Sequence[Account], totals: Mapping[str, int | None]) -> int | None:
-    found = [totals.get(each.member) if each.state == "ok" else None for each in accounts]
-    told = [each for each in found if each is not None]
-    return sum(told) if len(told) == len(found) else None
+    return FederatedCursor(0, moment, failed, mode, [*merge.shown]) if failed else None

@@ -37,6 +37,10 @@ class Absent(Failed):
     """There is nothing at the address."""
 
 
+class Deleted(Absent):
+    """There was something at the address."""
+
+
 class Transport(Protocol):
     """Reaches members; whoever calls bounds the time."""
 

@@ -32,6 +32,8 @@ from fhir_server.wiring import clock, new_id, opened_store
 
 T = TypeVar("T")
 
+_KIND = "member"
+
 
 async def add_member(
     settings: Settings, member: Member, service: str | None = None
@@ -64,7 +66,7 @@ async def _added(
         url = await token_endpoint(member, transport, clock)
         member = replace(member, credentials=replace(credentials, token_url=url))
     found = await enrolment.add(member, statement, service=service, now=clock())
-    await log(store, f"the member {member.id} was taken in")
+    await log(store, f"the member {member.id} was taken in", kind=_KIND)
     return found
 
 
@@ -94,14 +96,15 @@ async def set_member_status(settings: Settings, member: str, status: str) -> Non
     """Suspend a member, or make it `active` again; raise FhirError."""
     async with _members(settings) as (store, enrolment, _):
         await enrolment.set_status(member, status, now=clock())
-        await log(store, f"the member {member} was made {status}")
+        await log(store, f"the member {member} was made {status}", kind=_KIND)
 
 
 async def remove_member(settings: Settings, member: str) -> bool:
     """Take a member out, and tell whether there was one; raise FhirError."""
     async with _members(settings) as (store, enrolment, _):
         known = await enrolment.remove(member, now=clock())
-        await log(store, f"the member {member} was taken out")
+        if known:
+            await log(store, f"the member {member} was taken out", kind=_KIND)
         return known
 
 

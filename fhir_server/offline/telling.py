@@ -10,10 +10,10 @@ from fhir_server.storage.contract import Store
 from fhir_server.wiring import clock
 
 
-async def tell(store: Store, note: str) -> None:
+async def tell(store: Store, note: str, *, kind: str = "load") -> None:
     """Log what a command does, where the log has begun: of a store that is served with audit."""
     if (await store.audit_log.extent()).last:
-        event = Event(clock(), "load", agent=_person(), note=note)
+        event = Event(clock(), kind, agent=_person(), note=note)
         await store.audit_log.append(encoded(event), durable=True)
 
 

@@ -29,6 +29,7 @@ from fhir_server.rest.routing import answer_by, find, segments_of, template_of
 from fhir_server.rest.sending import NAME, messages
 from fhir_server.rest.service import Route, Service
 from fhir_server.rest.telemetry import NO_ROUTE, Telemetry
+from fhir_server.rest.tracing import names, trace_of
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -42,15 +43,19 @@ class Exchange(msgspec.Struct):
     method: str
     headers: Mapping[bytes, bytes]
     id: str
+    trace: str = ""
     route: str = NO_ROUTE
     format: Format = Format.JSON
     pretty: bool = False
 
 
 class FhirApplication:
-    """Answers all that is below `prefix`; `new_request_id` names requests that come without a name."""
+    """Answers all that is below `prefix`; `new_request_id` names requests that come without a name.
 
-    def __init__(
+    Where `new_trace` is given, those that come without a trace begin one.
+    """
+
+    def __init__(  # noqa: PLR0913 - options, each by keyword
         self,
         service: Service,
         telemetry: Telemetry,
@@ -58,18 +63,22 @@ class FhirApplication:
         prefix: str,
         new_request_id: Callable[[], str],
         find: Callable[[Service, Request], Route] = find,
+        new_trace: Callable[[], str] | None = None,
     ) -> None:
         self._service = service
         self._telemetry = telemetry
         self._prefix = prefix
         self._new_request_id = new_request_id
         self._find = find
+        self._new_trace = new_trace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         began = perf_counter()
         headers = _by_name(scope["headers"])
-        exchange = Exchange(scope["method"], headers, self._request_id(headers))
+        exchange = Exchange(
+            scope["method"], headers, self._request_id(headers), self._trace(headers)
+        )
         try:
             answer = await self._answer(exchange, scope, receive)
             try:
@@ -91,7 +100,12 @@ class FhirApplication:
         await send(start)
         await send(body)
         self._telemetry.completed(
-            exchange.method, exchange.route, answer.status, perf_counter() - began, exchange.id
+            exchange.method,
+            exchange.route,
+            answer.status,
+            perf_counter() - began,
+            exchange.id,
+            **names(headers, exchange.trace),
         )
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> Answer:
@@ -150,6 +164,7 @@ class FhirApplication:
             self._service.base_url or _base_url(scope["scheme"], host, self._prefix),
             Streamed(receive, headers.get(b"content-length"), self._service.limits.body),
             name=exchange.id,
+            trace=exchange.trace,
         )
 
     def _negotiate(self, exchange: Exchange, request: Request) -> None:
@@ -173,6 +188,10 @@ class FhirApplication:
         preflight = self._service.cross_origin.preflight(exchange.headers)
         methods = (*sorted(self._service.routes[exchange.route]), "OPTIONS")
         return Answer(204, headers=((b"allow", ", ".join(methods).encode()), *preflight))
+
+    def _trace(self, headers: Mapping[bytes, bytes]) -> str:
+        given = trace_of(headers) if b"traceparent" in headers else ""
+        return self._new_trace() if self._new_trace is not None and not given else given
 
     def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")

@@ -18,6 +18,9 @@ from fhir_server.rest.request import Request
 Returned: TypeAlias = Literal["minimal", "representation", "OperationOutcome"]
 
 _ETAG = re.compile(r'\s*(?:W/)?"([^"]*)"\s*')
+DEDUPLICATE = "deduplicate="
+"""A preference of our own, for a search of many servers."""
+
 _LONGEST_VERSION = 15
 _SECOND = 1_000_000
 
@@ -29,6 +32,7 @@ class Preferences:
     returned: Returned = "representation"
     lenient: bool = False
     strict: bool = False
+    deduplicate: str | None = None
 
 
 @lru_cache(maxsize=128)
@@ -40,7 +44,9 @@ def preferences(header: str) -> Preferences:
         returned = "minimal"
     elif "return=OperationOutcome" in asked:
         returned = "OperationOutcome"
-    return Preferences(returned, "handling=lenient" in asked, "handling=strict" in asked)
+    named = (each.removeprefix(DEDUPLICATE) for each in asked if each.startswith(DEDUPLICATE))
+    strict = "handling=strict" in asked
+    return Preferences(returned, "handling=lenient" in asked, strict, next(named, None))
 
 
 def expected_version(request: Request) -> int | None:
@@ -67,12 +73,17 @@ def not_modified(request: Request, stored: Stored) -> bool:
     """Tell whether the client has this version already."""
     if b"if-none-match" in request.headers:
         # If-Modified-Since is then not looked at: RFC 9110, 13.1.3.
-        tags = request.header(b"if-none-match")
-        return tags.strip() == "*" or str(stored.version) in _ETAG.findall(tags)
+        return has_version(request, str(stored.version))
     if b"if-modified-since" not in request.headers:
         return False
     since = parse_http_date(request.header(b"if-modified-since"))
     return since is not None and stored.moment // _SECOND <= since // _SECOND
+
+
+def has_version(request: Request, version: str) -> bool:
+    """Tell whether If-None-Match names a version, or any."""
+    tags = request.header(b"if-none-match")
+    return tags.strip() == "*" or version in _ETAG.findall(tags)
 
 
 def _is_version(text: str) -> bool:

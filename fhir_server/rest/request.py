@@ -32,7 +32,9 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Request(msgspec.Struct):
-    """What is asked: by the router's reading, `type`, `id` and `version` are parts of the path.
+    """What is asked: by the router's reading, `type`, `key` and `version` are parts of the path.
+
+    `trace` is the trace that it belongs to (rest/tracing), nothing where it has none.
 
     `emergency` are the patients whose records a grant opens to the caller.
     `sent` are parameters that came in the body, as a query; `recording` is what it will be recorded as.
@@ -54,6 +56,7 @@ class Request(msgspec.Struct):
     recording: Recording | None = None
     name: str = ""
     pairs: Pairs = ()
+    trace: str = ""
 
     def __post_init__(self) -> None:
         self.pairs = parse_pairs(self.query) if self.query else ()

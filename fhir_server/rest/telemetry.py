@@ -38,9 +38,10 @@ class Telemetry:
         tell: Tell,
         soon: Callable[[Callable[[], None]], object] = lambda work: work(),
     ) -> None:
-        self._tell = tell
+        self.tell = tell
+        self.registry = registry
         self._soon = soon
-        self._answered: list[tuple[str, str, int, float, str]] = []
+        self._answered: list[tuple[str, str, int, float, Mapping[str, str]]] = []
         seconds = Histogram(
             "fhir_request_seconds",
             "Time from a request's arrival to its answer, by method, route and class of status.",
@@ -58,10 +59,10 @@ class Telemetry:
         }
 
     def completed(
-        self, method: str, route: str, status: int, seconds: float, request_id: str
+        self, method: str, route: str, status: int, seconds: float, request_id: str, **names: str
     ) -> None:
-        """Tell of an answered request, soon."""
-        self._answered.append((method, route, status, seconds, request_id))
+        """Tell of an answered request, soon; `names` are others that it goes by."""
+        self._answered.append((method, route, status, seconds, {"request_id": request_id, **names}))
         if len(self._answered) == 1:
             self._soon(self._tell_of_answered)
 
@@ -71,7 +72,7 @@ class Telemetry:
             self._tell_of(*each)
 
     def _tell_of(
-        self, method: str, route: str, status: int, seconds: float, request_id: str
+        self, method: str, route: str, status: int, seconds: float, names: Mapping[str, str]
     ) -> None:
         histogram = self._seconds.get((method, route, status // 100))
         if histogram is None:
@@ -79,7 +80,7 @@ class Telemetry:
             method, route = _OTHER, NO_ROUTE
             histogram = self._seconds[method, route, status // 100]
         histogram.observe(seconds)
-        self._tell(
+        self.tell(
             "request_completed",
             {
                 "level": "info",
@@ -87,7 +88,7 @@ class Telemetry:
                 "route": route,
                 "status": status,
                 "milliseconds": round(seconds * 1000, 2),
-                "request_id": request_id,
+                **names,
             },
         )
 
@@ -99,7 +100,7 @@ class Telemetry:
         while place is not None and place.tb_next is not None:
             place = place.tb_next
         where = "" if place is None else f"{place.tb_frame.f_code.co_qualname}:{place.tb_lineno}"
-        self._tell(
+        self.tell(
             "request_failed",
             {
                 "level": "error",

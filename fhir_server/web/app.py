@@ -39,6 +39,19 @@ def web_application(
         """Tell people what this node is."""
         return HTMLResponse(await page.render(str(request.base_url).rstrip("/")), headers=_HEADERS)
 
+    @app.get("/members")
+    async def members() -> HTMLResponse:
+        """Show the members of this federation, and how they fare."""
+        hub = None if about.federation is None else about.federation()
+        if hub is None:
+            return HTMLResponse("Members are told at /federated/$members, to who has a token.", 404)
+        # Here, since a node that is no hub needs none of it, and would start later.
+        from fhir_server.web.members import POLICY, members_page  # noqa: PLC0415
+
+        page = members_page(await hub.roster(), about.clock(), about.version)
+        headers = _HEADERS | {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+        return HTMLResponse(page, headers=headers)
+
     @app.get("/health/live")
     async def live() -> PlainTextResponse:
         """Tell that the process answers."""

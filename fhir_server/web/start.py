@@ -7,11 +7,20 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING, Protocol
 
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.search import search
 
-_PAGE = Template((Path(__file__).parent / "start.html").read_text(encoding="utf-8"))
+if TYPE_CHECKING:
+    # A node that is no hub needs none of it, and would start later.
+    from fhir_server.federation.roster import Listed
+
+_FOLDER = Path(__file__).parent
+_PAGE = Template((_FOLDER / "start.html").read_text(encoding="utf-8"))
+STYLE = (_FOLDER / "base.css").read_text(encoding="utf-8")
+"""What the pages have in common."""
+
 _FRESH = 15_000_000
 """Microseconds for which counts are shown again: counting everything is work."""
 
@@ -22,12 +31,21 @@ _TRIES = (
 )
 
 
+class Federation(Protocol):
+    """The members of a hub, as pages show them."""
+
+    async def roster(self) -> Sequence[Listed]:
+        """Return them, and how they fare; raise FhirError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What there is to tell of a node; `call` gives what an interaction works with, by base URL.
 
     `call` is None where readers may not know what is kept here: they have no token.
     `signs_in` tells whether people can sign in here.
+    `federation` gives the members, itself None where readers may not know them.
     `base_url` is None where the address that the reader sees names it; `prefix` is then its path.
     """
 
@@ -38,6 +56,7 @@ class About:
     call: Callable[[str], Call] | None
     clock: Callable[[], int]
     signs_in: bool = False
+    federation: Callable[[], Federation | None] | None = None
 
 
 @dataclass(slots=True)
@@ -60,7 +79,21 @@ class StartPage:
             types=len(self.about.types),
             tries=_tries(base),
             counts=_counts(base, counts, signs_in=self.about.signs_in),
+            style=STYLE,
+            members=await self._members(base),
         )
+
+    async def _members(self, base: str) -> str:
+        """Return the link to the members, nothing where there are none or readers may not know them."""
+        if self.about.federation is None or self.about.call is None:
+            return ""
+        # Here, since a node whose start page nobody reads needs none of it, and would start later.
+        from fhir_server.federation.registry import Registry  # noqa: PLC0415
+
+        store = self.about.call(base).store
+        if not await Registry(store).members(now=self.about.clock()):
+            return ""
+        return '<li><a href="/members">Members of this federation</a></li>\n'
 
     async def _fresh_counts(self, base: str, call: Callable[[str], Call]) -> Mapping[str, str]:
         now = self.about.clock()

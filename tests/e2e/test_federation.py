@@ -170,6 +170,36 @@ def foreign(folder: Path, port: int) -> Iterator[str]:
         server.wait(20)
 
 
+def test_one_request_goes_by_the_same_names_in_both_logs_and_is_counted_by_member(
+    tmp_path: Path,
+) -> None:
+    trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    sent = {
+        "traceparent": f"00-{trace}-{parent}-01",
+        "X-Request-ID": "asked-by-ada",
+        "X-Correlation-ID": "case-7",
+    }
+    with (
+        running_node(tmp_path / "m.db") as member,
+        running_node(tmp_path / "hub.db", *LOOPBACK) as hub,
+        httpx.Client(timeout=30) as client,
+    ):
+        assert add(hub, "trust-0", member.url).returncode == 0
+        assert client.get(f"{hub.origin}/federated/Patient", headers=sent).status_code == 200
+        client.get(f"{hub.origin}/federated/Slot")
+        metrics = client.get(f"{hub.origin}/metrics").text
+        logs = [each.events() for each in (hub, member)]
+    counted = 'fhir_member_request_seconds_count{member="trust-0",status="2xx"}'
+    assert counted in metrics
+    for log in logs:
+        (event,) = [each for each in log if each.get("request_id") == "asked-by-ada"]
+        assert (event["trace_id"], event["correlation_id"]) == (trace, "case-7")
+    (begun,) = [each for each in logs[0] if each.get("trace_id") not in {None, trace}]
+    assert [
+        each["request_id"] for each in logs[1] if each.get("trace_id") == begun["trace_id"]
+    ] == [begun["request_id"]]
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [

@@ -155,6 +155,17 @@ async def test_many_people_are_looked_up_some_at_a_time_and_each_once() -> None:
     assert len(patients.asked) == -(-60 // TOGETHER)
 
 
+async def test_who_is_named_by_number_alone_is_known_by_it() -> None:
+    by_number = an_observation("o", "p") | {"subject": {"identifier": identifier(1)}}
+    contained = an_observation("c", "p") | {
+        "contained": [a_patient("inside", 2)],
+        "subject": {"reference": "#inside"},
+    }
+    wrong = an_observation("w", "p") | {"subject": {"identifier": identifier(1) | {"value": "1"}}}
+    found = await cleared(Patients(), by_number, contained, wrong, purpose="HRESCH")
+    assert found == ["o", "c"]
+
+
 async def test_patients_of_the_page_itself_are_not_looked_up() -> None:
     patients = Patients()
     found = await cleared(patients, a_patient("p", 1), an_observation("o", "p"), purpose="HRESCH")

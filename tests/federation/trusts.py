@@ -103,7 +103,7 @@ class Trust:
     def _included(self, shown: Sequence[Resource], asked: Mapping[str, str]) -> Sequence[Resource]:
         if "_include" not in asked:
             return []
-        wanted = {each["subject"]["reference"] for each in shown if "subject" in each}
+        wanted = {each.get("subject", {}).get("reference") for each in shown}
         seen = [each for each in self.resources if self.denying.isdisjoint(_mentioned(each))]
         return [each for each in seen if _address(each) in wanted and each not in shown]
 
@@ -158,10 +158,15 @@ class Trusts:
         told_of = [each for each in member.resources if _address(each) in _mentioned(resource)]
         missing = len(told_of) < len(_mentioned(resource))
         bound = self.purpose == RESEARCH and resource["resourceType"] != "Organization"
-        unknown = missing or not told_of or any(not _is_known(each) for each in told_of)
+        unknown = (
+            missing
+            or not (told_of or _named(resource))
+            or any(not _is_known(each) for each in told_of)
+        )
         if bound and unknown:
             return True
-        return any(self._denies(number) for each in told_of for number in _numbers(each))
+        numbers = [number for each in told_of for number in _numbers(each)]
+        return any(map(self._denies, [*numbers, *_named(resource)]))
 
     def _denies(self, number: str) -> bool:
         said = self.denied.get(number)
@@ -220,6 +225,8 @@ def _resources(random: Random) -> list[Resource]:
         observation = an_observation(f"o{each}", f"p{about}", **more)
         if random.random() < 0.1:
             del observation["subject"]
+        elif random.random() < 0.1:
+            observation["subject"] = {"identifier": identifier(random.randrange(PEOPLE))}
         found.append(observation)
     return found
 
@@ -239,7 +246,12 @@ def _mentioned(resource: Resource) -> set[str]:
         *resource.get("focus", ()),
         *([resource["subject"]] if "subject" in resource else []),
     ]
-    return {each["reference"] for each in referring}
+    return {each["reference"] for each in referring if "reference" in each}
+
+
+def _named(resource: Resource) -> list[str]:
+    number = resource.get("subject", {}).get("identifier", {}).get("value")
+    return [] if number is None else [number]
 
 
 def _numbers(patient: Resource) -> list[str]:

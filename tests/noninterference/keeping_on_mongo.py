@@ -27,12 +27,11 @@ VERSION = {"n": 1, "v": 1, "t": 1, "o": 1, "b": 1, "i": 1}
 class InDatabase:
     """A store on MongoDB."""
 
-    address: str
     there: Database[dict[str, Any]]
 
     def open(self, clock: Clock) -> AbstractAsyncContextManager[Store]:
         """See Kept.open."""
-        return open_store(f"{self.address}/{self.there.name}", clock=clock, enforcement=rules())
+        return open_store(mongo.address_of(self.there.name), clock=clock, enforcement=rules())
 
     def clear(self) -> None:
         """See Kept.clear."""
@@ -92,14 +91,14 @@ class InDatabase:
 @contextmanager
 def in_databases() -> Iterator[Keep]:
     """Keep stores on MongoDB until the block ends; what has the same name is the same database."""
-    address, own = mongo.shared(), token_hex(4)
+    own = token_hex(4)
     names: set[str] = set()
-    with MongoClient[dict[str, Any]](address) as client:
+    with MongoClient[dict[str, Any]](mongo.shared()) as client:
 
         def kept(name: str) -> Kept:
             database = f"test_{own}_{name}"
             names.add(database)
-            return InDatabase(address, client[database])
+            return InDatabase(client[database])
 
         try:
             yield kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
 import pytest
@@ -10,18 +10,13 @@ import pytest
 from tests.noninterference.keeping_on_mongo import KEEPING
 from tests.noninterference.killing import EQUIVALENT, killing
 from tests.noninterference.mutants import places
-from tests.support import mongo
 
 SHARES = {"sqlite": 4, "mongo": 2}
 LISTED = Path(__file__).with_name("places.txt")
-CASES = [(store, share) for store, shares in SHARES.items() for share in range(shares)]
+TRIED = {"sqlite": 4, "mongo": 2 if os.environ.get("FHIR_TEST_LONG") else 1}
+"""Of these shares; on MongoDB `scripts/mutants` tries the other half."""
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _mongo() -> Iterator[None]:
-    """End the server that a test started."""
-    yield
-    mongo.end_shared()
+CASES = [(store, share) for store, shares in TRIED.items() for share in range(shares)]
 
 
 def test_each_place_where_a_condition_enters_is_on_the_list() -> None:

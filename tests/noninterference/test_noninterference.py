@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
 
 import pytest
 
 from tests.noninterference.comparing import STATUSES, Tally, compare_world
 from tests.noninterference.keeping_on_mongo import KEEPING
-from tests.support import mongo
 
 SHARES = 4
 SCRIPTS = 10_000 if os.environ.get("FHIR_TEST_LONG") else 1_000
@@ -24,13 +22,6 @@ CASES = [
     ("mongo", ON_MONGO, 10),
 ]
 """Stores, how many scripts, and the first world."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _mongo() -> Iterator[None]:
-    """End the server that a test started."""
-    yield
-    mongo.end_shared()
 
 
 @pytest.mark.parametrize(("store", "scripts", "world"), CASES)

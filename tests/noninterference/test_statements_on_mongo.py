@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 
-import pytest
-
+from tests.noninterference.chosen import CALLERS as CHOSEN
 from tests.noninterference.killing import killing
 from tests.noninterference.tracing import Trace, traced
-from tests.support import mongo
 
-CALLERS = 6
+CALLERS = len(CHOSEN)
 
 LISTED = {
     # What no caller is told.
@@ -27,13 +24,6 @@ LISTED = {
     r"find resource by _id: all": "what is written over",
 }
 """What answers without, each with its reason."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _mongo() -> Iterator[None]:
-    """End the server that a test started."""
-    yield
-    mongo.end_shared()
 
 
 def emitted(callers: int) -> Trace:

@@ -18,7 +18,7 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
-from fhir_server.storage.mongo import opening
+from fhir_server.storage.mongo import reaching
 
 ROWS = ("resource", "history")
 READING = ("find", "getMore", "aggregate", "distinct", "count")
@@ -137,5 +137,5 @@ def traced() -> Iterator[Trace]:
     """Collect the commands of all stores that are opened until the block ends."""
     trace = Trace()
     client = partial(AsyncMongoClient, event_listeners=[trace])
-    with patch.object(opening, "AsyncMongoClient", client):
+    with patch.object(reaching, "AsyncMongoClient", client):
         yield trace

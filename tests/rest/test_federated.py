@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import httpx2 as httpx
 import pytest
 
+from fhir_server.demonstration.identifiers import nhs_number
 from fhir_server.federation.members import Member
 from fhir_server.offline.enrolling import add_member, remove_member, set_member_status
+from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.settings import Settings
 from tests.rest.access import a_client, guarded
 from tests.support.server import running_server
@@ -177,6 +179,40 @@ def test_the_same_id_at_two_members_is_two_resources(hub: Hub) -> None:
     assert {each["extension"][0]["valueString"] for each in matches(bundle)} == {"a", "b"}
 
 
+def test_what_is_the_same_is_shown_once_where_that_is_preferred_on_all_pages(hub: Hub) -> None:
+    for each in hub.members:
+        with httpx.Client(base_url=each + "/") as member:
+            for number in range(3):
+                identifier = [{"system": NHS_NUMBER, "value": nhs_number(number)}]
+                body = {"resourceType": "Patient", "id": f"same{number}", "identifier": identifier}
+                assert member.put(f"Patient/same{number}", json=body).status_code in {200, 201}
+    try:
+        query = f"Patient?identifier={NHS_NUMBER}|&_count=2"
+        answer = hub.client.get(query, headers={"Prefer": "deduplicate=identifier"})
+        assert answer.headers["preference-applied"] == "deduplicate=identifier"
+        first = answer.json()
+        second = hub.client.get(next_of(first)).json()
+        shown = [*matches(first), *matches(second)]
+        assert len({each["resource"]["id"] for each in shown}) == len(shown) == 3
+        named = [part for each in shown for part in each["extension"][1:]]
+        left_out = second["entry"][-1]["resource"]["issue"]
+        told = [each for each in left_out if each["code"] == "duplicate"]
+        assert len(named) + len(told) == 3
+        assert {part["extension"][0]["valueString"] for part in named} <= {"a", "b"}
+        whole = query.replace("_count=2", "_count=20")
+        plain = hub.client.get(whole, headers={"Prefer": "deduplicate=always"})
+        assert plain.json()["total"] == 6
+        counted = hub.client.get(
+            "Patient?_summary=count", headers={"Prefer": "deduplicate=identical"}
+        )
+        assert counted.status_code == 400
+        assert "deduplicate=off" in counted.text
+    finally:
+        for each in hub.members:
+            for number in range(3):
+                httpx.delete(f"{each}/Patient/same{number}")
+
+
 def test_a_form_asks_the_same(hub: Hub) -> None:
     asked = {"birthdate": "1990-02-01"}
     by_form = hub.client.post("Patient/_search", data=asked).json()
@@ -205,6 +241,80 @@ def test_a_resource_of_a_member_is_read_as_the_member_has_it(hub: Hub) -> None:
     assert read.content == httpx.get(f"{hub.members[1]}/Patient/p2").content
 
 
+@pytest.mark.parametrize("query", ["?_elements=birthDate", "?_summary=true"])
+def test_a_part_of_a_members_resource_is_read_as_anywhere(hub: Hub, query: str) -> None:
+    read = hub.client.get(f"b/Patient/p2{query}").json()
+    assert read["birthDate"] == "1990-03-01"
+    assert read["meta"]["tag"][0]["code"] == "SUBSETTED"
+
+
+def test_a_members_resource_keeps_its_version_and_is_not_sent_again_to_who_has_it(
+    hub: Hub,
+) -> None:
+    own = httpx.get(f"{hub.members[1]}/Patient/p2")
+    read = hub.client.get("b/Patient/p2")
+    assert [read.headers[each] for each in ("etag", "last-modified")] == [
+        own.headers[each] for each in ("etag", "last-modified")
+    ]
+    again = hub.client.get("b/Patient/p2", headers={"If-None-Match": read.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = hub.client.get("b/Patient/p2", headers={"If-None-Match": 'W/"7"'})
+    assert other.content == read.content
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("b/Organization/w/_history/9", 404, "The member b has no Organization/w/_history/9"),
+        ("b/Organization/w/_history/$x", 400, "no logical id"),
+        ("b/Organization/nobody/_history", 404, "The member b has no"),
+        ("b/Organization/w/_history?_sort=x", 400, "_count"),
+        ("b/Organization/w/_history?_count=ten", 400, "The member b refused"),
+        ("b/Organization/w/_history?_cursor=x", 400, "_cursor"),
+        ("c/metadata", 404, "no member 'c'"),
+        ("b/Organization/gone", 410, "has deleted"),
+    ],
+)
+def test_what_a_member_has_not_is_told_as_what_it_is(
+    hub: Hub, path: str, status: int, told: str
+) -> None:
+    with httpx.Client(base_url=hub.members[1] + "/") as member:
+        organisation = {"resourceType": "Organization", "id": "gone", "name": "Gone"}
+        member.put("Organization/gone", json=organisation)
+        member.delete("Organization/gone")
+    refused = hub.client.get(path)
+    assert refused.status_code == status, refused.text
+    assert told in refused.text
+
+
+def test_the_history_at_a_member_is_its_own_bundle_with_its_pages_led_through_the_hub(
+    hub: Hub,
+) -> None:
+    with httpx.Client(base_url=hub.members[1] + "/") as member:
+        for each in range(5):
+            body = {"resourceType": "Organization", "id": "w", "name": f"Name {each}"}
+            assert member.put("Organization/w", json=body).status_code in {200, 201}
+        whole = member.get("Organization/w/_history?_count=50").json()
+        second = member.get("Organization/w/_history/2")
+    page = hub.client.get("b/Organization/w/_history?_count=2").json()
+    entries = list(page["entry"])
+    assert str(hub.client.base_url) in next_of(page)
+    altered = next_of(page).replace("/w/", "/o/")
+    assert hub.client.get(altered).status_code == 400
+    while any(each["relation"] == "next" for each in page["link"]):
+        page = hub.client.get(next_of(page)).json()
+        entries += page["entry"]
+    assert entries == whole["entry"]
+    assert {each["relation"] for each in page["link"]} == {"self"}
+
+    assert hub.client.get("b/Organization/w/_history/2").content == second.content
+
+
+def test_a_members_own_statement_is_given_as_it_is(hub: Hub) -> None:
+    own = hub.client.get("b/metadata").json()
+    assert own == httpx.get(f"{hub.members[1]}/metadata").json()
+
+
 def test_the_statement_claims_what_is_served_and_no_more(hub: Hub) -> None:
     statement = hub.client.get("metadata").json()
     codes = {
@@ -214,6 +324,10 @@ def test_the_statement_claims_what_is_served_and_no_more(hub: Hub) -> None:
     }
     assert codes == {"search-type"}
     assert statement["rest"][0].get("interaction", []) == []
+    assert {each["name"] for each in statement["rest"][0]["operation"]} >= {"members", "member-add"}
+    assert "[base]/[member]/[type]/[id]" in statement["rest"][0]["documentation"]
+    (patient,) = [each for each in statement["rest"][0]["resource"] if each["type"] == "Patient"]
+    assert patient["documentation"] == "Searched at a, b."
 
 
 def test_a_member_that_is_taken_out_is_asked_no_more(hub: Hub) -> None:

@@ -261,7 +261,10 @@ def test_what_was_denied_at_the_hub_is_as_if_no_member_had_it(joined: Federation
         first, observations, by_id = (asked(joined, each) for each in paths)
         counted = asked(joined, "Patient?_summary=count")
         with joined.client() as client:
-            hidden, absent = (client.get(f"b/Patient/{each}") for each in ("p2", "nobody"))
+            read = [
+                [client.get(f"b/Patient/{each}{below}") for each in ("p2", "nobody")]
+                for below in ("", "/_history", "/_history/1")
+            ]
     finally:
         # For another purpose: for this one the Consent hides itself.
         with joined.hub.client(purpose="PATADMIN", role="integration") as client:
@@ -272,9 +275,32 @@ def test_what_was_denied_at_the_hub_is_as_if_no_member_had_it(joined: Federation
     assert (shown(by_id), by_id["total"]) == ([], 0)
     assert counted["total"] == 4
     assert "fetched" not in str(first)
-    assert hidden.status_code == absent.status_code == 404
-    assert hidden.text.replace("p2", "nobody") == absent.text
+    for hidden, absent in read:
+        assert hidden.status_code == absent.status_code == 404
+        assert hidden.text.replace("p2", "nobody") == absent.text
+    with joined.client() as client:
+        assert client.get("b/Patient/p2/_history").json()["type"] == "history"
+        assert client.get("b/Patient/p2/_history/1").json()["id"] == "p2"
     assert len(shown(asked(joined, "Patient"))) == 6
+
+
+def test_what_is_hidden_here_cannot_be_written_over_and_is_answered_as_absent(
+    joined: Federation,
+) -> None:
+    sealed = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    place = {"resourceType": "Location", "name": "A ward"}
+    with joined.members["a"].client() as client:
+        put(client, place | {"id": "seen"}, place | {"id": "kept", "meta": {"security": [sealed]}})
+    answers = {}
+    with joined.client(scope="user/*.cruds") as client:
+        for each in ("kept", "nobody", "seen"):
+            body = place | {"id": each}
+            headers = {"If-Match": 'W/"1"', "Content-Type": "application/fhir+json"}
+            answers[each] = client.put(f"a/Location/{each}", json=body, headers=headers)
+    assert answers["kept"].status_code == answers["nobody"].status_code == 404
+    assert answers["kept"].text.replace("kept", "nobody") == answers["nobody"].text
+    # The hub is registered to read alone, whatever its callers may do.
+    assert answers["seen"].status_code == 403
 
 
 def test_what_is_denied_between_two_pages_is_on_none_that_follows(joined: Federation) -> None:

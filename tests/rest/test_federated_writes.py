@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx2 as httpx
 import pytest
 
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.federation.lines import Line
-from fhir_server.federation.members import Member
+from fhir_server.federation.members import Credentials, Member
 from fhir_server.federation.transport import Failed, Reply
 from fhir_server.federation.writes import read_writes
 from fhir_server.fhir.errors import FhirError, Forbidden, Unavailable, UnknownOutcome
@@ -25,6 +25,7 @@ from fhir_server.rules import federated_writes
 from fhir_server.settings import Settings, definitions_folder
 from tests.federation.test_lines import Answer as Script
 from tests.federation.test_lines import Scripted, after
+from tests.rest.trusting import Federation, federation, put
 from tests.support.server import running_server
 from tests.support.virtual import in_virtual_time, moment
 
@@ -191,3 +192,71 @@ def test_a_bed_is_closed_at_the_member_that_has_it(base: Base) -> None:
 def test_a_table_that_cannot_be_meant_is_refused(table: bytes) -> None:
     with pytest.raises(ValueError, match="table of federated writes"):
         read_writes(table, definitions_in(definitions_folder()).resource_types)
+
+
+CLERK = {"role": "R8009", "purpose": "PATADMIN"}
+BOTH = ("system/*.rs", "system/Slot.ru")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """Return a hub and a member that ask for tokens; the member lets the hub change Slots for its callers."""
+    with federation(tmp_path_factory.mktemp("guarded"), "a") as found:
+        found.register(scopes=BOTH)
+        found.enrol("a", credentials=Credentials("hub", "", BOTH))
+        yield found
+
+
+@pytest.fixture
+def free(guarded: Federation) -> str:
+    """Return the ETag of a Slot that is free at the member that asks for tokens."""
+    with guarded.members["a"].client() as client:
+        put(client, SLOT)
+    return tag_of(guarded)
+
+
+def tag_of(guarded: Federation) -> str:
+    with guarded.members["a"].client() as client:
+        return str(client.get("Slot/s").headers["etag"])
+
+
+def patched(guarded: Federation, tag: str, **claims: Any) -> httpx.Response:
+    """Return what a caller is answered who books the Slot."""
+    with guarded.client(**claims) as client:
+        return client.patch("a/Slot/s", content=dump(BUSY), headers=PATCH | {"if-match": tag})
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"scope": "user/Slot.rs", **CLERK},
+        {"scope": "user/Slot.rus", "role": "R8012", "purpose": "HOPERAT"},
+    ],
+    ids=["no scope to change", "another purpose than care"],
+)
+def test_who_may_not_change_a_slot_changes_none_elsewhere(
+    guarded: Federation, free: str, claims: dict[str, Any]
+) -> None:
+    assert patched(guarded, free, **claims).status_code == 403
+    assert tag_of(guarded) == free
+
+
+def test_a_member_that_lets_the_hub_read_alone_is_not_written(
+    guarded: Federation, free: str
+) -> None:
+    guarded.enrol("a", credentials=Credentials("hub", "", ("system/*.rs",)))
+    try:
+        refused = patched(guarded, free, scope="user/Slot.rus", **CLERK)
+        assert refused.status_code == 403
+        assert "does not let this server write" in refused.text
+    finally:
+        guarded.enrol("a", credentials=Credentials("hub", "", BOTH))
+
+
+def test_a_clerk_books_a_slot_at_a_member_in_the_clerks_own_name(
+    guarded: Federation, free: str
+) -> None:
+    booked = patched(guarded, free, scope="user/Slot.rus", **CLERK)
+    assert booked.status_code == 200, booked.text
+    assert booked.json()["status"] == "busy"
+    assert patched(guarded, free, scope="user/Slot.rus", **CLERK).status_code == 412

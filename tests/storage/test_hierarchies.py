@@ -24,6 +24,7 @@ from fhir_server.search.expression import (
 )
 from fhir_server.search.record import NO_DATE, IndexRecord
 from fhir_server.storage.contract import Draft, Expect, Expectation, Put, Store
+from fhir_server.storage.mongo import joining as mongo_joining
 from fhir_server.storage.sqlite import applying, hierarchies
 from tests.storage.conftest import BACKENDS
 from tests.storage.test_joins import compare
@@ -110,7 +111,7 @@ BELOW = Plan(frozenset({"Location"}), InHierarchy("partof", "Location", ("p0",),
 async def test_a_hierarchy_of_too_many_places_is_refused(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hierarchies, "MOST_REACHED", 4)
+    bound(monkeypatch, "MOST_REACHED", 4)
     await fill(store, 5)
 
     assert (await store.count(EVERYTHING, BELOW)).number == 4
@@ -120,11 +121,17 @@ async def test_a_hierarchy_of_too_many_places_is_refused(
         await store.count(EVERYTHING, BELOW)
 
 
+def bound(monkeypatch: pytest.MonkeyPatch, name: str, most: int) -> None:
+    """Set a bound of each backend."""
+    for module in (hierarchies, mongo_joining):
+        monkeypatch.setattr(module, name, most)
+
+
 @pytest.mark.parametrize("side", ["below", "above"])
 async def test_a_hierarchy_of_too_many_levels_is_refused(
     store: Store, monkeypatch: pytest.MonkeyPatch, side: str
 ) -> None:
-    monkeypatch.setattr(hierarchies, "MOST_LEVELS", 4)
+    bound(monkeypatch, "MOST_LEVELS", 4)
     await fill(store, 6)
     start = {"below": "p0", "above": "p5"}[side]
     asked = InHierarchy("partof", "Location", (start,), "below" if side == "below" else "above")
@@ -144,25 +151,30 @@ async def test_a_precondition_may_look_at_fewer_places(
             await store.write([Expect(Expectation(EVERYTHING, BELOW, frozenset()))], atomic=True)
 
 
-async def test_all_of_a_long_hierarchy_is_found_page_by_page(store: Store) -> None:
-    await fill(store, 90)
+@pytest.mark.parametrize(("levels", "number"), [(15, 60), (90, 2_000)])
+async def test_all_of_a_long_hierarchy_is_found_page_by_page(
+    store: Store, levels: int, number: int
+) -> None:
+    await fill(store, levels)
+    last = f"partof>Location/p{levels - 1}"
     wards = [
-        Put(Draft(Key("Location", f"w{each}"), b"", b'"n":1', _ward(each))) for each in range(2_000)
+        Put(Draft(Key("Location", f"w{each}"), b"", b'"n":1', _ward(each, last)))
+        for each in range(number)
     ]
     await store.write(wards, atomic=True)
     found: list[str] = []
     after = None
     while True:
-        page = await store.search(EVERYTHING, BELOW, after, 500)
+        page = await store.search(EVERYTHING, BELOW, after, number // 4)
         found += [row.stored.key.id for row in page.rows]
         after = page.next
         if after is None:
             break
 
     assert sorted(found) == sorted(
-        [*(f"p{each}" for each in range(1, 90)), *(f"w{each}" for each in range(2_000))]
+        [*(f"p{each}" for each in range(1, levels)), *(f"w{each}" for each in range(number))]
     )
 
 
-def _ward(number: int) -> IndexRecord:
-    return IndexRecord(f"w{number}", ("partof>Location/p89",), (), (), NO_DATE, (), ())
+def _ward(number: int, part_of: str) -> IndexRecord:
+    return IndexRecord(f"w{number}", (part_of,), (), (), NO_DATE, (), ())

@@ -359,24 +359,26 @@ async def test_a_precondition_may_join_less_and_fails_alone(
         assert await store.write([Delete(Key("Patient", "x"))], atomic=True) == [Unchanged(None)]
 
 
-async def test_many_referrers_to_very_many_are_found(store: Store) -> None:
-    await fill(store, 1_500)
-    terms = tuple(sorted(f"subject>Patient/{each}" for each in range(1_500)))
+@pytest.mark.parametrize("number", [60, 1_500])
+async def test_many_referrers_to_very_many_are_found(store: Store, number: int) -> None:
+    await fill(store, number)
+    terms = tuple(sorted(f"subject>Patient/{each}" for each in range(number)))
     record = IndexRecord("all", terms, (), (), NO_DATE, (), ())
     await store.write([Put(Draft(Key("List", "all"), b"", b'"n":1', record))], atomic=True)
     listed = PointedToBy("List", "subject", "Patient", HasId(("all",)))
     both = AllOf((listed, PointedToBy("Observation", "patient", "Patient", EVERYTHING_OF_IT)))
 
-    assert (await store.count(EVERYTHING, Plan(frozenset({"Patient"}), listed))).number == 1_500
-    assert (await store.count(EVERYTHING, Plan(frozenset({"Patient"}), both))).number == 1_500
+    assert (await store.count(EVERYTHING, Plan(frozenset({"Patient"}), listed))).number == number
+    assert (await store.count(EVERYTHING, Plan(frozenset({"Patient"}), both))).number == number
 
 
-async def test_a_join_in_the_order_of_moments_is_not_checked_term_by_term(store: Store) -> None:
-    await fill(store, 1_200)
+async def test_a_join_in_the_order_of_moments_is_not_checked_term_by_term(tmp_path: Path) -> None:
     order = (SortKey("_lastUpdated", "date", descending=True),)
     plan = Plan(frozenset({"Observation"}), SMITHS, order)
+    async with BACKENDS["sqlite"](tmp_path) as store:
+        await fill(store, 1_200)
 
-    page = await store.search(EVERYTHING, plan, None, 3)
+        page = await store.search(EVERYTHING, plan, None, 3)
 
     assert [row.stored.key.id for row in page.rows] == ["1199", "1198", "1197"]
 

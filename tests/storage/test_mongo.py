@@ -21,7 +21,6 @@ from fhir_server.fhir.resource import Key
 from fhir_server.search.expression import (
     HasTerm,
     HasWords,
-    InHierarchy,
     Phrase,
     Plan,
     SortKey,
@@ -37,7 +36,7 @@ from fhir_server.storage.contract import (
     WriteResult,
     Written,
 )
-from fhir_server.storage.mongo import joining, opening, reaching, searching
+from fhir_server.storage.mongo import opening, reaching, searching
 from fhir_server.storage.mongo.schema import INDEXES
 from tests.storage.conftest import ENFORCEMENT, open_mongo, ticking
 from tests.storage.test_contract import EVERYTHING, a_draft
@@ -216,12 +215,6 @@ async def test_a_resource_that_is_too_large_fails_alone(tmp_path: Path) -> None:
     assert not isinstance(small, BaseException)
 
 
-def of_places(side: str) -> Plan:
-    start = {"below": "p0", "above": "p5"}[side]
-    asked = InHierarchy("partof", "Location", (start,), "below" if side == "below" else "above")
-    return Plan(frozenset({"Location"}), asked)
-
-
 async def fill(store: Store, number: int) -> None:
     """Write places, each part of the one before."""
     puts = []
@@ -230,21 +223,6 @@ async def fill(store: Store, number: int) -> None:
         record = IndexRecord(f"p{each}", terms, (), (), NO_DATE, (), ())
         puts.append(Put(Draft(Key("Location", f"p{each}"), b"", b'"n":1', record)))
     await store.write(puts, atomic=True)
-
-
-@pytest.mark.parametrize("side", ["below", "above"])
-@pytest.mark.parametrize(
-    ("bound", "said"), [("MOST_LEVELS", "more than 4 levels"), ("MOST_REACHED", "more than the 4")]
-)
-async def test_a_hierarchy_of_too_much_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: str, bound: str, said: str
-) -> None:
-    monkeypatch.setattr(joining, bound, 4)
-    async with open_mongo(tmp_path) as store:
-        await fill(store, 6)
-
-        with pytest.raises(TooCostly, match=said):
-            await store.count(EVERYTHING, of_places(side))
 
 
 async def test_more_than_may_be_sorted_looked_at_or_read_is_refused(

@@ -94,10 +94,16 @@ def ended(process: subprocess.Popen[bytes]) -> None:
 def shared() -> str:
     """Return the address of the server of this test process, started when first asked for."""
     if named := os.environ.get("FHIR_TEST_MONGO"):
-        return named.rstrip("/")
+        return named
     process, address = started()
     _processes.append(process)
     return address
+
+
+def address_of(name: str) -> str:
+    """Return the address of a database of this test process's server; options stay behind it."""
+    server, mark, options = shared().partition("?")
+    return f"{server.rstrip('/')}/{name}{mark}{options}"
 
 
 def end_shared() -> None:
@@ -115,7 +121,7 @@ def database(folder: Path) -> Iterator[str]:
     name = "test_" + blake2b(str(folder).encode(), digest_size=8).hexdigest()
     _open[name] = _open.get(name, 0) + 1
     try:
-        yield f"{shared()}/{name}"
+        yield address_of(name)
     finally:
         _open[name] -= 1
 

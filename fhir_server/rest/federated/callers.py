@@ -84,7 +84,9 @@ def admitted(
 
 def concerned(judge: Judge, found: Federated) -> tuple[str, ...]:
     """Return the Patients of this server whom a page tells of, for its own record of who saw what."""
-    shown = (each.match.full_url for each in (*found.taken, *found.included))
+    entries = (*found.taken, *found.included)
+    named = (source.full_url for each in entries for source in each.also)
+    shown = (*(each.match.full_url for each in entries), *named)
     return tuple(sorted({patient for each in shown for patient in judge.shown.get(each, ())}))
 
 

@@ -7,17 +7,23 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from fhir_server.federation.accounts import EXTENSION, outcome_of
-from fhir_server.federation.merging import Taken
+from fhir_server.federation.merging import Source, Taken
 from fhir_server.federation.search import Federated
 from fhir_server.fhir.bundle import Entry, Link, SearchMode, bundle_bytes
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
+from fhir_server.fhir.outcome import Issue
+from fhir_server.fhir.resource import Resource
 from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.projection import Projection, Projector
 from fhir_server.rest.request import Pairs
 
 RETRY = "https://example.org/fdp/link/missing"
 """The relation of the link that asks those alone that failed: a URL, since FHIR's names are those of IANA."""
+
+
+DUPLICATE = "https://example.org/fdp/StructureDefinition/federation-duplicate"
+"""An extension on an entry: where the same is as well, by member and address, and is not shown again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,10 @@ def page_bytes(
         entries=[
             *_entries(shown, found.taken, "match"),
             *_entries(shown, found.included, "include"),
-            Entry(resource=dump(outcome_of(found.accounts, cleared=shown.cleared)), mode="outcome"),
+            Entry(
+                resource=dump(outcome_of(found.accounts, _left_out(found), cleared=shown.cleared)),
+                mode="outcome",
+            ),
         ],
     )
 
@@ -75,8 +84,26 @@ def _entries(shown: Shown, taken: Sequence[Taken], mode: SearchMode) -> Iterator
         body = each.match.resource
         if shown.projection is not None:
             body = shown.projector.project(body, shown.projection, included=mode == "include")
-        yield Entry(each.match.full_url, body, mode, extension=_source(each.member))
+        yield Entry(each.match.full_url, body, mode, extension=_sources(each))
 
 
-def _source(member: str) -> bytes:
-    return dump([{"url": EXTENSION, "valueString": member}])
+def _sources(taken: Taken) -> bytes:
+    own = {"url": EXTENSION, "valueString": taken.member}
+    return dump([own, *map(_duplicate, taken.also)])
+
+
+def _duplicate(source: Source) -> Resource:
+    parts = [
+        {"url": "member", "valueString": source.member},
+        {"url": "fullUrl", "valueUrl": source.full_url},
+    ]
+    return {"url": DUPLICATE, "extension": parts}
+
+
+def _left_out(found: Federated) -> Iterator[Issue]:
+    """Yield what is told of duplicates of what stood on a page before."""
+    for each in found.left_out:
+        told = (
+            f"{each.full_url} of {each.member} is the same as what was shown before, and left out"
+        )
+        yield Issue("information", "duplicate", told)

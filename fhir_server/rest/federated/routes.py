@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from fhir_server.conformance.capability import (
     Interactions,
@@ -13,13 +13,11 @@ from fhir_server.conformance.capability import (
     capability_statement,
 )
 from fhir_server.federation.accounts import outcome_of
-from fhir_server.federation.answers import Match, MemberPage
-from fhir_server.federation.calling import reached
 from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
-from fhir_server.federation.hub import HEADERS, Hub
+from fhir_server.federation.duplicates import Duplicates, Mode
+from fhir_server.federation.hub import Hub
 from fhir_server.federation.joining import joined
-from fhir_server.federation.members import MEMBER_ID
 from fhir_server.federation.search import (
     Federated,
     Party,
@@ -27,54 +25,43 @@ from fhir_server.federation.search import (
     federated_count,
     federated_search,
 )
-from fhir_server.federation.tokens import Tokens
-from fhir_server.federation.transport import Absent, Failed
+from fhir_server.federation.statement import told_by_member
 from fhir_server.federation.writes import Writes
-from fhir_server.fhir.errors import (
-    BadRequest,
-    BadSyntax,
-    MethodNotAllowed,
-    NotFound,
-    Unavailable,
-    shown,
-)
+from fhir_server.fhir.errors import MethodNotAllowed, NotSupported
 from fhir_server.fhir.instants import instant
-from fhir_server.fhir.json import dump, parse
+from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
-from fhir_server.fhir.resource import LOGICAL_ID
-from fhir_server.policy.decision import Enforcement
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
-from fhir_server.rest.conditional import preferences
+from fhir_server.rest.conditional import DEDUPLICATE, Preferences, preferences
 from fhir_server.rest.cursors import scope_of
 from fhir_server.rest.federated.callers import Admission, admitted, concerned, told_of
+from fhir_server.rest.federated.instances import MEMBER_READ, no_member, template_below_member
+from fhir_server.rest.federated.membership import DEFINITIONS, Membership
 from fhir_server.rest.federated.pages import Shown, page_bytes
+from fhir_server.rest.federated.reaching import Reach, deadline_of, headers_of
+from fhir_server.rest.federated.reading import MemberReading
 from fhir_server.rest.federated.writing import METHODS, line_to_write, target_of, write
 from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
-from fhir_server.rest.routing import find, table
-from fhir_server.rest.sending import NAME
+from fhir_server.rest.routing import NotServed, table, template_of
 from fhir_server.rest.service import Route, Routes, Service
 from fhir_server.rest.smart import oauth_uris
 from fhir_server.search.parsing import parse_query
 
-DEADLINE = b"x-request-deadline"
-"""A header: the seconds after which the caller does not wait any more."""
-
-SECONDS, SHORTEST, LONGEST = 5.0, 0.1, 60.0
-
-KEYS = "/jwks"
-MEMBER_READ = "/[member]/[type]/[id]"
-
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """Serves the hub's base; `tokens` are the hub's own at members, what they answer is decided on by `enforcement`."""
+    """Serves the hub's base."""
 
-    hub: Hub
-    tokens: Tokens
-    enforcement: Enforcement
+    reach: Reach
+    duplicates: Duplicates
     writes: Writes
+
+    @property
+    def hub(self) -> Hub:
+        """The members, as they stand."""
+        return self.reach.hub
 
     def routes(self) -> Routes:
         """Return what is served."""
@@ -82,28 +69,36 @@ class Federation:
             (
                 Route("GET", "/[type]", self.search, ("search-type",)),
                 Route("POST", "/[type]/_search", self.search_by_form, ("search-type",)),
-                Route("GET", MEMBER_READ, self.read, ("read",)),
-                *(Route(each, MEMBER_READ, self.write, (code,)) for each, code in METHODS.items()),
                 Route("GET", "/metadata", self.metadata, (), open=True),
-                Route("GET", KEYS, self.keys, (), open=True),
+                Route("GET", "/jwks", self.keys, (), open=True),
+                *MemberReading(self.reach).routes(),
+                *(Route(each, MEMBER_READ, self.write, (code,)) for each, code in METHODS.items()),
+                *Membership(self.hub).routes(),
             )
         )
 
     def find(self, service: Service, request: Request) -> Route:
-        """Return the route of a request: `[member]/[type]/[id]` is an address here too; raise NotFound or MethodNotAllowed."""
-        match request.segments:
-            case ("jwks",) if request.method in service.routes[KEYS]:
-                return service.routes[KEYS][request.method]
-            case (member, kind, _) if MEMBER_ID.match(member) and kind in service.types:
-                route = service.routes[MEMBER_READ].get(request.method)
-                if route is None:
-                    raise MethodNotAllowed(
-                        "A member's resource is read by GET here, and written by PUT or PATCH.",
-                        ("GET", "HEAD", *METHODS),
-                    )
-                return route
-            case _:
-                return find(service, request)
+        """Return the route of a request: what is below `[member]` is an address here too; raise NotFound or MethodNotAllowed."""
+        template = self._template(service, request)
+        methods = service.routes.get(template, {})
+        route = methods.get(request.method)
+        if methods and route is None:
+            allowed = (*sorted(methods), "OPTIONS")
+            told = f"{request.method[:20]} is not served at {template}; {', '.join(allowed)} are."
+            raise MethodNotAllowed(told, allowed)
+        if route is None:
+            raise NotServed(
+                f"{'/'.join(request.segments)[:70]!r} is not served for all members at once; "
+                "one member's resource is at [member]/[type]/[id]."
+            )
+        return route
+
+    def _template(self, service: Service, request: Request) -> str:
+        operation = f"/{'/'.join(request.segments)}"
+        if operation in service.routes:
+            return operation
+        below = template_below_member(request.segments, service.types)
+        return below or template_of(request.segments, service.types)
 
     async def search(self, service: Service, request: Request) -> Answer:
         """Serve `GET [type]`."""
@@ -113,31 +108,9 @@ class Federation:
         """Serve `POST [type]/_search`."""
         return await self._search(service, request, (*request.pairs, *await form_of(request)))
 
-    async def read(self, service: Service, request: Request) -> Answer:
-        """Serve `GET [member]/[type]/[id]`: the member's bytes."""
-        member, kind, logical_id = request.segments
-        if LOGICAL_ID.match(logical_id) is None:
-            raise BadRequest(f"{logical_id[:70]!r} is no logical id.")
-        admission, parties = await self._reached(service, request, "r")
-        party = next((each for each in parties if each.line.member.id == member), None)
-        if party is None:
-            raise NotFound(f"There is no member {member!r} in this federation.")
-        try:
-            content, found = await _read(party, kind, logical_id, request)
-        except Absent as absent:
-            raise NotFound(f"The member {member} has no {kind}/{logical_id}.") from absent
-        except Failed as failure:
-            raise Unavailable(
-                f"The member {member} gave no answer: {failure.state} {failure}"
-            ) from failure
-        if admission is not None and request.recording is not None:
-            request.recording.note = f"members: {member} ok"
-            request.recording.patients = tuple(sorted(admission.judge.shown[found.full_url]))
-        return Answer(200, content)
-
     async def keys(self, service: Service, _: Request) -> Answer:
         """Serve `GET jwks`: the keys by which members know this server, its assertions' own."""
-        told = await self.tokens.keys.jwks(now=service.clock(), uses=("assertion",))
+        told = await self.reach.tokens.keys.jwks(now=service.clock(), uses=("assertion",))
         return Answer(200, dump(told), media_type="application/json")
 
     async def write(self, service: Service, request: Request) -> Answer:
@@ -145,29 +118,34 @@ class Federation:
         target = target_of(request, self.writes)
         admission = None
         if request.caller is not None:
-            admission = admitted(service, request, "u", self.enforcement)
+            admission = admitted(service, request, "ru", self.reach.enforcement)
         parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
-        line = next((p.line for p in parties if p.line.member.id == target.member), None)
-        if line is None:
-            raise NotFound(f"There is no member {target.member!r} in this federation.")
+        party = next((each for each in parties if each.line.member.id == target.member), None)
+        if party is None:
+            raise no_member(target.member)
+        if admission is not None:
+            # Nothing is written over that the writer may not see here: its answer would tell of it.
+            seeing = admission.to_one(party, self.reach.tokens, headers_of(request))
+            await MemberReading(self.reach).check_seen(seeing, request)
         if request.recording is not None:
             request.recording.note = f"members: {target.member}"
-        reaching = line_to_write(line, request, admission, self.tokens)
-        return await write(reaching, target, request, until=_deadline(request))
+        reaching = line_to_write(party.line, request, admission, self.reach.tokens)
+        return await write(reaching, target, request, until=deadline_of(request))
 
     async def metadata(self, service: Service, request: Request) -> Answer:
         """Serve `GET metadata`: the types that members search."""
         definitions = service.register.current.definitions
         parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
         types = {each for party in parties for each in party.capabilities.types}
+        told = {party.line.member.id: party.capabilities for party in parties}
         statement = capability_statement(
             definitions,
             types=types & service.types,
-            interactions=Interactions(("search-type",), ()),
+            interactions=Interactions(("search-type",), (), everywhere=DEFINITIONS),
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), await oauth_uris(service)),
         )
-        return Answer(200, dump(statement))
+        return Answer(200, dump(told_by_member(statement, told)))
 
     async def _search(self, service: Service, request: Request, pairs: Pairs) -> Answer:
         now, extractor = service.clock(), service.register.current.extractor
@@ -187,23 +165,26 @@ class Federation:
             sizes=service.limits.pages,
         )
         check_served(query)
-        admission, parties = await self._reached(service, request, "s")
+        admission, parties = await self.reach.members(service, request, "s")
         if admission is not None:
             admission.judge.check_joined(query.plan.predicate)
         question = Question(
             query,
             request.type,
             extractor.definitions,
-            _headers(request),
+            headers_of(request),
             moment,
-            _deadline(request),
+            deadline_of(request),
+            self.duplicates.known_by(_mode(preferred)),
         )
         if cursor is None:
             parties = await joined(question, parties)
         if query.only_count:
+            _check_counted(question)
             found = await federated_count(question, parties)
         else:
             found = await federated_search(question, parties, cursor)
+        self.hub.saw(found, cursor)
         address = f"{request.base_url}/{request.type}"
         projection = service.projector.projection(request.type, query.summary, query.elements)
         shown = Shown(
@@ -238,19 +219,9 @@ class Federation:
             following=await self._kept(found.cursor, scope, shown.now),
             missing=await self._kept(found.missing, scope, shown.now),
         )
-        return Answer(200, body)
-
-    async def _reached(
-        self, service: Service, request: Request, letters: str
-    ) -> tuple[Admission | None, Sequence[Party]]:
-        """Return the members as the caller reaches them, and who that is; raise Forbidden before anybody is asked."""
-        admission = None
-        if request.caller is not None:
-            admission = admitted(service, request, letters, self.enforcement)
-        parties = await self.hub.parties(service.register.current.extractor, now=service.clock())
-        if admission is None:
-            return None, reached(parties, None, self.tokens)
-        return admission, admission.to(parties, self.tokens, _headers(request))
+        applied = f"{DEDUPLICATE}{found.duplicates}".encode()
+        told = () if found.duplicates == "off" else ((b"preference-applied", applied),)
+        return Answer(200, body, headers=told)
 
     async def _kept(self, cursor: FederatedCursor | None, scope: bytes, now: int) -> str | None:
         return None if cursor is None else await self.hub.keep(cursor, scope, now=now)
@@ -264,24 +235,16 @@ def _lacking(found: Federated, parties: Sequence[Party], *, strict: bool) -> lis
     ]
 
 
-async def _read(party: Party, kind: str, logical_id: str, request: Request) -> tuple[bytes, Match]:
-    """Return a member's resource, if it may be shown; raise Absent if not, as if it were not there, and Failed."""
-    until = _deadline(request)
-    url = f"{party.line.member.base}/{kind}/{logical_id}"
-    content = _one(await party.line.get(url, _headers(request), until=until), kind, logical_id)
-    found = Match(url, content, kind, logical_id)
-    if party.clearing is not None:
-        page = MemberPage((found,), (), None, None, frozenset(), warned=False)
-        if not (await party.clearing.cleared(page, until=until)).matches:
-            raise Absent("unsupported", "")
-    return content, found
+def _mode(preferred: Preferences) -> Mode | None:
+    """Return how a request wants duplicates to be known; as any preference, one that is not known is none."""
+    return next((each for each in get_args(Mode) if each == preferred.deduplicate), None)
 
 
-def _headers(request: Request) -> Mapping[str, str]:
-    """Return what goes with each request to a member: the name of this one, so that logs can be put together."""
-    correlation = request.headers.get(b"x-correlation-id", b"")
-    told = correlation.decode() if NAME.fullmatch(correlation) else request.name
-    return {**HEADERS, "x-request-id": request.name, "x-correlation-id": told}
+def _check_counted(question: Question) -> None:
+    if question.duplicates.mode != "off":
+        raise NotSupported(
+            "Members count what they hold, duplicates among them: _summary=count goes with Prefer: deduplicate=off"
+        )
 
 
 def _record(request: Request, admission: Admission | None, found: Federated) -> None:
@@ -290,31 +253,3 @@ def _record(request: Request, admission: Admission | None, found: Federated) -> 
         request.recording.note = told_of(found)
         if admission is not None:
             request.recording.patients = concerned(admission.judge, found)
-
-
-def _deadline(request: Request) -> float:
-    """Return the moment of the event loop until which the caller waits; raise BadRequest."""
-    text = request.header(DEADLINE)
-    try:
-        seconds = float(text) if text else SECONDS
-    except ValueError:
-        seconds = 0.0
-    if not SHORTEST <= seconds <= LONGEST:
-        raise BadRequest(
-            f"X-Request-Deadline: {shown(text)} is no number of seconds from {SHORTEST} to {LONGEST:.0f}."
-        )
-    return asyncio.get_running_loop().time() + seconds
-
-
-def _one(content: bytes, kind: str, logical_id: str) -> bytes:
-    """Return the resource that a member answered a read with; raise Unavailable for anything else."""
-    try:
-        head = parse(content)
-    except BadSyntax as error:
-        raise Unavailable("The member answered what is no resource.") from error
-    if not isinstance(head, dict) or (head.get("resourceType"), head.get("id")) != (
-        kind,
-        logical_id,
-    ):
-        raise Unavailable("The member answered another resource than was asked for.")
-    return content

@@ -29,6 +29,7 @@ from fhir_server.fhir.resource import LOGICAL_ID
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.conditional import refuse_if_none_match
 from fhir_server.rest.federated.callers import Admission
+from fhir_server.rest.federated.reaching import names_of
 from fhir_server.rest.negotiation import JSON_PATCH, media_type
 from fhir_server.rest.request import Request
 
@@ -88,7 +89,7 @@ async def write(line: Line, target: Target, request: Request, *, until: float) -
     """
     content = await _content(request, target)
     url = f"{line.member.base}/{target.type}/{target.id}"
-    headers = {"accept": _JSON[0]}
+    headers = {**names_of(request), "accept": _JSON[0]}
     headers |= {name.decode(): request.header(name) for name in _SENT if request.header(name)}
     try:
         reply = await line.send(request.method, url, headers, content, until=until)

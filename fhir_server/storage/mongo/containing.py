@@ -13,7 +13,8 @@ from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.contained import Inside
 from fhir_server.storage.mongo.documents import Document, row_of
-from fhir_server.storage.mongo.searching import Searcher, Wanted
+from fhir_server.storage.mongo.planning import Wanted
+from fhir_server.storage.mongo.searching import Searcher
 
 
 async def page(searcher: Searcher, plan: Plan, after: Position | None, limit: int) -> Page:

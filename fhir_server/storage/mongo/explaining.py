@@ -20,7 +20,8 @@ from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.documents import RESOURCE, Document
 from fhir_server.storage.mongo.failures import OutOfTime
 from fhir_server.storage.mongo.orders import is_served, runs
-from fhir_server.storage.mongo.searching import Searcher, Wanted
+from fhir_server.storage.mongo.planning import Wanted
+from fhir_server.storage.mongo.searching import Searcher
 from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
 

@@ -6,58 +6,28 @@ are of one transaction, so that they are of one moment.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from functools import partial
 from heapq import nsmallest
 from typing import TypeVar
 
 import msgspec
 
 from fhir_server.fhir.errors import TooCostly
-from fhir_server.search.bounds import primary_bounds
-from fhir_server.search.expression import (
-    AllOf,
-    AnyOf,
-    HasAnyTerm,
-    HasId,
-    HasRange,
-    HasTerm,
-    HasTermBetween,
-    HasTermContaining,
-    HasWords,
-    Plan,
-    Predicate,
-    SortKey,
-    Updated,
-    asks_for_words,
-)
+from fhir_server.search.expression import HasWords, Plan, Predicate, SortKey
 from fhir_server.search.matching import Resolver, matches, sort_key
 from fhir_server.search.ordering import Order, completed
-from fhir_server.search.planning import Driver, choose, conjuncts
-from fhir_server.search.record import IndexRecord, is_posted, unpacked
+from fhir_server.search.record import IndexRecord, unpacked
 from fhir_server.search.words import has_words, texts_of
 from fhir_server.storage.contract import Count, Page, Position
-from fhir_server.storage.explanation import Lead
-from fhir_server.storage.mongo.asking import settled
 from fhir_server.storage.mongo.conditions import both
-from fhir_server.storage.mongo.documents import (
-    PLACE,
-    RECORD,
-    RESOURCE,
-    ROW,
-    Document,
-    compartment_term,
-    row_of,
-)
+from fhir_server.storage.mongo.documents import RECORD, RESOURCE, ROW, Document, row_of
 from fhir_server.storage.mongo.door import Door
 from fhir_server.storage.mongo.joining import MOST_JOINED, Joins
 from fhir_server.storage.mongo.orders import Run, is_served, runs, value_of
-from fhir_server.storage.mongo.schema import BY_ID, BY_MOMENT, BY_RANGE, BY_TERM, BY_TYPE
+from fhir_server.storage.mongo.planning import Planner, Wanted
 from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
-from fhir_server.storage.mongo.translation import Translation, translation_of
 
 GATHERED = 20_000
 """Matches that are sorted here for one page."""
@@ -77,29 +47,6 @@ Found = tuple[Order, Document]
 """Where a match stands, and its document."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The matches of one type: `condition` finds them by the index `hint`; `residual` is to be checked of each.
-
-    `lead` is what was chosen of `considered`, `checked` what the condition says besides.
-    """
-
-    kind: str
-    condition: Document
-    hint: str | None
-    residual: Predicate | None
-    lead: Predicate | None
-    considered: tuple[Lead, ...]
-    checked: tuple[Predicate, ...]
-
-    @property
-    def members(self) -> dict[str, int]:
-        """The members of a document that are needed to check it."""
-        if self.residual is None:
-            return PLACE
-        return {**RECORD, "b": 1} if asks_for_words(self.residual) else RECORD
-
-
 class Searcher:
     """Searches of one request, as its caller sees things."""
 
@@ -110,7 +57,7 @@ class Searcher:
         self.sight = sight
         self.door = Door(statements, sight)
         self._joins = Joins(self.records, most=most_joined)
-        self._counts: dict[tuple[str, Predicate, int], int] = {}
+        self._planner = Planner(statements, sight)
         self._checked = self._read = 0
 
     async def page(self, plan: Plan, after: Position | None, limit: int) -> Page:
@@ -157,57 +104,8 @@ class Searcher:
         return sorted(each for each in kinds if self.sight.visibility.permits_type(each))
 
     async def wanted(self, kind: str, predicate: Predicate) -> Wanted:
-        """Return how the matches of a type are found: joins written out, the cheapest index chosen."""
-        written = await self._joins.written(kind, predicate)
-        whole = AllOf((*self._bounds(kind), written))
-        translation = await translation_of(self.statements, kind, whole)
-        driver = await settled(
-            lambda look: choose(kind, whole, lambda lead, most: look((kind, lead, most))),
-            partial(self._counted, translation),
-            self._counts,
-        )
-        parts = [each for each in (driver.lead, *driver.rest) if each is not None]
-        rest = tuple(each for each in conjuncts(written) if not translation.is_exact(each))
-        return Wanted(
-            kind,
-            both(
-                {"t": kind, "x": False},
-                *map(translation.condition, parts),
-                _dated(written),
-            ),
-            _index(driver.lead),
-            AllOf(rest) if rest else None,
-            driver.lead,
-            self._leads(kind, driver),
-            driver.rest,
-        )
-
-    def _bounds(self, kind: str) -> Iterator[Predicate]:
-        """Yield what leads to no more than what may be seen: a compartment, the criteria of scopes."""
-        sight = self.sight.visibility
-        if (patient := sight.patient_of(kind)) is not None:
-            yield HasTerm(compartment_term(patient))
-        if (criterion := sight.criterion(kind)) is not None:
-            yield criterion
-
-    def _leads(self, kind: str, driver: Driver) -> tuple[Lead, ...]:
-        counted: dict[Predicate, tuple[int, int]] = {}
-        for (name, lead, most), number in self._counts.items():
-            if name == kind:
-                counted[lead] = max(counted.get(lead, (0, 0)), (most, number))
-        return tuple(
-            Lead(each, counted[each][1], exact=counted[each][1] < counted[each][0])
-            for each in dict.fromkeys(driver.considered)
-            if each in counted
-        )
-
-    async def _counted(self, translation: Translation, asked: tuple[str, Predicate, int]) -> int:
-        """Count the candidates of a lead, up to a limit; what the caller may not see is counted too."""
-        kind, lead, most = asked
-        if isinstance(lead, HasId):
-            return min(len(lead.ids), most)
-        condition = both({"t": kind, "x": False}, translation.condition(lead))
-        return await self.statements.count(RESOURCE, condition, limit=most, hint=_index(lead))
+        """Return how the matches of a type are found, its joins written out."""
+        return await self._planner.wanted(kind, await self._joins.written(kind, predicate))
 
     async def first(
         self,
@@ -323,33 +221,6 @@ class Searcher:
 
 def _place(found: Found) -> Order:
     return found[0]
-
-
-def _dated(predicate: Predicate) -> Document:
-    """Return bounds of the primary date, in whose order the lists are."""
-    first, last = primary_bounds(predicate)
-    bounds = {"$gte": first, "$lte": last}
-    kept = {operator: each for operator, each in bounds.items() if each is not None}
-    return {"d": kept} if kept else {}
-
-
-def _index(lead: Predicate | None) -> str | None:
-    """Return the index that finds the candidates of a lead; None: the server chooses."""
-    match lead:
-        case HasId():
-            return BY_ID
-        case Updated():
-            return BY_MOMENT
-        case HasRange():
-            return BY_RANGE
-        case HasTerm() | HasAnyTerm() | HasTermBetween():
-            return BY_TERM
-        case HasTermContaining(prefix) if is_posted(prefix):
-            return BY_TERM
-        case AnyOf():
-            return None
-        case _:
-            return BY_TYPE
 
 
 def _too_many(keys: Sequence[SortKey]) -> TooCostly:

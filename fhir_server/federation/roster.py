@@ -1,0 +1,92 @@
+"""The members as those who look after them see them: how each stands, and how it fared lately."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from fhir_server.federation.endpoints import ODS, endpoint_key
+from fhir_server.federation.health import History, Look
+from fhir_server.federation.hub import Hub
+from fhir_server.federation.members import Capabilities, Member
+from fhir_server.fhir.instants import instant
+from fhir_server.fhir.resource import Resource
+
+Standing: TypeAlias = Literal["well", "failing", "left alone", "not asked", "unknown"]
+"""How a member stands: `left alone` by the breaker of a process, `not asked` since its Endpoint says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One member: what it declared, and how it fared."""
+
+    member: Member
+    capabilities: Capabilities
+    history: History
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands, by the latest look at it."""
+        if self.member.withheld:
+            return "not asked"
+        if self.history.open_in:
+            return "left alone"
+        if self.history.last is None:
+            return "unknown"
+        return "well" if self.history.last.state in {"ok", "partial"} else "failing"
+
+
+async def roster(hub: Hub, *, now: int) -> Sequence[Listed]:
+    """Return the members in the order of their ids; raise FhirError."""
+    registered = await hub.known_members(now=now)
+    histories = await hub.health.histories(hub.kept, hub.open_members, now=now)
+    return [
+        Listed(each.member, capabilities, histories.get(each.member.id, History()))
+        for each, capabilities in registered.items()
+    ]
+
+
+def roster_parameters(members: Sequence[Listed]) -> Resource:
+    """Return the members as a Parameters resource; what is private to the hub is not in it."""
+    told = [{"name": "member", "part": _parts(each)} for each in members]
+    return {"resourceType": "Parameters", **({"parameter": told} if told else {})}
+
+
+def _parts(listed: Listed) -> list[Resource]:
+    member, known, history = listed.member, listed.capabilities, listed.history
+    found: list[tuple[str, str, Any]] = [
+        ("id", "valueId", member.id),
+        ("endpoint", "valueReference", {"reference": str(endpoint_key(member.id))}),
+        ("name", "valueString", member.name),
+        ("address", "valueUrl", member.base),
+        ("standing", "valueString", listed.standing),
+        ("required", "valueBoolean", member.required),
+        ("types", "valueInteger", len(known.types)),
+        ("looks", "valueInteger", len(history.looks)),
+        ("failures", "valueInteger", sum(each.state != "ok" for each in history.looks)),
+        ("breakersOpen", "valueInteger", history.open_in),
+    ]
+    optional = [
+        ("organisation", "valueIdentifier", member.ods and {"system": ODS, "value": member.ods}),
+        ("withheld", "valueString", member.withheld),
+        ("fhirVersion", "valueCode", known.fhir_version),
+        ("software", "valueString", known.software),
+        ("declared", "valueInstant", known.taken and instant(known.taken)),
+    ]
+    found += [(name, kind, value) for name, kind, value in optional if value]
+    parts: list[Resource] = [{"name": name, kind: value} for name, kind, value in found]
+    looks = {"lastLook": history.last, "lastFailure": history.last_failure}
+    return [*parts, *({"name": name, "part": _look(each)} for name, each in looks.items() if each)]
+
+
+def _look(look: Look) -> list[Mapping[str, Any]]:
+    told: list[Mapping[str, Any]] = [
+        {"name": "when", "valueInstant": instant(look.moment)},
+        {"name": "occasion", "valueCode": look.occasion},
+        {"name": "status", "valueCode": look.state},
+        {"name": "milliseconds", "valueInteger": look.milliseconds},
+    ]
+    if look.problem:
+        told.append({"name": "problem", "valueString": look.problem})
+    return told

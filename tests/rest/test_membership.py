@@ -1,0 +1,169 @@
+"""Operations on the members of a federation: who may, what is refused, and what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2 as httpx
+import pytest
+
+from tests.rest.access import a_client, guarded
+from tests.support.server import running_server
+
+NETWORKS = ("127.0.0.0/8",)
+FHIR = {"content-type": "application/fhir+json"}
+
+
+class Hub(NamedTuple):
+    """A hub without members, and a server that could be one."""
+
+    client: httpx.Client
+    node: httpx.Client
+    server: str
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """Return a hub that tests share."""
+    folder = tmp_path_factory.mktemp("membership")
+    with (
+        running_server(folder / "a.db") as server,
+        running_server(folder / "hub.db", member_networks=NETWORKS) as base,
+        httpx.Client(base_url=base.replace("/fhir", "/federated/"), timeout=30) as client,
+        httpx.Client(base_url=base + "/", timeout=30) as node,
+    ):
+        yield Hub(client, node, server)
+
+
+@pytest.fixture
+def hub(running: Hub) -> Iterator[Hub]:
+    """Return the hub, and take out again who was taken in."""
+    yield running
+    asked(running, "remove", id="a")
+
+
+def body(**values: Any) -> dict[str, Any]:
+    kinds = {bool: "valueBoolean", str: "valueString", float: "valueDecimal"}
+    told = [{"name": name, kinds[type(value)]: value} for name, value in values.items()]
+    return {"resourceType": "Parameters", **({"parameter": told} if told else {})}
+
+
+def asked(hub: Hub, operation: str, **values: Any) -> httpx.Response:
+    return hub.client.post(f"$member-{operation}", json=body(**values), headers=FHIR)
+
+
+def member(answer: httpx.Response) -> dict[str, Any]:
+    """Return the one member that an answer tells of, by the names of the parts."""
+    assert answer.status_code == 200, answer.text
+    (told,) = answer.json()["parameter"]
+    return {
+        part["name"]: next((value for name, value in part.items() if name != "name"), None)
+        for part in told["part"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("operation", "values", "told"),
+    [
+        ("add", {}, "parameter id is missing"),
+        ("add", {"id": "a"}, "parameter address is missing"),
+        ("add", {"id": "a", "address": "http://127.0.0.1:9/fhir"}, "the connection failed"),
+        ("add", {"id": "a", "address": "http://10.0.0.1/fhir"}, "not public"),
+        ("add", {"id": "A", "address": "SERVER"}, "is no id of a member"),
+        ("add", {"id": "a", "address": "SERVER", "colour": "red"}, "no parameter 'colour'"),
+        ("add", {"id": "a", "address": "SERVER", "seconds": "soon"}, "seconds is 'soon'"),
+        ("add", {"id": "a", "address": "SERVER", "required": "maybe"}, "required is 'maybe'"),
+        ("check", {"id": "a"}, "no member 'a'"),
+        ("suspend", {"id": "a"}, "no member 'a'"),
+        ("resume", {"id": "a"}, "no member 'a'"),
+        ("remove", {"id": "a"}, "no member 'a'"),
+        ("remove", {}, "parameter id is missing"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_its_reason(
+    hub: Hub, operation: str, values: dict[str, Any], told: str
+) -> None:
+    given = {name: hub.server if value == "SERVER" else value for name, value in values.items()}
+    refused = asked(hub, operation, **given)
+    assert refused.status_code in {400, 404}
+    assert told in refused.json()["issue"][0]["diagnostics"]
+    assert "parameter" not in hub.client.get("$members").json()
+
+
+def test_what_a_page_of_any_origin_could_send_changes_nothing(hub: Hub) -> None:
+    query = f"$member-add?id=a&address={hub.server}"
+    form = {"id": "a", "address": hub.server}
+    assert hub.client.post(query).status_code == 400
+    assert hub.client.post("$member-add", data=form).status_code == 415
+    assert (
+        hub.client.post(
+            "$member-add", content="x", headers={"content-type": "text/plain"}
+        ).status_code
+        == 415
+    )
+    assert hub.client.get(query).status_code == 405
+    assert "parameter" not in hub.client.get("$members").json()
+
+
+def test_who_has_no_right_to_endpoints_is_refused(tmp_path: Path) -> None:
+    with guarded(tmp_path / "hub.db") as node:
+        base = node.base.replace("/fhir", "/federated")
+
+        def status(method: str, path: str, scope: str, **changes: str) -> int:
+            token = node.token(scope=scope, **changes)
+            headers = {"authorization": f"Bearer {token}", **FHIR}
+            with a_client(base) as client:
+                return client.request(
+                    method, path, json=None if method == "GET" else body(id="a"), headers=headers
+                ).status_code
+
+        with a_client(base) as client:
+            assert client.get("/$members").status_code == 401
+        assert status("GET", "/$members", "system/Patient.rs") == 403
+        assert status("GET", "/$members", "system/Endpoint.rs") == 200
+        for operation in ("add", "check", "suspend", "resume", "remove"):
+            assert status("POST", f"/$member-{operation}", "system/Endpoint.rs") == 403
+            assert status("POST", f"/$member-{operation}", "user/*.cruds", role="R8000") == 403
+        assert status("POST", "/$member-remove", "system/Endpoint.cruds") == 404
+
+
+def test_a_server_is_taken_in_and_is_an_endpoint_as_any_other(hub: Hub) -> None:
+    told = member(asked(hub, "add", id="a", address=hub.server, name="A", organisation="RXX01"))
+    assert (told["id"], told["address"], told["fhirVersion"]) == ("a", hub.server, "4.0.1")
+    assert told["organisation"]["value"] == "RXX01"
+    assert told["types"] > 140
+    found = hub.node.get("Endpoint?organization.identifier=RXX01&status=active").json()
+    assert [each["resource"]["address"] for each in found["entry"]] == [hub.server]
+    assert hub.client.get("Patient").status_code == 200
+    assert member(hub.client.get("$members"))["id"] == "a"
+
+
+def test_a_member_is_suspended_and_resumed(hub: Hub) -> None:
+    asked(hub, "add", id="a", address=hub.server)
+    assert member(asked(hub, "suspend", id="a"))["standing"] == "not asked"
+    assert "is not asked for now" in hub.client.get("Patient").text
+    assert member(asked(hub, "resume", id="a"))["standing"] != "not asked"
+    assert "is not asked for now" not in hub.client.get("Patient").text
+
+
+def test_a_member_is_checked_and_its_health_is_told(hub: Hub) -> None:
+    asked(hub, "add", id="a", address=hub.server)
+    told = member(asked(hub, "check", id="a"))
+    assert told["standing"] == "well"
+    look = {part["name"]: part for part in told["lastLook"]}
+    assert (look["occasion"]["valueCode"], look["status"]["valueCode"]) == ("check", "ok")
+
+
+def test_a_member_is_removed(hub: Hub) -> None:
+    asked(hub, "add", id="a", address=hub.server)
+    assert asked(hub, "remove", id="a").json() == {"resourceType": "Parameters"}
+    assert hub.node.get("Endpoint/a").status_code == 410
+
+
+@pytest.mark.parametrize("path", ["Patient/p1", "", "_history", "Patient/_history", "$everything"])
+def test_what_members_are_not_asked_together_is_told(hub: Hub, path: str) -> None:
+    refused = hub.client.get(path)
+    assert refused.status_code == 404, refused.text
+    assert refused.json()["issue"][0]["code"] == "not-supported"
