@@ -97,7 +97,9 @@ def _mongo(started: Children, program: Path) -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    place = ("--host", "127.0.0.1", "--port", str(port), "--storage-path", ":memory:")
+    # Not `:memory:`, which is a folder that stays behind where the server is ended by two signals at once.
+    kept = str(started.folder / "mongo")
+    place = ("--host", "127.0.0.1", "--port", str(port), "--storage-path", kept)
     child = started.start("mongo", (str(program), *place, "--log-level", "ERROR"))
     _await_port(child, port)
     return f"mongodb://127.0.0.1:{port}/demo"

@@ -5,6 +5,7 @@ Each process keeps its own and writes it down now and then, as one value; whoeve
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ MOST = 40
 
 KEPT = 24 * 3600 * 1_000_000
 """Microseconds for which the history of a process that has ended is kept."""
+
+_ADDRESS = re.compile(r"\b[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
+"""Addresses of resources: who looks after members is not to read whose records they have."""
 
 Occasion: TypeAlias = Literal["search", "read", "check"]
 
@@ -88,7 +92,8 @@ class Health:
         for each in accounts:
             asked = each.frozen_at == page or (not each.frozen and each.milliseconds > 0)
             if asked and each.state not in _NO_FAULT:
-                look = Look(now, "search", each.state, each.milliseconds, each.problem)
+                told = _ADDRESS.sub("a resource", each.problem)
+                look = Look(now, "search", each.state, each.milliseconds, told)
                 self.saw(each.member, look)
 
     def forget(self, members: frozenset[str]) -> None:

@@ -62,6 +62,14 @@ def test_a_page_tells_of_those_that_were_asked_for_it() -> None:
     assert sorted(health._looks) == ["asked", "failed", "open"]
 
 
+async def test_whose_records_a_member_has_is_not_remembered(store: Store) -> None:
+    health = Health("one")
+    failed = Account("a", "error", frozen_at=1, problem="Patient/9434765919 cannot be read")
+    health.saw_page([failed], 1, now=NOW)
+    found = await health.histories(store.key_values, (), now=NOW)
+    assert found["a"].looks[0].problem == "a resource cannot be read"
+
+
 def test_who_is_no_member_any_more_is_forgotten() -> None:
     health = Health("one")
     health.saw("a", look(1))

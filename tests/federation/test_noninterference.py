@@ -44,7 +44,7 @@ SEARCHES = (
     "Organization?_summary=count",
 )
 HEADERS = {"accept": "application/fhir+json"}
-SCRIPTS = 96
+SCRIPTS = 72
 
 
 async def answers(trusts: Trusts, script: Sequence[str]) -> list[bytes]:

@@ -14,7 +14,7 @@ CALLERS = len(CHOSEN)
 LISTED = {
     # What no caller is told.
     r"aggregate resource \$match \$limit \$group": "candidates of what may lead, counted to choose",
-    r"distinct resource t": "the types that exist: each is then searched",
+    r"aggregate resource \$match \$sort \$group": "the types that exist: each is then searched",
     r"find resource by : m": "the moment of the latest write",
     r"find resource by t i n x: _id t i v m e b": "the search parameters that clients wrote, read by the register for itself",
     # What is found by these is looked at again, under the sight, before it is told.

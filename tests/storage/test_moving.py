@@ -148,6 +148,7 @@ FOLLOWING = {
         "catalogue",
         "register",
         "audit_state",
+        "denial_changes",
     },
     "mongo": {"axis", "audience", "denial", "state"},
 }
