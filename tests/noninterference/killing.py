@@ -196,8 +196,8 @@ def _transaction(*asks: Ask) -> dict[str, object]:
 async def _read_on(side: Side, reach: Reach) -> AsyncGenerator[Seen]:
     """Yield what the store gives to those who read on, as an export will, by each letter."""
     new = ALL.of_audience(replace(reach.audience, actors=frozenset({"new"})), at=LATER)
-    plain = list(dict.fromkeys(reach.sights()))
-    sights = [each.of_audience(reach.audience, at=reach.at) for each in plain]
+    by_letter = (each.of_audience(reach.audience, at=reach.at) for each in reach.sights())
+    sights = list(dict.fromkeys(by_letter))
     for sight in sights:
         for kind, name in _NAMES:
             found = await side.store.read(sight, Key(kind, name))
@@ -209,10 +209,7 @@ async def _read_on(side: Side, reach: Reach) -> AsyncGenerator[Seen]:
     for kind in ("Observation", "Patient"):
         plan = Plan(frozenset({kind}))
         yield [each.stored for each in (await side.store.search(emergency, plan, None, 99)).rows]
-    for sight in plain:
-        page = await side.store.search(sight, Plan(frozenset({"Observation"})), None, 99)
-        yield [each.stored for each in page.rows]
-    for sight in (*sights, *plain, new):
+    for sight in (*sights, new):
         for kind in ("Observation", "Patient", "Location"):
             walked = await side.store.walk(sight, kind, after="", highest=2**62, limit=99)
             yield list(walked)
