@@ -53,6 +53,7 @@ from fhir_server.settings import (
 from fhir_server.storage.contract import Store
 from fhir_server.stores import store_of
 from fhir_server.web.app import web_application
+from fhir_server.web.failing import failing_quietly
 from fhir_server.web.sign_in import PATHS, SignIn
 from fhir_server.web.start import About
 from fhir_server.web.waiting import waiting_fhir, waiting_pages
@@ -188,9 +189,11 @@ class Node:
             signs_in=trust is not None and trust.server is not None,
             federation=self._federation if callers is None else None,
         )
-        self._web = web_application(about, ready=store.now, registry=registry)
+        web = web_application(about, ready=store.now, registry=registry)
+        self._web = failing_quietly(web, telemetry)
         if trust is not None and trust.server is not None:
-            self._sign_in = SignIn(trust.server, service, trust.providers)
+            sign_in = SignIn(trust.server, service, trust.providers)
+            self._sign_in = failing_quietly(sign_in, telemetry)
         return backfill, service.publisher
 
     def _federation(self) -> FederatedBase | None:

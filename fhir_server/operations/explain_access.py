@@ -13,17 +13,15 @@ from fhir_server.fhir.json import parse
 from fhir_server.fhir.resource import LOGICAL_ID, Key, Resource
 from fhir_server.interactions.addressing import absent, check_type
 from fhir_server.interactions.call import Call
+from fhir_server.operations.claimants import PARAMETERS, Claimant, claimant
 from fhir_server.operations.operation import ANY_TYPE, Invocation, Operation, Parameter, Told
-from fhir_server.policy.access import Access
 from fhir_server.policy.consents import read_consent
+from fhir_server.policy.criteria import SearchReader
 from fhir_server.policy.decision import Decision, Policy
 from fhir_server.policy.disclosure import OVERSIGHT, Disclosure, Standing
-from fhir_server.policy.rights import rights_of
-from fhir_server.policy.scopes import parse_scopes
+from fhir_server.policy.rights import Rights, rights_of
 from fhir_server.policy.visibility import Visibility
 from fhir_server.policy.wording import provision_in_words, rule_in_words
-
-_CLAIMS = ("role", "purpose", "organisation", "programme")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +35,17 @@ class _Reason:
 
 
 async def explain_access(call: Call, asked: Invocation) -> Told:
-    """Return what somebody with these claims would be answered on a resource; raise Forbidden, BadRequest or NotFound."""
+    """Return what somebody would be answered on a resource; raise Forbidden, BadRequest or NotFound."""
     disclosure = _of_reviewer(call)
     key = _key(call, asked)
-    who = _caller(asked)
+    who = await claimant(call, asked)
     found = await _explained(call, disclosure, who, key, asked)
     parameters: list[Resource] = [
         {"name": "decision", "valueCode": "permit" if found.permits else "deny"},
         {"name": "rule", "valueString": found.rule},
         {"name": "words", "valueString": found.words},
         {"name": "resource", "valueReference": {"reference": str(key)}},
+        {"name": "caller", "part": list(_told(who))},
     ]
     because = () if found.decided is None else found.decided.because
     parameters += [{"name": "because", "part": await _because(call, each)} for each in because]
@@ -73,27 +72,25 @@ def _key(call: Call, asked: Invocation) -> Key:
     return Key(kind, logical_id)
 
 
-def _caller(asked: Invocation) -> Access:
-    """Return somebody with the claims that were asked about, and all scopes."""
-    given = {name: asked.value(name) for name in _CLAIMS}
-    patient = asked.value("patient")
-    if given["purpose"] is None:
-        raise BadRequest("$explain-access needs purpose=, a code of v3-ActReason such as TREAT")
-    scopes = "patient/*.cruds" if patient else "user/*.cruds"
-    return Access("", "", parse_scopes(scopes), patient=patient, **given)
+def _told(who: Claimant) -> Iterator[Resource]:
+    """Yield the claims that were decided by: of an account, its own."""
+    for name in ("role", "purpose", "organisation", "programme", "patient"):
+        value = getattr(who.access, name)
+        if value is not None:
+            yield {"name": name, "valueString": value}
 
 
 async def _explained(
-    call: Call, disclosure: Disclosure, who: Access, key: Key, asked: Invocation
+    call: Call, disclosure: Disclosure, who: Claimant, key: Key, asked: Invocation
 ) -> _Reason:
     try:
-        standing = disclosure.standing(who, rights_of(who))
+        standing = await _standing(call, disclosure, who, now=asked.now)
     except Forbidden as refusal:
         return _Reason(permits=False, rule="claims", words=str(refusal))
     decided = await call.store.decision(key, standing.audience, at=asked.now)
     if decided is None:
         raise absent(key)
-    if refused := _beyond_role(standing, key):
+    if refused := await _beyond_rights(call, who, standing, key):
         return refused
     assert disclosure.tables is not None, "who reviews has a role"
     policy = Policy(disclosure.purposes, labels=disclosure.tables.labels)
@@ -101,16 +98,40 @@ async def _explained(
     return _Reason(permits, decided.rule, rule_in_words(policy, decided), decided)
 
 
-def _beyond_role(standing: Standing, key: Key) -> _Reason | None:
-    """Return why the role is not shown such a resource, None where it is."""
-    sight, counted = standing.rights.sight("r"), standing.rights.counted
-    if sight.permits_type(key.type):
+async def _standing(call: Call, disclosure: Disclosure, who: Claimant, *, now: int) -> Standing:
+    """Return what the claims come to; raise Forbidden where nothing would be looked up for them."""
+    if who.refused:
+        raise Forbidden(who.refused)
+    standing = disclosure.standing(who.access, rights_of(who.access))
+    if standing.rule.opt_out and not standing.audience.exempt:
+        known = await call.store.opt_outs()
+        as_of = None if known is None else known.as_of
+        disclosure.check_register(standing.rule, as_of, now=now)
+    return standing
+
+
+async def _beyond_rights(call: Call, who: Claimant, standing: Standing, key: Key) -> _Reason | None:
+    """Return why scopes and role do not reach a resource, None where they do."""
+    if not await _reached(call, rights_of(who.access), key):
+        words = f"The scopes do not reach {key}."
+        return _Reason(permits=False, rule="scopes", words=words)
+    if await _reached(call, standing.rights, key):
         return None
+    counted = standing.rights.counted
     if counted is not None and counted.permits_type(key.type):
         words = f"{standing.role} is told numbers of {key.type} for this purpose, and no records."
         return _Reason(permits=False, rule="numbers", words=words)
-    words = f"{standing.role} does not see {key.type} for this purpose."
+    seen = standing.rights.sight("r").permits_type(key.type)
+    told = f"{key}, which is not of the own record" if seen else key.type
+    words = f"{standing.role} does not see {told} for this purpose."
     return _Reason(permits=False, rule="role", words=words)
+
+
+async def _reached(call: Call, rights: Rights, key: Key) -> bool:
+    """Tell whether rights reach a resource, whatever people denied: asked of the store, as a request is."""
+    reader = SearchReader(call.definitions, call.extractor, call.base_url)
+    sight = rights.read_by(reader).sight("r")
+    return sight.permits_type(key.type) and await call.store.read(sight, key) is not None
 
 
 async def _because(call: Call, origin: str) -> Sequence[Resource]:
@@ -139,7 +160,7 @@ EXPLAIN_ACCESS = Operation(
     url="https://example.org/fdp/OperationDefinition/explain-access",
     levels=("system", "instance"),
     types=(ANY_TYPE,),
-    parameters=tuple(Parameter(each) for each in ("resource", "patient", *_CLAIMS)),
+    parameters=tuple(Parameter(each) for each in ("resource", *PARAMETERS)),
     run=explain_access,
     rights="r",
 )

@@ -42,6 +42,11 @@ class Scopes:
         """Both."""
         return self.given | self.narrowed
 
+    def without(self, context: str) -> Scopes:
+        """Return those of other contexts."""
+        given = frozenset(each for each in self.given if each.context != context)
+        return Scopes(given, frozenset(each for each in self.narrowed if each.context != context))
+
 
 def parse_scopes(text: str) -> Scopes:
     """Return what a scope claim gives; what is no scope on resources gives nothing, as OAuth has it."""

@@ -21,12 +21,13 @@ from fhir_server.rest.answer import Answer
 from fhir_server.rest.bearer import caller_of
 from fhir_server.rest.content import Disconnected, Receive, Streamed
 from fhir_server.rest.disclosing import EMERGENCY, admit, rule_of
+from fhir_server.rest.naming import is_name
 from fhir_server.rest.negotiation import Format, negotiate
 from fhir_server.rest.recording import recorded, recording_of
 from fhir_server.rest.rendering import error_answer, failure_answer
 from fhir_server.rest.request import Request, query_text
 from fhir_server.rest.routing import answer_by, find, segments_of, template_of
-from fhir_server.rest.sending import NAME, messages
+from fhir_server.rest.sending import messages
 from fhir_server.rest.service import Route, Service
 from fhir_server.rest.telemetry import NO_ROUTE, Telemetry
 from fhir_server.rest.tracing import names, trace_of
@@ -195,7 +196,7 @@ class FhirApplication:
 
     def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")
-        if given is not None and NAME.fullmatch(given):
+        if given is not None and is_name(given):
             return given.decode()
         return self._new_request_id()
 

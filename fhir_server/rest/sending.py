@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
 
@@ -10,13 +9,11 @@ from fhir_server.fhir.json import dump_pretty, parse
 from fhir_server.fhir.xml import to_xml
 from fhir_server.rest.answer import Answer, Header, version_headers
 from fhir_server.rest.compression import SMALLEST, accepts_gzip, gzipped
+from fhir_server.rest.naming import is_name
 from fhir_server.rest.negotiation import Format
 from fhir_server.rest.service import Service
 
 Message: TypeAlias = dict[str, Any]
-
-NAME = re.compile(rb"[A-Za-z0-9._:\-]{1,64}")
-"""What a client may call its requests, so that they are found again."""
 
 _BODILESS = frozenset({204, 304})
 _JSON, _XML = ((b"content-type", f"{each.value}; charset=utf-8".encode()) for each in Format)
@@ -44,7 +41,7 @@ async def messages(service: Service, asked: Asked, answer: Answer) -> tuple[Mess
     headers += answer.headers
     headers.append((b"x-request-id", asked.id.encode()))
     correlation = asked.headers.get(b"x-correlation-id")
-    if correlation is not None and NAME.fullmatch(correlation):
+    if correlation is not None and is_name(correlation):
         headers.append((b"x-correlation-id", correlation))
     if service.cross_origin.origins and asked.method != "OPTIONS":
         headers += service.cross_origin.headers(asked.headers)

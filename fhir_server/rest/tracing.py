@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from fhir_server.rest.sending import NAME
+from fhir_server.rest.naming import is_name, is_padded_number, tells_a_number
 
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _TRACESTATE = re.compile(rb"[\x20-\x7e]{1,512}")
@@ -29,6 +29,7 @@ def trace_of(headers: Mapping[bytes, bytes]) -> str:
         or (version == b"00" and more)
         or trace == _NO_TRACE
         or parent == _NO_PARENT
+        or is_padded_number(trace.decode())
     ):
         return ""
     return f"{trace.decode()}-{flags.decode()}"
@@ -43,7 +44,7 @@ def names(headers: Mapping[bytes, bytes], trace: str) -> dict[str, str]:
     """Return by what names besides its id a request is logged."""
     found = {"trace_id": trace[:32]} if trace else {}
     correlation = headers.get(b"x-correlation-id")
-    if correlation is not None and NAME.fullmatch(correlation):
+    if correlation is not None and is_name(correlation):
         found["correlation_id"] = correlation.decode()
     return found
 
@@ -58,6 +59,10 @@ def forwarded(
         trace_id, _, flags = trace.partition("-")
         found["traceparent"] = f"00-{trace_id}-{new_hex(8)}-{flags}"
         state = headers.get(b"tracestate")
-        if trace_of(headers) and state is not None and _TRACESTATE.fullmatch(state):
+        if trace_of(headers) and state is not None and _is_state(state):
             found["tracestate"] = state.decode()
     return found
+
+
+def _is_state(state: bytes) -> bool:
+    return _TRACESTATE.fullmatch(state) is not None and not tells_a_number(state)

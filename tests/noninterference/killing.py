@@ -46,8 +46,12 @@ EQUIVALENT = {
     "fhir_server/interactions/identity.py check_same_person call.store.read_many(call.sight, [op.draft.key]) 1": (
         "who is bound to a patient reads that patient's own record"
     ),
-    "fhir_server/operations/explain_access.py _beyond_role sight.permits_type(key.type) 1": _REVIEWED,
-    "fhir_server/operations/explain_access.py _beyond_role counted.permits_type(key.type) 1": _REVIEWED,
+    "fhir_server/operations/explain_access.py _beyond_rights standing.rights.sight('r').permits_type(key.type) 1": (
+        _REVIEWED
+    ),
+    "fhir_server/operations/explain_access.py _beyond_rights counted.permits_type(key.type) 1": _REVIEWED,
+    "fhir_server/operations/explain_access.py _reached sight.permits_type(key.type) 1": _REVIEWED,
+    "fhir_server/operations/explain_access.py _reached call.store.read(sight, key) 1": _REVIEWED,
     "fhir_server/operations/explain_access.py _because call.store.read(sight, Key(kind, logical_id)) 1": _REVIEWED,
     "fhir_server/storage/mongo/reading.py Reader.many self._sight.visibility.permits_type(each.type) 1": _DOOR,
     "fhir_server/storage/mongo/searching.py Searcher.records self.sight.visibility.permits_type(kind) 1": _DOOR,

@@ -28,6 +28,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self.words: list[str] = []
+        self.choosing = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take down a form and what is in it."""
@@ -39,9 +40,11 @@ class _Reader(HTMLParser):
                 self.forms[-1].fields.append((said["name"], said.get("value", "")))
         elif tag == "select":
             self.forms[-1].fields.append((said["name"], ""))
-        elif tag == "option" and not self.forms[-1].fields[-1][1]:
-            # As browsers do, the first one stands.
+            self.choosing = True
+        elif tag == "option" and (self.choosing or "selected" in said):
+            # As browsers do: the first one stands, unless another is selected.
             self.forms[-1].fields[-1] = (self.forms[-1].fields[-1][0], said["value"])
+            self.choosing = False
         elif tag == "button":
             self.forms[-1].buttons.append((said.get("name", ""), said.get("value", "")))
 

@@ -70,6 +70,11 @@ class Accounts:
             KIND, _key(name), _encode(_Account(user, salt, hashed)), now=now
         )
 
+    async def find(self, name: str, *, now: int) -> User | None:
+        """Return whose account that is, without a password: for those who review access."""
+        found = await self.values.get(KIND, _key(name), now=now)
+        return None if found is None else _decode(found).user
+
     async def all(self, *, now: int) -> Sequence[tuple[str, User]]:
         """Return names and users in the order of names."""
         return [(name, _decode(row).user) for name, row in await self.values.items(KIND, now=now)]

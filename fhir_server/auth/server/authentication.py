@@ -40,6 +40,8 @@ FAILURES = 20
 FAILURES_OF_AN_ADDRESS = 200
 """Of an address more: many clients may stand behind one proxy."""
 WITHIN = 60_000_000
+_BY_CLIENT = Limiter("client", FAILURES, WITHIN)
+_BY_ADDRESS = Limiter("address of clients", FAILURES_OF_AN_ADDRESS, WITHIN)
 
 _TYPES = frozenset({"jwt", "client-authentication+jwt"})
 _SECOND = 1_000_000
@@ -77,8 +79,8 @@ class Authentication:
     values: KeyValues
     fetch: Fetch
     audience: str
-    by_client: Limiter = field(default_factory=lambda: Limiter(FAILURES, WITHIN))
-    by_address: Limiter = field(default_factory=lambda: Limiter(FAILURES_OF_AN_ADDRESS, WITHIN))
+    by_client: Limiter = _BY_CLIENT
+    by_address: Limiter = _BY_ADDRESS
     _key_sets: dict[str, Refreshed[Mapping[str, PublicKey]]] = field(default_factory=dict)
 
     async def client(self, shown: Shown, *, now: int) -> Client:
@@ -86,19 +88,21 @@ class Authentication:
         name = _claimed(shown)
         # With its address: else anyone could lock a client out.
         tried = f"{name}\0{shown.address}"
-        self._check_attempts(tried, shown.address, now)
+        await self._check_attempts(tried, shown.address, now)
         try:
             client = await self._verified(name, shown, now)
         except InvalidClient:
-            self.by_client.failed([tried], now=now)
-            self.by_address.failed([shown.address], now=now)
+            # Counted when it has failed: a secret of 256 bits is not guessed by those that are on their way.
+            await self.by_client.take(self.values, tried, now=now)
+            await self.by_address.take(self.values, shown.address, now=now)
             raise
-        self.by_client.succeeded(tried)
+        await self.by_client.forget(self.values, tried, now=now)
         return client
 
-    def _check_attempts(self, tried: str, address: str, now: int) -> None:
+    async def _check_attempts(self, tried: str, address: str, now: int) -> None:
         seconds = max(
-            self.by_client.wait([tried], now=now), self.by_address.wait([address], now=now)
+            await self.by_client.wait(self.values, tried, now=now),
+            await self.by_address.wait(self.values, address, now=now),
         )
         if seconds:
             raise TooManyAttempts(f"Too many attempts; wait {seconds} s.", seconds=seconds)

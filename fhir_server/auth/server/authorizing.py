@@ -18,7 +18,6 @@ from fhir_server.auth.server.scopes import context_of
 from fhir_server.auth.server.site import Site
 from fhir_server.auth.server.users import User
 from fhir_server.fhir.resource import LOGICAL_ID
-from fhir_server.policy.disclosure import OWN_REQUEST
 from fhir_server.storage.keyvalues import KeyValues
 
 REQUESTS = "authorization"
@@ -243,8 +242,7 @@ def _purpose(client: Client, user: User, wanted: str | None) -> str:
 
 
 def _purposes(client: Client, user: User) -> tuple[str, ...]:
-    own = user.purposes or (() if user.patients is None else (OWN_REQUEST,))
-    return tuple(each for each in own if client.purpose in {None, each})
+    return tuple(each for each in user.purposes_of_use if client.purpose in {None, each})
 
 
 def _over() -> ShownError:

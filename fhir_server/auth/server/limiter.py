@@ -1,47 +1,76 @@
 """A limit on failed attempts, by whatever tells who tries: a name, a client, an address.
 
-Each process counts for itself: a node of several workers allows as many times more.
+They are counted in the store, by all of its processes together, and forget themselves. What was typed is kept hashed:
+in the field of a name people type passwords too.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from hashlib import sha256
 
+import msgspec
+
+from fhir_server.storage.keyvalues import KeyValues
+
+KIND = "attempt"
 SECOND = 1_000_000
-MOST_KEYS = 10_000
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[int]).decode
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Limiter:
-    """After `most` failures within `window` microseconds a key waits until the oldest of them is that long ago."""
+    """After `most` failures within `window` microseconds a key waits until the oldest of them is that long ago.
 
-    most: int = 10
-    window: int = 300 * SECOND
-    _failures: dict[str, deque[int]] = field(default_factory=dict)
+    `name` tells its keys from those of other limits.
+    """
 
-    def wait(self, keys: Iterable[str], *, now: int) -> int:
-        """Return the seconds until an attempt under all these keys is looked at: 0, at once."""
-        return max((self._wait(each, now) for each in keys), default=0)
+    name: str
+    most: int
+    window: int
 
-    def failed(self, keys: Iterable[str], *, now: int) -> None:
-        """Count a failure under each of these keys."""
-        for key in keys:
-            failures = self._failures.pop(key, None) or deque(maxlen=self.most)
-            failures.append(now)
-            if len(self._failures) >= MOST_KEYS:
-                # The one that has not failed for the longest time.
-                del self._failures[next(iter(self._failures))]
-            self._failures[key] = failures
+    async def wait(self, values: KeyValues, key: str, *, now: int) -> int:
+        """Return the seconds until an attempt is looked at: 0, at once."""
+        found = await values.get(KIND, self._place(key), now=now)
+        return self._left(self._counted(found, now), now)
 
-    def succeeded(self, key: str) -> None:
-        """Forget the failures of a key: for one that names who it is, never for an address."""
-        self._failures.pop(key, None)
+    async def take(self, values: KeyValues, key: str, *, now: int) -> int:
+        """Count an attempt and return 0; where the limit is reached, count nothing and return the seconds to wait.
 
-    def _wait(self, key: str, now: int) -> int:
-        failures = self._failures.get(key)
-        if failures is None or len(failures) < self.most:
+        Of many who try at a time, in whatever process, no more than `most` are told 0.
+        """
+        place = self._place(key)
+        while True:
+            old = await values.get(KIND, place, now=now)
+            counted = self._counted(old, now)
+            if left := self._left(counted, now):
+                return left
+            new, expires = _encode([*counted, now]), max([*counted, now]) + self.window
+            if old is None:
+                done = await values.add(KIND, place, new, now=now, expires=expires)
+            else:
+                done = await values.replace(KIND, place, old, new, now=now, expires=expires)
+            if done:
+                return 0
+
+    async def forget(self, values: KeyValues, key: str, *, now: int) -> None:
+        """Forget what was counted: for a key that names who it is and has succeeded, never for an address."""
+        place = self._place(key)
+        # Nothing is written for who did not fail, which is nearly everyone.
+        if await values.get(KIND, place, now=now) is not None:
+            await values.remove(KIND, place)
+
+    def _place(self, key: str) -> str:
+        return sha256(f"{self.name}\0{key}".encode()).hexdigest()
+
+    def _counted(self, found: bytes | None, now: int) -> list[int]:
+        """Return the moments that count; those of a clock that was far ahead do not."""
+        moments = [] if found is None else _decode(found)
+        return [each for each in moments if abs(now - each) < self.window]
+
+    def _left(self, counted: list[int], now: int) -> int:
+        if len(counted) < self.most:
             return 0
-        left = failures[0] + self.window - now
-        return max(0, -(-left // SECOND))
+        return -(-(min(counted) + self.window - now) // SECOND)

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from fhir_server.policy.disclosure import OWN_REQUEST
+
 
 class User(msgspec.Struct, frozen=True):
     """Someone who has signed in, in one role.
@@ -22,6 +24,11 @@ class User(msgspec.Struct, frozen=True):
     organisation: str | None = None
     purposes: tuple[str, ...] = ()
     patients: tuple[str, ...] | None = None
+
+    @property
+    def purposes_of_use(self) -> tuple[str, ...]:
+        """What this person may ask for, the usual one first: who is bound to own records, for those."""
+        return self.purposes or (() if self.patients is None else (OWN_REQUEST,))
 
     def may_choose(self, patient: str) -> bool:
         """Tell whether an app may be given this patient in context."""

@@ -60,7 +60,7 @@ async def desk_of(
         patients=Patients(service, site.issuer, site.fhir_base),
         lifetimes=Lifetimes(ACCESS_SECONDS, OFFLINE_LASTS // _SECOND),
         clock=service.clock,
-        sign_in=SignIn(server.accounts),
+        sign_in=SignIn(server.accounts, store.key_values),
         providers=providers,
         trail=service.trail,
     )

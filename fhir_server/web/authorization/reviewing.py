@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ from fhir_server.audit.event import Event, agent_of
 from fhir_server.auth.server.users import User
 from fhir_server.fhir.errors import BadRequest, FhirError, Forbidden, NotFound
 from fhir_server.fhir.resource import Resource
+from fhir_server.operations.claimants import PARAMETERS
 from fhir_server.operations.explain_access import explain_access
 from fhir_server.operations.operation import Invocation
 from fhir_server.policy.access import Access
@@ -22,16 +24,20 @@ from fhir_server.rest.request import Pairs
 from fhir_server.web.authorization.forms import Form
 from fhir_server.web.authorization.visit import Visit
 
-FIELDS = ("resource", "role", "purpose", "organisation", "programme", "patient")
+FIELDS = ("resource", *PARAMETERS)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A decision as the page shows it; `because` are Consents, or the register, with what each lays down."""
+    """A decision as the page shows it.
+
+    `claims` are by name what it was decided by; `because` are Consents, or the register, with what each lays down.
+    """
 
     permits: bool
     rule: str
     words: str
+    claims: Mapping[str, str]
     because: tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -68,7 +74,13 @@ def _page(
         purposes=[(code, each.says) for each in disclosure.purposes.rules for code in each.codes],
         told=told,
         wrong=None if wrong is None else str(wrong),
+        wrong_at=_field_of(str(wrong)),
     )
+
+
+def _field_of(told: str) -> str:
+    """Return the field that a refusal names (`user=`); the resource's where it names none."""
+    return next((each for each in FIELDS if f"{each}=" in told), FIELDS[0])
 
 
 def _reviewer(visit: Visit, user: User) -> Access:
@@ -133,6 +145,7 @@ def _told(parameters: Resource) -> Told:
         values["decision"]["valueCode"] == "permit",
         values["rule"]["valueString"],
         values["words"]["valueString"],
+        {each["name"]: each["valueString"] for each in values["caller"].get("part", ())},
         tuple(map(_origin, because)),
     )
 

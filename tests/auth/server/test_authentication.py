@@ -207,6 +207,18 @@ async def test_who_fails_too_often_waits_and_others_do_not() -> None:
     assert await authentication.client(again, now=later) == WEB
 
 
+async def test_another_process_of_the_store_counts_on() -> None:
+    one = await an_authentication()
+    other = Authentication(one.clients, one.values, one.fetch, one.audience)
+    for worker in (one, other) * (FAILURES // 2):
+        with pytest.raises(InvalidClient):
+            await worker.client(Shown({}, basic("web", "wrong"), "10.0.0.1"), now=MOMENT)
+
+    for worker in (one, other):
+        with pytest.raises(TooManyAttempts):
+            await worker.client(Shown({}, basic("web", SECRET), "10.0.0.1"), now=MOMENT)
+
+
 async def test_an_address_that_tries_many_names_waits() -> None:
     authentication = await an_authentication()
     authentication = Authentication(
@@ -214,7 +226,7 @@ async def test_an_address_that_tries_many_names_waits() -> None:
         authentication.values,
         authentication.fetch,
         TOKEN_URL,
-        by_address=Limiter(3, 60 * SECOND),
+        by_address=Limiter("address", 3, 60 * SECOND),
     )
     for number in range(3):
         with pytest.raises(InvalidClient):

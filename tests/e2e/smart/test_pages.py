@@ -127,6 +127,27 @@ def test_every_page_can_be_read_and_named_in_every_look(
     assert seen == ["Sign in", "Sign in", *["Choose a patient"] * 3, "Allow Growth Chart access?"]
 
 
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_page_that_explains_an_access_can_be_read_in_every_look(
+    look: str, looked: Callable[..., Page], place: Place
+) -> None:
+    page = looked(**LOOKS[look])
+    page.goto(f"{place.node}/auth/sign-in")
+    type_and_send(page, "olga", PASSWORD)
+    page.goto(f"{place.node}/auth/access")
+
+    for user, told in (("eve", "Explain an access"), ("ada", "Not shown")):
+        page.get_by_label("Resource").fill("Patient/denied")
+        page.get_by_label("Account").fill(user)
+        press(page, "Enter")
+
+        assert heading(page) == told
+        assert page.evaluate(_CONTRAST) == []
+        assert page.evaluate(_UNNAMED) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate(_FOCUSED)[0] == ("INPUT" if user == "eve" else "H1")
+
+
 def test_the_whole_journey_goes_by_the_keyboard_without_scripts(
     browser: Browser, address: str, place: Place
 ) -> None:

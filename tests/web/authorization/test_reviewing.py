@@ -56,7 +56,11 @@ def test_what_cannot_be_explained_is_told_at_the_field(
         ("Patient/mary", CONSULTANT, "Nothing stands in the way."),
         ("Patient/denied", CONSULTANT, "The person denies it, in a Consent."),
         ("Patient/mary", {"role": "R8009", "purpose": "TREAT"}, "R8009 (Receptionist) is not for"),
-        ("Patient/mary", {"role": "R8012", "purpose": "HOPERAT"}, "is told numbers of Patient"),
+        (
+            "Patient/mary",
+            {"role": "R8012", "purpose": "HOPERAT"},
+            "The register of opt-outs is missing",
+        ),
         ("Patient/mary", {"role": "R8000", "purpose": "HMARKT"}, "Nothing is disclosed"),
     ],
 )
@@ -75,3 +79,54 @@ def test_a_consent_is_named_with_what_it_lays_down(visitor: Visitor) -> None:
 
     assert "Consent/denied" in page.text
     assert "It denies everything" in page.text
+
+
+@pytest.mark.parametrize(
+    ("resource", "given", "said"),
+    [
+        ("Patient/mary", {"user": "ada"}, "Nothing stands in the way."),
+        ("Patient/denied", {"user": "ada"}, "The person denies it, in a Consent."),
+        (
+            "Patient/mary",
+            {"user": "ada", "purpose": "PATADMIN"},
+            "The account is for TREAT, HRESCH",
+        ),
+        ("Patient/mary", {"user": "ada", "scopes": "user/Observation.rs"}, "do not reach"),
+        ("Patient/paul", {"user": "mary"}, "The scopes do not reach Patient/paul."),
+        ("Patient/paul", {"user": "peter", "patient": "paul"}, "Nothing stands in the way."),
+    ],
+)
+def test_of_an_account_it_is_told_by_its_own_claims(
+    visitor: Visitor, resource: str, given: dict[str, str], said: str
+) -> None:
+    page = asked(visitor, resource, **given)
+
+    assert page.status == 200
+    assert said in page.text
+    assert f"Account {given['user']}" in page.text
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "field"),
+    [
+        ({"user": "<b>eve"}, 404, "user"),
+        ({"user": "ada", "role": "R8000"}, 400, "role"),
+        ({"user": "peter"}, 400, "patient"),
+        ({"role": "R8000"}, 400, "purpose"),
+        ({"user": "ada", "scopes": "all"}, 400, "scopes"),
+    ],
+)
+def test_what_is_wrong_is_told_at_its_field(
+    visitor: Visitor, given: dict[str, str], status: int, field: str
+) -> None:
+    page = asked(visitor, "Patient/mary", **given)
+
+    assert page.status == status
+    assert f'aria-describedby="{field}-hint wrong" aria-invalid="true"' in page.answer.text
+    assert "<b>eve" not in page.answer.text
+
+
+def test_what_was_typed_stands_in_the_form_again(visitor: Visitor) -> None:
+    page = asked(visitor, "Patient/mary", user="ada", scopes="user/Patient.rs")
+
+    assert ("scopes", "user/Patient.rs") in page.form("/auth/access").fields

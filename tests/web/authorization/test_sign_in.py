@@ -15,6 +15,7 @@ from fhir_server.web.authorization.sign_in import (
     SignIn,
     TooOften,
 )
+from tests.support.remembering import Memory
 
 NOW = 1_750_000_000_000_000
 ADA = User("ada", "Ada")
@@ -40,7 +41,7 @@ def users() -> OnlyAda:
 
 @pytest.fixture
 def sign_in(users: OnlyAda) -> SignIn:
-    return SignIn(users)
+    return SignIn(users, Memory())
 
 
 async def attempt(
@@ -68,6 +69,14 @@ async def test_many_at_a_time_are_no_more_than_one_after_another(
 
     assert outcomes.count(None) == PER_NAME
     assert len(users.asked) == PER_NAME
+
+
+async def test_another_process_of_the_store_counts_on(sign_in: SignIn, users: OnlyAda) -> None:
+    other = SignIn(users, sign_in.values)
+    for worker in (sign_in, other) * (PER_NAME // 2):
+        assert await attempt(worker, "wrong") is None
+
+    assert await attempt(sign_in, "right") == await attempt(other, "right") == TooOften(300)
 
 
 async def test_an_address_that_failed_too_often_waits_whatever_the_name(sign_in: SignIn) -> None:
