@@ -27,6 +27,7 @@ from fhir_server.demonstration.generation import platform
 from fhir_server.federation.members import Member
 from fhir_server.fhir.json import dump
 from fhir_server.offline.enrolling import add_members
+from fhir_server.rest.federated.reaching import RESERVED
 from fhir_server.settings import Settings
 
 MEMBERS = 20
@@ -100,12 +101,12 @@ def _added(name: str, pairs: Sequence[tuple[Outcome, Outcome]]) -> Figure:
 def _with_two_that_fail(folder: Path, seconds: float) -> list[Figure]:
     """One that is dead and one that answers after ten seconds, beside eighteen; then all of them well.
 
-    In the second run the last one answers just before the deadline, so that both have as many pages a second.
+    In the second run the last one answers just before members are waited for no more, so that both have as many pages a second.
     """
     late, rates = [], []
     for ill in (True, False):
         first, *ports = servers.free_ports(MEMBERS)
-        last = Answering(first, 10.0 if ill else DEADLINE - 0.05)
+        last = Answering(first, 10.0 if ill else DEADLINE - RESERVED - 0.05)
         others = [Answering(port, AFTER) for port in ports]
         well, dying = (others[1:], others[:1]) if ill else (others, [])
         with answering([*well, last, *dying], folder):

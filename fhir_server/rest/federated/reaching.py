@@ -23,6 +23,9 @@ DEADLINE = b"x-request-deadline"
 
 SECONDS, SHORTEST, LONGEST = 5.0, 0.1, 60.0
 
+RESERVED = 0.1
+"""Seconds of these that are kept to answer in, a fifth at most: members are waited for until then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:
@@ -56,7 +59,7 @@ def headers_of(request: Request) -> Mapping[str, str]:
 
 
 def deadline_of(request: Request) -> float:
-    """Return the moment of the event loop until which the caller waits; raise BadRequest."""
+    """Return the moment of the event loop until which members are waited for; raise BadRequest."""
     text = request.header(DEADLINE)
     try:
         seconds = float(text) if text else SECONDS
@@ -66,4 +69,4 @@ def deadline_of(request: Request) -> float:
         raise BadRequest(
             f"X-Request-Deadline: {shown(text)} is no number of seconds from {SHORTEST} to {LONGEST:.0f}."
         )
-    return asyncio.get_running_loop().time() + seconds
+    return asyncio.get_running_loop().time() + seconds - min(RESERVED, seconds / 5)
