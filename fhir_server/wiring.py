@@ -190,7 +190,7 @@ class Node:
         )
         self._web = web_application(about, ready=store.now, registry=registry)
         if trust is not None and trust.server is not None:
-            self._sign_in = SignIn(trust.server, service, trust.providers)
+            self._sign_in = SignIn(trust.server, service, trust.providers, self._federation)
         return backfill, service.publisher
 
     def _federation(self) -> FederatedBase | None:
