@@ -57,7 +57,7 @@ def federation(folder: Path, seconds: float) -> list[Figure]:
 
 
 def _over_prepared(folder: Path, seconds: float) -> list[Figure]:
-    members = [Answering(servers.free_port(), AFTER) for _ in range(MEMBERS)]
+    members = [Answering(port, AFTER) for port in servers.free_ports(MEMBERS)]
     with (
         answering(members, folder),
         servers.running(enrolled(folder, [each.base for each in members]), *_FLAGS) as (
@@ -104,9 +104,10 @@ def _with_two_that_fail(folder: Path, seconds: float) -> list[Figure]:
     """
     late, rates = [], []
     for ill in (True, False):
-        well = [Answering(servers.free_port(), AFTER) for _ in range(MEMBERS - (2 if ill else 1))]
-        last = Answering(servers.free_port(), 10.0 if ill else DEADLINE - 0.05)
-        dying = [Answering(servers.free_port(), AFTER)] if ill else []
+        first, *ports = servers.free_ports(MEMBERS)
+        last = Answering(first, 10.0 if ill else DEADLINE - 0.05)
+        others = [Answering(port, AFTER) for port in ports]
+        well, dying = (others[1:], others[:1]) if ill else (others, [])
         with answering([*well, last, *dying], folder):
             store = enrolled(folder, [each.base for each in (*well, last, *dying)])
         with answering([*well, last], folder), servers.running(store, *_FLAGS) as (port, _):

@@ -85,8 +85,10 @@ def _look(look: Look) -> list[Mapping[str, Any]]:
         {"name": "when", "valueInstant": instant(look.moment)},
         {"name": "occasion", "valueCode": look.occasion},
         {"name": "status", "valueCode": look.state},
-        {"name": "milliseconds", "valueInteger": look.milliseconds},
     ]
+    if look.occasion == "check":
+        # How long a search took depends on what was left out of it, and whoever asked for one may ask for this.
+        told.append({"name": "milliseconds", "valueInteger": look.milliseconds})
     if look.problem:
         told.append({"name": "problem", "valueString": look.problem})
     return told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import count
 from random import Random
 
 import pytest
@@ -45,6 +46,8 @@ SEARCHES = (
 )
 HEADERS = {"accept": "application/fhir+json"}
 SCRIPTS = 72
+MILLISECONDS = count()
+"""A time for each account, none of them twice."""
 
 
 async def answers(trusts: Trusts, script: Sequence[str]) -> list[bytes]:
@@ -76,9 +79,9 @@ async def followed(question: Question, query: Query, parties: Sequence[Party]) -
 
 
 def written(asked: str, found: Federated) -> bytes:
-    """Return a page as a client gets it, but for the time that each member took, and the name of the next page."""
+    """Return a page as a client gets it, whatever time each member took, but for the name of the next page."""
     for each in found.accounts:
-        each.milliseconds = 0
+        each.milliseconds = next(MILLISECONDS)
     address, projector = f"https://hub.example/federated/{asked}", Projector(DEFINITIONS)
     shown = Shown("a-page", 0, address, (), projector, None, cleared=True)
     following = None if found.cursor is None else "next"

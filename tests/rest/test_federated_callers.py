@@ -275,6 +275,7 @@ def test_what_was_denied_at_the_hub_is_as_if_no_member_had_it(joined: Federation
     assert (shown(by_id), by_id["total"]) == ([], 0)
     assert counted["total"] == 4
     assert "fetched" not in str(first)
+    assert "elapsed" not in str(first)
     for hidden, absent in read:
         assert hidden.status_code == absent.status_code == 404
         assert hidden.text.replace("p2", "nobody") == absent.text

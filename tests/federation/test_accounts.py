@@ -1,0 +1,32 @@
+"""What is told of each member: nothing by which what was left out could be known."""
+
+from __future__ import annotations
+
+import pytest
+
+from fhir_server.federation.accounts import Account, outcome_of
+from fhir_server.federation.health import History, Look, Occasion
+from fhir_server.federation.members import Capabilities, Member
+from fhir_server.federation.roster import Listed, roster_parameters
+
+ACCOUNT = Account("a", milliseconds=7041, fetched=7042, emitted=7043)
+
+
+@pytest.mark.parametrize(
+    ("cleared", "told"), [(True, {"emitted"}), (False, {"emitted", "fetched", "elapsed"})]
+)
+def test_time_and_what_was_fetched_are_told_where_nothing_is_left_out(
+    *, cleared: bool, told: set[str]
+) -> None:
+    text = str(outcome_of([ACCOUNT], cleared=cleared))
+    values = {"elapsed": "7041", "fetched": "7042", "emitted": "7043"}
+    assert {name for name, value in values.items() if value in text} == told
+
+
+@pytest.mark.parametrize(("occasion", "is_told"), [("search", False), ("check", True)])
+def test_the_time_of_a_check_is_told_and_that_of_a_search_is_not(
+    *, occasion: Occasion, is_told: bool
+) -> None:
+    history = History([Look(1, occasion, "timeout", 7041)])
+    listed = Listed(Member("a", "A", "https://a.example/fhir"), Capabilities({}), history)
+    assert ("7041" in str(roster_parameters([listed]))) == is_told
