@@ -105,7 +105,7 @@ class Health:
         """Write down what this process knows, where that is more than it wrote down."""
         content = _encode(self._own(open_members))
         if content != self._written:
-            await kept.put(KIND, self.process, content, now=now, expires=now + KEPT)
+            await kept.put(KIND, self.process, content, now=now, expires=now + KEPT, durable=False)
             self._written = content
 
     async def histories(

@@ -122,7 +122,11 @@ class Hub:
     async def keep_place(self, place: bytes, scope: bytes, *, now: int) -> str:
         """Return the handle of a place where pages go on, that is good for this scope alone."""
         handle, content = self.new_handle(), sha256(scope).digest() + place
-        await self.kept.put(_CURSOR, _name(handle), content, now=now, expires=now + self.lifetime)
+        expires = now + self.lifetime
+        # What a power failure loses of it, is asked for anew from the first page: a page does not wait for a disk.
+        await self.kept.put(
+            _CURSOR, _name(handle), content, now=now, expires=expires, durable=False
+        )
         return handle
 
     async def place(self, handle: str, scope: bytes, *, now: int) -> bytes:

@@ -22,10 +22,20 @@ class KeyValues(Protocol):
         """Return keys and values of a kind in the order of keys; for kinds that stay small."""
         ...
 
-    async def put(
-        self, kind: str, key: str, value: bytes, *, now: int, expires: int | None = None
+    async def put(  # noqa: PLR0913 - what, until when, how safely
+        self,
+        kind: str,
+        key: str,
+        value: bytes,
+        *,
+        now: int,
+        expires: int | None = None,
+        durable: bool = True,
     ) -> None:
-        """Set a value, whatever was there."""
+        """Set a value, whatever was there.
+
+        Not `durable`: all processes see it when this returns, but a power failure soon after may lose it.
+        """
         ...
 
     async def add(

@@ -42,6 +42,47 @@ async def test_what_is_set_is_there_under_its_kind_and_key_alone(values: KeyValu
     assert await values.get("grant", "a", now=NOW) is None
 
 
+async def test_what_need_not_outlast_a_power_failure_is_there_as_well(values: KeyValues) -> None:
+    await values.put("page", "a", b"one", now=NOW, durable=False)
+    await values.put("page", "b", b"two", now=NOW)
+
+    assert await values.get("page", "a", now=NOW) == b"one"
+    assert await values.take("page", "a", now=NOW) == b"one"
+
+
+async def test_only_what_need_not_outlast_a_power_failure_is_committed_without_waiting_for_the_disk(
+    tmp_path: Path,
+) -> None:
+    committed: list[int] = []
+
+    def watch(connection: apsw.Connection) -> None:
+        def look(_: apsw.Cursor, statement: str, __: object) -> bool:
+            if statement == "COMMIT":
+                committed.append(connection.pragma("synchronous"))
+            return True
+
+        connection.exec_trace = look
+
+    apsw.connection_hooks.append(watch)
+    try:
+        async with open_sqlite(tmp_path) as store:
+            committed.clear()
+            values = store.key_values
+            await values.put("page", "a", b"one", now=NOW, durable=False)
+            await values.put("code", "a", b"two", now=NOW)
+            both = (
+                values.put("page", "b", b"one", now=NOW, durable=False),
+                values.put("code", "b", b"two", now=NOW),
+            )
+            await asyncio.gather(*both)
+            await values.put("page", "c", b"one", now=NOW, durable=False)
+    finally:
+        apsw.connection_hooks.remove(watch)
+
+    normal, full = 1, 2
+    assert committed[:4] == [normal, full, full, normal]
+
+
 @pytest.mark.parametrize("moment", [LATER, LATER + 1])
 async def test_what_has_expired_is_absent_for_every_method(values: KeyValues, moment: int) -> None:
     for key in ("got", "taken", "added", "replaced"):

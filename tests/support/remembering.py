@@ -24,7 +24,14 @@ class Memory:
         return [(key, value) for key, value in found if value is not None]
 
     async def put(
-        self, kind: str, key: str, value: bytes, *, now: int, expires: int | None = None
+        self,
+        kind: str,
+        key: str,
+        value: bytes,
+        *,
+        now: int,
+        expires: int | None = None,
+        durable: bool = True,  # noqa: ARG002 - nothing here outlasts the test
     ) -> None:
         """Set a value."""
         assert now

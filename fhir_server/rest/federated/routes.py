@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -213,12 +214,10 @@ class Federation:
             issue = Issue("error", "transient", f"There is no answer without {', '.join(lacking)}")
             outcome = outcome_of(found.accounts, [issue], cleared=shown.cleared)
             return Answer(503, dump(outcome))
-        body = page_bytes(
-            shown,
-            found,
-            following=await self._kept(found.cursor, scope, shown.now),
-            missing=await self._kept(found.missing, scope, shown.now),
+        following, missing = await asyncio.gather(
+            self._kept(found.cursor, scope, shown.now), self._kept(found.missing, scope, shown.now)
         )
+        body = page_bytes(shown, found, following=following, missing=missing)
         applied = f"{DEDUPLICATE}{found.duplicates}".encode()
         told = () if found.duplicates == "off" else ((b"preference-applied", applied),)
         return Answer(200, body, headers=told)

@@ -37,8 +37,15 @@ class MongoKeyValues:
             found = await self._values.find(wanted).sort("key").to_list()
         return [(each["key"], each["value"]) for each in found]
 
-    async def put(
-        self, kind: str, key: str, value: bytes, *, now: int, expires: int | None = None
+    async def put(  # noqa: PLR0913 - as KeyValues has it
+        self,
+        kind: str,
+        key: str,
+        value: bytes,
+        *,
+        now: int,
+        expires: int | None = None,
+        durable: bool = True,  # noqa: ARG002 - a majority is asked for either way
     ) -> None:
         """See KeyValues.put."""
         async with answered():

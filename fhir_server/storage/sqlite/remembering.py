@@ -40,8 +40,15 @@ class SQLiteKeyValues:
         """See KeyValues.items."""
         return list(self._connection.execute(ITEMS, (kind, now)))
 
-    async def put(
-        self, kind: str, key: str, value: bytes, *, now: int, expires: int | None = None
+    async def put(  # noqa: PLR0913 - as KeyValues has it
+        self,
+        kind: str,
+        key: str,
+        value: bytes,
+        *,
+        now: int,
+        expires: int | None = None,
+        durable: bool = True,
     ) -> None:
         """See KeyValues.put."""
 
@@ -49,7 +56,7 @@ class SQLiteKeyValues:
             connection.execute(SWEEP, (now,))
             connection.execute(PUT, (kind, key, value, expires))
 
-        await self._writer.change(change)
+        await self._writer.change(change, durable=durable)
 
     async def add(
         self, kind: str, key: str, value: bytes, *, now: int, expires: int | None = None

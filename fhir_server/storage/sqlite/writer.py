@@ -49,6 +49,7 @@ class _Request:
     job: Job | None = None
     change: Callable[[apsw.Connection], None] | None = None
     told: ToldOf | None = None
+    durable: bool = True
     results: list[WriteResult] = field(default_factory=list)
 
 
@@ -66,6 +67,7 @@ class Writer:
         self.log = Log(connection, self._arrived.set)
         self._words_wanted: asyncio.Future[None] | None = None
         self._closing = False
+        self._waits_for_disk = True
 
     async def write(
         self, ops: Sequence[WriteOp], *, atomic: bool, told: ToldOf | None = None
@@ -80,8 +82,10 @@ class Writer:
             _Request((), atomic=True, answer=asyncio.get_running_loop().create_future(), job=job)
         )
 
-    async def change(self, statements: Callable[[apsw.Connection], T]) -> T:
-        """Return what a few quick statements give once they are durable; raise Unavailable.
+    async def change(
+        self, statements: Callable[[apsw.Connection], T], *, durable: bool = True
+    ) -> T:
+        """Return what a few quick statements give once they are durable, or else committed; raise Unavailable.
 
         They are run again where the group has to be.
         """
@@ -91,7 +95,8 @@ class Writer:
             given[:] = [statements(connection)]
 
         answer = asyncio.get_running_loop().create_future()
-        await self._done(_Request((), atomic=True, answer=answer, change=change))
+        request = _Request((), atomic=True, answer=answer, change=change, durable=durable)
+        await self._done(request)
         return given[0]
 
     async def _done(self, request: _Request) -> Sequence[WriteResult]:
@@ -133,11 +138,15 @@ class Writer:
         group: list[_Request] = []
         request: _Request | None = None
         logged = self.log.taken()
+        durable = bool(logged) or any(each.durable for each in self._waiting)
         try:
+            self._sync(durable=durable)
             await self._begin()
             self._applier.start(self._clock())
             done = 0
             while self._waiting and done < GROUP_OPERATIONS:
+                if self._waiting[0].durable and not durable:
+                    break
                 request = self._waiting.popleft()
                 if self._applier.is_outdated(request.ops):
                     _refuse_outdated(request)
@@ -183,6 +192,12 @@ class Writer:
         else:
             wanted.set_result(None)
         self._words_wanted = None
+
+    def _sync(self, *, durable: bool) -> None:
+        """Have the next commit wait for the disk, or not: https://www.sqlite.org/pragma.html#pragma_synchronous."""
+        if durable != self._waits_for_disk:
+            self._connection.pragma("synchronous", "full" if durable else "normal")
+            self._waits_for_disk = durable
 
     async def _begin(self) -> None:
         """Take the write lock; wait for another process's in a thread."""
