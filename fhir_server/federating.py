@@ -25,6 +25,7 @@ from fhir_server.federation.pools import Pools
 from fhir_server.federation.registry import SIGHT, Registry
 from fhir_server.federation.roster import Listed, roster
 from fhir_server.federation.tokens import Tokens
+from fhir_server.fhir.errors import Unavailable
 from fhir_server.interactions.call import Call
 from fhir_server.rest.app import FhirApplication
 from fhir_server.rest.federated.metrics import MemberMetrics
@@ -35,6 +36,7 @@ from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.rest.tracing import new_trace
 from fhir_server.rules import enforcement, federated_writes
 from fhir_server.settings import FEDERATED, PREFIX
+from fhir_server.web.waiting import refusing
 
 T = TypeVar("T")
 
@@ -65,12 +67,16 @@ class FederatedBase:
         self._duplicates = duplicates
         self._networks, self._new_request_id = networks, new_request_id
         self._stack = AsyncExitStack()
+        self._metrics = MemberMetrics(telemetry.registry)
         self._building = asyncio.Lock()
         self._built: tuple[ASGIApp, Hub] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        application, _ = await self._ready()
+        try:
+            application, _ = await self._ready()
+        except Unavailable as error:
+            application = refusing(error)
         await application(scope, receive, send)
 
     async def roster(self) -> Sequence[Listed]:
@@ -83,21 +89,36 @@ class FederatedBase:
         await self._stack.aclose()
 
     async def _ready(self) -> tuple[ASGIApp, Hub]:
+        """Return the base and its hub, built when first asked for; raise Unavailable, and build it at the next request."""
         if self._built is None:
             async with self._building:
                 if self._built is None:
-                    self._built = await self._build()
+                    self._built = await self._build_whole()
         return self._built
 
-    async def _build(self) -> tuple[ASGIApp, Hub]:
-        transport = await self._stack.enter_async_context(transport_to(self._networks))
+    async def _build_whole(self) -> tuple[ASGIApp, Hub]:
+        async with AsyncExitStack() as stack:
+            try:
+                built = await self._build(stack)
+            except Exception as problem:
+                # Whatever it was: who asks has no part in it, and the next attempt may fare better.
+                kind = type(problem).__name__
+                self._telemetry.tell("hub_not_opened", {"level": "error", "problem": kind})
+                raise Unavailable(
+                    "The members of this federation cannot be looked up now; please try again"
+                ) from problem
+            self._stack = stack.pop_all()
+        return built
+
+    async def _build(self, stack: AsyncExitStack) -> tuple[ASGIApp, Hub]:
+        transport = await stack.enter_async_context(transport_to(self._networks))
         service = self._service
         kept = service.store.key_values
         lifetime = service.cursors.lifetime
         registry = Registry(service.store)
         enrolment = Enrolment(registry, writing_for(service), service.new_id)
         await enrolment.migrate(now=service.clock())
-        metrics = MemberMetrics(self._telemetry.registry)
+        metrics = self._metrics
         hub = Hub(
             registry,
             kept,
@@ -109,14 +130,16 @@ class FederatedBase:
             metrics,
         )
         minder = Minder(hub, metrics.breakers)
-        await self._stack.enter_async_context(minding(minder, self._telemetry.tell))
+        await stack.enter_async_context(minding(minder, self._telemetry.tell))
         keys = SigningKeys(kept, AESGCM(await service.store.secret(SECRET)))
         tokens = Tokens(keys, transport, service.clock, token_urlsafe)
         federation = Federation(
             Reach(hub, tokens, enforcement()), self._duplicates, federated_writes()
         )
+        routes = federation.routes()
+        self._telemetry.count(routes)
         application = FhirApplication(
-            service.serving(federation.routes(), _beside(service.base_url)),
+            service.serving(routes, _beside(service.base_url)),
             self._telemetry,
             prefix=FEDERATED,
             new_request_id=self._new_request_id,

@@ -192,7 +192,7 @@ class Node:
         web = web_application(about, ready=store.now, registry=registry)
         self._web = failing_quietly(web, telemetry)
         if trust is not None and trust.server is not None:
-            sign_in = SignIn(trust.server, service, trust.providers)
+            sign_in = SignIn(trust.server, service, trust.providers, self._federation)
             self._sign_in = failing_quietly(sign_in, telemetry)
         return backfill, service.publisher
 

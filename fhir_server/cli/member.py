@@ -56,9 +56,7 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="where it gives them [as it publishes, at its own address]",
     )
-    parser.add_argument(
-        "--scopes", default="system/*.rs", help="the most that is asked for [system/*.rs]"
-    )
+    parser.add_argument("--scopes", help="the most that is asked for [system/*.rs]")
     parser.add_argument(
         "--untold", action="store_true", help="it knows this server alone, and is not told who asks"
     )
@@ -116,29 +114,18 @@ def _add(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _credentials(arguments: argparse.Namespace) -> Credentials | None:
-    from fhir_server.auth.addresses import is_safe  # noqa: PLC0415
-    from fhir_server.auth.server.scopes import context_of  # noqa: PLC0415
-    from fhir_server.federation.members import Credentials  # noqa: PLC0415
+    from fhir_server.federation.credentials import credentials_of  # noqa: PLC0415
 
-    if arguments.client_id is None:
-        if arguments.token_url is not None or arguments.untold:
-            raise CommandFailed("tokens are got as a registered client: --client-id ID", status=2)
-        return None
-    if arguments.open:
-        raise CommandFailed("a member is asked with tokens, or is open: not both", status=2)
-    if arguments.token_url is not None and not is_safe(arguments.token_url):
-        raise CommandFailed(
-            f"--token-url {arguments.token_url}: this is a URL with https://, without query or fragment",
-            status=2,
+    try:
+        return credentials_of(
+            arguments.client_id,
+            arguments.token_url,
+            arguments.scopes,
+            untold=arguments.untold,
+            is_open=arguments.open,
         )
-    scopes = tuple(arguments.scopes.split())
-    wrong = [each for each in scopes if context_of(each) != "system"]
-    if wrong or not scopes:
-        raise CommandFailed(
-            f"--scopes {' '.join(wrong)}: system/ scopes, such as system/*.rs", status=2
-        )
-    told = not arguments.untold
-    return Credentials(arguments.client_id, arguments.token_url or "", scopes, on_behalf=told)
+    except ValueError as problem:
+        raise CommandFailed(f"--{problem}", status=2) from problem
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -38,11 +39,16 @@ def serve_alone(
     node.end = server.end
     # Once all is done, uvicorn raises the signal again; a stop that was asked for is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    log = logging.getLogger("uvicorn.error")
+    # What failed is told once, by the command.
+    log.addFilter(untold := lambda _: node.failure is None)
     try:
         server.run(sockets=[listener])
     except SystemExit as error:
         if error.code:
             raise CommandFailed(node.failure or "the server did not start") from error
+    finally:
+        log.removeFilter(untold)
     if node.failure:
         raise CommandFailed(node.failure)
 

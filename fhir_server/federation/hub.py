@@ -168,11 +168,11 @@ async def token_endpoint(member: Member, transport: Transport, clock: Callable[[
     told = await _published(member, ".well-known/smart-configuration", transport, clock)
     url = told.get("token_endpoint")
     if not isinstance(url, str):
-        raise Failed("error", "it does not say where it gives tokens: name that by --token-url")
+        raise Failed("error", "it does not say where it gives tokens: name that by token-url")
     if not is_below(url, "{0.scheme}://{0.netloc}".format(urlsplit(member.base))):
         raise Failed(
             "error",
-            f"it gives tokens at another address, {url}: name that by --token-url if it is right",
+            f"it gives tokens at another address, {url}: name that by token-url if it is right",
         )
     return url
 

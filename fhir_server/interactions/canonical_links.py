@@ -14,7 +14,7 @@ from fhir_server.search.canonicals import (
 )
 from fhir_server.search.expression import Include, Plan
 from fhir_server.search.record import IndexRecord, reference_term
-from fhir_server.storage.contract import Row
+from fhir_server.storage.pages import Row
 
 
 def referred(definitions: Definitions, include: Include, rows: Sequence[Row]) -> Iterator[Plan]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from fhir_server.fhir.resource import Stored
 from fhir_server.search.record import packed
-from fhir_server.storage.contract import Row
+from fhir_server.storage.pages import Row
 
 
 class _Container(msgspec.Struct):

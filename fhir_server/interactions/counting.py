@@ -8,7 +8,7 @@ from fhir_server.fhir.resource import Key
 from fhir_server.interactions.call import Call
 from fhir_server.policy.disclosure import Tables
 from fhir_server.search.parsing import Query
-from fhir_server.storage.contract import Count
+from fhir_server.storage.pages import Count
 
 
 def check_countable(call: Call, query: Query, owner: Key | None) -> None:

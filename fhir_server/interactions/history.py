@@ -12,7 +12,7 @@ from fhir_server.interactions.addressing import absent, check_type
 from fhir_server.interactions.call import Call
 from fhir_server.search.defaults import PAGE_SIZES, PageSizes
 from fhir_server.search.parameter_types.date import interval
-from fhir_server.storage.contract import HistoryPage, HistoryScope, Position
+from fhir_server.storage.pages import HistoryPage, HistoryScope, Position
 
 _UTC = ZoneInfo("UTC")
 _OFFSET = re.compile(r"T.*(Z|[+\- ]\d\d:\d\d)\Z")

@@ -19,7 +19,7 @@ from fhir_server.interactions import canonical_links
 from fhir_server.interactions.call import Call
 from fhir_server.search.expression import HasAnyTerm, Include, Plan
 from fhir_server.search.record import reference_term
-from fhir_server.storage.contract import Position, Row
+from fhir_server.storage.pages import Position, Row
 
 MOST_INCLUDED = 1_000
 """How many resources one page may include."""

@@ -18,7 +18,7 @@ from fhir_server.search.compartments import within
 from fhir_server.search.listing import Expected
 from fhir_server.search.parsing import parse_query
 from fhir_server.search.query import Query
-from fhir_server.storage.contract import Count, Position, Row
+from fhir_server.storage.pages import Count, Position, Row
 from fhir_server.storage.parameters import Stamp
 
 

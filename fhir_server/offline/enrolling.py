@@ -11,14 +11,14 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from msgspec.structs import replace
-
 from fhir_server.catalogue.register import InForce, Register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
 from fhir_server.federating import transport_to
+from fhir_server.federation.credentials import with_token_endpoint
 from fhir_server.federation.enrolment import Enrolment, Writer
-from fhir_server.federation.hub import declared, token_endpoint
+from fhir_server.federation.health import Health
+from fhir_server.federation.hub import Hub, declared
 from fhir_server.federation.members import Capabilities, Member
 from fhir_server.federation.registry import SIGHT, Registry
 from fhir_server.federation.transport import Failed, Transport
@@ -33,6 +33,8 @@ from fhir_server.wiring import clock, new_id, opened_store
 T = TypeVar("T")
 
 _KIND = "member"
+_COMMAND = "command"
+"""The process that checks by command, in the health of members: each takes the place of the one before."""
 
 
 async def add_member(
@@ -61,10 +63,7 @@ async def _added(
     service: str | None,
 ) -> Capabilities:
     statement = await declared(member, transport, clock)
-    credentials = member.credentials
-    if credentials is not None and not credentials.token_url:
-        url = await token_endpoint(member, transport, clock)
-        member = replace(member, credentials=replace(credentials, token_url=url))
+    member = await with_token_endpoint(member, transport, clock)
     found = await enrolment.add(member, statement, service=service, now=clock())
     await log(store, f"the member {member.id} was taken in", kind=_KIND)
     return found
@@ -79,17 +78,20 @@ async def members_of(settings: Settings) -> Sequence[Member]:
 async def check_members(
     settings: Settings, tell: Callable[[Member, Capabilities | Failed], None]
 ) -> None:
-    """Ask each member anew what it can do, keep it, and tell how that went; raise FhirError."""
-    async with _members(settings) as (_, enrolment, transport):
-        registry = enrolment.registry
-        for each in await registry.registered(now=clock()):
-            try:
-                statement = await declared(each.member, transport, clock)
-                tell(each.member, await registry.learn(each, statement, now=clock()))
-            except Failed as failure:
-                tell(each.member, failure)
-            except ValueError as problem:
-                tell(each.member, Failed("error", str(problem)))
+    """Ask each member anew what it can do, keep that and how it went, and tell of it; raise FhirError."""
+    async with _members(settings) as (store, enrolment, transport):
+        health = Health(_COMMAND)
+        hub = Hub(enrolment.registry, store.key_values, transport, clock, new_id, 0, health)
+        try:
+            for each in await hub.registry.registered(now=clock()):
+                try:
+                    tell(each.member, await hub.check(each))
+                except Failed as failure:
+                    tell(each.member, failure)
+                except ValueError as problem:
+                    tell(each.member, Failed("error", str(problem)))
+        finally:
+            await health.keep(hub.kept, (), now=clock())
 
 
 async def set_member_status(settings: Settings, member: str, status: str) -> None:

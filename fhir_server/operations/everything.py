@@ -35,7 +35,7 @@ from fhir_server.search.parameter_types.criterion import Surroundings
 from fhir_server.search.parameter_types.date import interval
 from fhir_server.search.primary import PRIMARY_DATES
 from fhir_server.search.record import IndexRecord
-from fhir_server.storage.contract import Page, Row
+from fhir_server.storage.pages import Page, Row
 
 DEFAULT_COUNT = 100
 

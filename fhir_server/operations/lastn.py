@@ -19,7 +19,7 @@ from fhir_server.search.expression import Plan
 from fhir_server.search.parsing import parse_query
 from fhir_server.search.reading import READERS
 from fhir_server.search.record import NO_DATE, IndexRecord
-from fhir_server.storage.contract import Position, Row
+from fhir_server.storage.pages import Position, Row
 
 MOST_READ = 10_000
 """How many observations one invocation looks at."""

@@ -13,7 +13,7 @@ from fhir_server.fhir.outcome import Issue
 from fhir_server.fhir.resource import Key, Resource
 from fhir_server.interactions.call import Call
 from fhir_server.policy.access import Access
-from fhir_server.storage.contract import Position, Row
+from fhir_server.storage.pages import Position, Row
 
 Level: TypeAlias = Literal["system", "type", "instance"]
 

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fhir_server.fhir.errors import BadRequest
-from fhir_server.storage.contract import Position
+from fhir_server.storage.pages import Position
 
 _BLOCK = 256
 """Lengths are multiples of this, since a length would tell of the value at which a page ends."""

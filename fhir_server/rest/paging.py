@@ -28,7 +28,7 @@ from fhir_server.rest.projection import Projection
 from fhir_server.rest.rendering import outcome_bytes
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.service import Service
-from fhir_server.storage.contract import Position, Row
+from fhir_server.storage.pages import Position, Row
 
 CURSOR = "_cursor"
 _BESIDE = HOW_TO_ANSWER | {CURSOR}

@@ -5,7 +5,7 @@ Never its query, ids, headers or body: these tell who is treated for what.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -42,21 +42,29 @@ class Telemetry:
         self.registry = registry
         self._soon = soon
         self._answered: list[tuple[str, str, int, float, Mapping[str, str]]] = []
-        seconds = Histogram(
+        self._histogram = Histogram(
             "fhir_request_seconds",
             "Time from a request's arrival to its answer, by method, route and class of status.",
             ("method", "route", "status"),
             buckets=_SECONDS,
             registry=registry,
         )
+        self._seconds: dict[tuple[str, str, int], Histogram] = {}
+        self._bind({(_OTHER, NO_ROUTE)})
+        self.count(routes)
+
+    def count(self, routes: Routes) -> None:
+        """Count what is asked at these routes under their names, from now on."""
         places = [(method, name) for name, methods in routes.items() for method in methods]
         places += [("OPTIONS", name) for name in (*routes, NO_ROUTE)]
         places += [(method, NO_ROUTE) for method in sorted({each for each, _ in places})]
-        self._seconds: Mapping[tuple[str, str, int], Histogram] = {
-            (*each, status): seconds.labels(*each, f"{status}xx")
-            for each in {*places, (_OTHER, NO_ROUTE)}
-            for status in _CLASSES
-        }
+        self._bind(places)
+
+    def _bind(self, places: Collection[tuple[str, str]]) -> None:
+        for each in places:
+            for status in _CLASSES:
+                bound = self._histogram.labels(*each, f"{status}xx")
+                self._seconds[*each, status] = bound
 
     def completed(
         self, method: str, route: str, status: int, seconds: float, request_id: str, **names: str

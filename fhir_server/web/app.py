@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from html import escape
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
@@ -48,7 +49,10 @@ def web_application(
         # Here, since a node that is no hub needs none of it, and would start later.
         from fhir_server.web.members import POLICY, members_page  # noqa: PLC0415
 
-        page = members_page(await hub.roster(), about.clock(), about.version)
+        try:
+            page = members_page(await hub.roster(), about.clock(), about.version)
+        except FhirError as error:
+            return HTMLResponse(escape(str(error)), error.status)
         headers = _HEADERS | {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
         return HTMLResponse(page, headers=headers)
 

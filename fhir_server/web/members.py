@@ -17,6 +17,9 @@ from fhir_server.web.start import STYLE
 
 _FOLDER = Path(__file__).parent
 _PAGE = Template((_FOLDER / "members.html").read_text(encoding="utf-8"))
+OWN_STYLE = (_FOLDER / "members.css").read_text(encoding="utf-8")
+"""What it has besides the style of all pages."""
+
 _SCRIPT = (_FOLDER / "members.js").read_text(encoding="utf-8")
 _DIGEST = b64encode(sha256(_SCRIPT.encode()).digest()).decode()
 
@@ -41,15 +44,23 @@ def members_page(members: Sequence[Listed], now: int, version: str) -> str:
     """Return the page as HTML; `now` is in microseconds."""
     return _PAGE.substitute(
         style=STYLE,
-        members=_members(members, now),
-        moment=f'<time datetime="{instant(now)}">{instant(now)[:19].replace("T", " ")} UTC</time>',
-        matrix=_matrix(members),
+        own=OWN_STYLE,
+        members=fare(members, now),
+        moment=moment(now),
+        matrix=matrix(members),
         version=escape(version),
         script=_SCRIPT,
     )
 
 
-def _members(members: Sequence[Listed], now: int) -> str:
+def moment(now: int) -> str:
+    """Return when that was, in microseconds, as HTML."""
+    told = instant(now)
+    return f'<time datetime="{told}">{told[:19].replace("T", " ")} UTC</time>'
+
+
+def fare(members: Sequence[Listed], now: int) -> str:
+    """Return how each of them fares, as HTML."""
     if not members:
         return (
             '<p class="none">There are no members yet: '
@@ -108,8 +119,8 @@ def _ago(moment: int, now: int) -> str:
     return f'<time datetime="{instant(moment)}">{seconds // size} {unit} ago</time>'
 
 
-def _matrix(members: Sequence[Listed]) -> str:
-    """Return the types by members: first those that they differ in, the others to be opened."""
+def matrix(members: Sequence[Listed]) -> str:
+    """Return the types by members, as HTML: first those that they differ in, the others to be opened."""
     types = sorted({name for each in members for name in each.capabilities.types})
     if not types:
         return '<p class="none">No member has told yet.</p>'

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhir_server.rest.service import Service
+from fhir_server.web.start import Federation
 
 if TYPE_CHECKING:
     # A node without tokens needs none of it, and would start later.
     from fhir_server.auth.identity.provider import IdentityProvider
     from fhir_server.auth.server.server import AuthorizationServer
 
-PATHS = ("/auth/", "/.well-known/o")
+PATHS = ("/auth/", "/.well-known/o", "/members")
 """How its addresses begin."""
 
 
@@ -27,10 +28,12 @@ class SignIn:
         server: AuthorizationServer,
         service: Service,
         providers: Mapping[str, IdentityProvider],
+        federation: Callable[[], Federation | None],
     ) -> None:
         self._server = server
         self._service = service
         self._providers = providers
+        self._federation = federation
         self._made: ASGIApp | None = None
         self._turn = asyncio.Lock()
 
@@ -51,5 +54,6 @@ class SignIn:
         from fhir_server.web.oauth import oauth_application  # noqa: PLC0415
 
         app = oauth_application(self._server, self._service.clock, self._service.trail)
-        app.include_router(pages(await desk_of(self._server, self._service, self._providers)))
+        desk = await desk_of(self._server, self._service, self._providers, self._federation)
+        app.include_router(pages(desk))
         return app

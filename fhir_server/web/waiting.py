@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fhir_server.fhir.errors import Unreachable
+from fhir_server.fhir.errors import FhirError, Unreachable
 from fhir_server.rest.answer import Header
 from fhir_server.rest.rendering import error_answer
 
-_ANSWER = error_answer(Unreachable("This node does not reach its store yet; please try again"))
+_NOT_YET = Unreachable("This node does not reach its store yet; please try again")
 _JSON = (b"content-type", b"application/fhir+json; charset=utf-8")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
 
-async def waiting_fhir(scope: Scope, _: Receive, send: Send) -> None:
-    """Answer a FHIR request with 503, Retry-After and an OperationOutcome."""
-    await _send(scope, send, _ANSWER.status, _ANSWER.body, (_JSON, *_ANSWER.headers))
+def refusing(error: FhirError) -> ASGIApp:
+    """Return what answers every FHIR request with this error's OperationOutcome."""
+    answer = error_answer(error)
+
+    async def refuse(scope: Scope, _: Receive, send: Send) -> None:
+        await _send(scope, send, answer.status, answer.body, (_JSON, *answer.headers))
+
+    return refuse
+
+
+waiting_fhir = refusing(_NOT_YET)
+"""Answers a FHIR request with 503, Retry-After and an OperationOutcome."""
 
 
 async def waiting_pages(scope: Scope, _: Receive, send: Send) -> None:
@@ -25,7 +34,9 @@ async def waiting_pages(scope: Scope, _: Receive, send: Send) -> None:
     if scope["path"] == "/health/live":
         await _send(scope, send, 200, b"live", (_TEXT,))
     else:
-        await _send(scope, send, 503, b"the store does not answer", (_TEXT, *_ANSWER.headers))
+        await _send(
+            scope, send, 503, b"the store does not answer", (_TEXT, *error_answer(_NOT_YET).headers)
+        )
 
 
 async def _send(

@@ -67,7 +67,8 @@ def test_a_wrong_password_ends_the_node_at_once_with_a_line_that_does_not_repeat
         mongo.ended(process)
 
     assert refused.returncode == 1
-    assert "MongoDB refuses the user or password" in refused.stderr.splitlines()[-1]
+    (told,) = refused.stderr.splitlines()
+    assert "MongoDB refuses the user or password" in told
     assert "secret" not in refused.stderr
 
 

@@ -8,7 +8,7 @@ from fhir_server.fhir.errors import BadRequest, NotFound, NotSupported
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.history import history, history_scope
-from fhir_server.storage.contract import HistoryScope
+from fhir_server.storage.pages import HistoryScope
 from tests.interactions.builders import ADA, a_patient, an_observation, put, seeing_only
 
 OF_ADA = HistoryScope("Patient", "ada")

@@ -8,7 +8,7 @@ from fhir_server.interactions.call import Call
 from fhir_server.interactions.including import follow
 from fhir_server.interactions.search import search
 from fhir_server.search.expression import Include, Plan
-from fhir_server.storage.contract import Row
+from fhir_server.storage.pages import Row
 from tests.interactions.builders import a_patient, an_observation, put, seeing_only, seeing_types
 
 

@@ -24,7 +24,7 @@ from fhir_server.policy.access import Access
 from fhir_server.policy.rights import rights_of
 from fhir_server.policy.scopes import LETTERS, parse_scopes
 from fhir_server.policy.visibility import Visibility
-from fhir_server.storage.contract import HistoryScope
+from fhir_server.storage.pages import HistoryScope
 from tests.interactions.builders import (
     ADA,
     a_json_patch,

@@ -11,7 +11,8 @@ from fhir_server.fhir.errors import BadRequest, NotFound
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.search import Found, search
-from fhir_server.storage.contract import Count, Store
+from fhir_server.storage.contract import Store
+from fhir_server.storage.pages import Count
 from tests.interactions.builders import (
     a_patient,
     an_observation,

@@ -18,7 +18,7 @@ from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.access import Access
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
-from fhir_server.storage.contract import Part
+from fhir_server.storage.pages import Part
 from tests.noninterference import chosen
 from tests.noninterference.asking import LATER, START, TICK, Answer
 from tests.noninterference.chosen import build_chosen

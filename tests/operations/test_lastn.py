@@ -17,7 +17,8 @@ from fhir_server.operations.operation import Invocation, Listed
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import NO_DATE, IndexRecord, packed
-from fhir_server.storage.contract import Page, Position, Row, Store
+from fhir_server.storage.contract import Store
+from fhir_server.storage.pages import Page, Position, Row
 from tests.interactions.builders import a_patient, an_observation, put, seeing_only
 
 NOW = 1_800_000_000_000_000

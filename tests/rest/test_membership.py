@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,10 +10,15 @@ from typing import Any, NamedTuple
 import httpx2 as httpx
 import pytest
 
+from fhir_server.federation.members import Credentials
+from fhir_server.offline.enrolling import check_members, members_of
+from fhir_server.settings import Settings
+from fhir_server.storage.sqlite.store import open_store
 from tests.rest.access import a_client, guarded
 from tests.support.server import running_server
 
 NETWORKS = ("127.0.0.0/8",)
+NOW = 1_750_000_000_000_000
 FHIR = {"content-type": "application/fhir+json"}
 
 
@@ -22,6 +28,7 @@ class Hub(NamedTuple):
     client: httpx.Client
     node: httpx.Client
     server: str
+    settings: Settings
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +41,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         httpx.Client(base_url=base.replace("/fhir", "/federated/"), timeout=30) as client,
         httpx.Client(base_url=base + "/", timeout=30) as node,
     ):
-        yield Hub(client, node, server)
+        settings = Settings(store=f"sqlite:{folder / 'hub.db'}", member_networks=NETWORKS)
+        yield Hub(client, node, server, settings)
 
 
 @pytest.fixture
@@ -75,6 +83,31 @@ def member(answer: httpx.Response) -> dict[str, Any]:
         ("add", {"id": "a", "address": "SERVER", "colour": "red"}, "no parameter 'colour'"),
         ("add", {"id": "a", "address": "SERVER", "seconds": "soon"}, "seconds is 'soon'"),
         ("add", {"id": "a", "address": "SERVER", "required": "maybe"}, "required is 'maybe'"),
+        (
+            "add",
+            {"id": "a", "address": "SERVER", "token-url": "https://a.example/token"},
+            "parameter client-id is missing",
+        ),
+        (
+            "add",
+            {"id": "a", "address": "SERVER", "client-id": "hub", "open": "true"},
+            "parameter open: a member is asked with tokens",
+        ),
+        (
+            "add",
+            {"id": "a", "address": "SERVER", "client-id": "hub", "token-url": "http://a.example/"},
+            "parameter token-url http://a.example/: this is a URL with https://",
+        ),
+        (
+            "add",
+            {"id": "a", "address": "SERVER", "client-id": "hub", "scopes": "user/*.rs"},
+            "parameter scopes user/*.rs: system/ scopes",
+        ),
+        (
+            "add",
+            {"id": "a", "address": "SERVER", "client-id": "hub"},
+            "was not added: it answered 404",
+        ),
         ("check", {"id": "a"}, "no member 'a'"),
         ("suspend", {"id": "a"}, "no member 'a'"),
         ("resume", {"id": "a"}, "no member 'a'"),
@@ -140,6 +173,45 @@ def test_a_server_is_taken_in_and_is_an_endpoint_as_any_other(hub: Hub) -> None:
     assert member(hub.client.get("$members"))["id"] == "a"
 
 
+def test_what_is_said_of_credentials_is_kept_and_never_answered_back(hub: Hub) -> None:
+    secret = {
+        "client-id": "our-client-there",
+        "token-url": "https://tokens.example/here",
+        "scopes": "system/Slot.rs",
+    }
+
+    added = asked(hub, "add", id="a", address=hub.server, **secret, untold=True)
+
+    assert member(added)["id"] == "a"
+    answers = [added, asked(hub, "check", id="a"), hub.client.get("$members")]
+    answers += [hub.node.get("Endpoint/a"), hub.node.get("Endpoint/a/_history")]
+    answers += [httpx.get(str(hub.node.base_url).replace("/fhir/", "/members"))]
+    for each in answers:
+        assert each.status_code == 200
+        assert not [value for value in secret.values() if value in each.text]
+    (kept,) = asyncio.run(members_of(hub.settings))
+    assert kept.credentials == Credentials(
+        "our-client-there", "https://tokens.example/here", ("system/Slot.rs",), on_behalf=False
+    )
+
+
+def test_the_addresses_of_the_hub_are_counted_under_their_names(hub: Hub) -> None:
+    hub.client.get("$members")
+    hub.client.get("a/Patient/absent")
+    asked(hub, "remove", id="a")
+
+    metrics = httpx.get(str(hub.node.base_url).replace("/fhir/", "/metrics")).text
+
+    for method, route, status in (
+        ("GET", "/$members", "2xx"),
+        ("GET", "/[member]/[type]/[id]", "4xx"),
+        ("POST", "/$member-remove", "4xx"),
+    ):
+        labels = f'{{method="{method}",route="{route}",status="{status}"}}'
+        assert f"fhir_request_seconds_count{labels} 0.0" not in metrics
+        assert f"fhir_request_seconds_count{labels}" in metrics
+
+
 def test_a_member_is_suspended_and_resumed(hub: Hub) -> None:
     asked(hub, "add", id="a", address=hub.server)
     assert member(asked(hub, "suspend", id="a"))["standing"] == "not asked"
@@ -167,3 +239,43 @@ def test_what_members_are_not_asked_together_is_told(hub: Hub, path: str) -> Non
     refused = hub.client.get(path)
     assert refused.status_code == 404, refused.text
     assert refused.json()["issue"][0]["code"] == "not-supported"
+
+
+async def _leave_behind(store: Path, content: bytes | None) -> None:
+    """Have a member as they were kept before there were Endpoints, or none any more."""
+    async with open_store(store, clock=lambda: NOW) as opened:
+        if content is None:
+            await opened.key_values.remove("member", "old")
+        else:
+            await opened.key_values.put("member", "old", content, now=NOW)
+
+
+def test_a_hub_that_cannot_be_opened_says_so_and_serves_once_it_can(tmp_path: Path) -> None:
+    store = tmp_path / "hub.db"
+    asyncio.run(_leave_behind(store, b"no member"))
+    with running_server(store) as base, httpx.Client(timeout=30) as client:
+        hub, page = base.replace("/fhir", "/federated/$members"), base.replace("/fhir", "/members")
+        refused = [client.get(hub), client.get(hub)]
+        shown = client.get(page)
+        asyncio.run(_leave_behind(store, None))
+        served = client.get(hub), client.get(page)
+
+    for each in refused:
+        assert each.status_code == 503
+        assert each.headers["retry-after"]
+        (issue,) = each.json()["issue"]
+        assert (issue["code"], "cannot be looked up now" in issue["diagnostics"]) == (
+            "transient",
+            True,
+        )
+    assert (shown.status_code, "cannot be looked up now" in shown.text) == (503, True)
+    assert [each.status_code for each in served] == [200, 200]
+
+
+def test_a_check_by_command_is_in_the_history_of_the_member(hub: Hub) -> None:
+    asked(hub, "add", id="a", address=hub.server)
+    before = member(hub.client.get("$members"))["looks"]
+
+    asyncio.run(check_members(hub.settings, lambda *_: None))
+
+    assert member(hub.client.get("$members"))["looks"] > before

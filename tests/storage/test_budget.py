@@ -26,12 +26,12 @@ from fhir_server.storage.contract import (
     Delete,
     Draft,
     Expectation,
-    HistoryScope,
     Put,
     Unchanged,
     WriteOp,
     Written,
 )
+from fhir_server.storage.pages import HistoryScope
 from fhir_server.storage.sqlite import budget
 from fhir_server.storage.sqlite.store import SQLiteStore, open_store
 from tests.storage.conftest import ticking

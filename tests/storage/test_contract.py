@@ -34,8 +34,6 @@ from fhir_server.storage.contract import (
     Draft,
     Expect,
     Expectation,
-    HistoryScope,
-    Part,
     Put,
     Refused,
     Store,
@@ -44,6 +42,7 @@ from fhir_server.storage.contract import (
     WriteResult,
     Written,
 )
+from fhir_server.storage.pages import HistoryScope, Part
 from fhir_server.storage.parameters import Catalogue, Reindex, ReplaceCatalogue, Stamp
 
 EVERYTHING = Visibility.everything("test")

@@ -17,13 +17,12 @@ from fhir_server.storage.contract import (
     Draft,
     Expect,
     Expectation,
-    HistoryScope,
-    Part,
     Put,
     Refused,
     Store,
     Unchanged,
 )
+from fhir_server.storage.pages import HistoryScope, Part
 from tests.storage.test_contract import EVERYTHING, LARGE
 
 OPEN = HasTerm(f"status=open{SEPARATOR}")

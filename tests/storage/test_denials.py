@@ -40,14 +40,13 @@ from fhir_server.storage.contract import (
     Draft,
     Expect,
     Expectation,
-    HistoryScope,
     OptOuts,
-    Part,
     Put,
     Refused,
     Store,
     Unchanged,
 )
+from fhir_server.storage.pages import HistoryScope, Part
 from fhir_server.storage.sqlite import words
 from fhir_server.storage.sqlite.scrub import scrub
 from fhir_server.storage.sqlite.store import open_store

@@ -29,7 +29,6 @@ from fhir_server.search.record import NO_DATE, IndexRecord
 from fhir_server.storage.contract import (
     Draft,
     Expectation,
-    HistoryScope,
     Put,
     Refused,
     Store,
@@ -38,6 +37,7 @@ from fhir_server.storage.contract import (
 )
 from fhir_server.storage.mongo import opening, reaching, searching
 from fhir_server.storage.mongo.schema import INDEXES
+from fhir_server.storage.pages import HistoryScope
 from tests.storage.conftest import ENFORCEMENT, open_mongo, ticking
 from tests.storage.test_contract import EVERYTHING, a_draft
 from tests.storage.test_paging import LASTING_KEYS, PAGE, PLANS, disturbance, put

@@ -13,8 +13,9 @@ from pymongo import MongoClient
 from fhir_server.fhir.resource import Key
 from fhir_server.search.expression import HasTerm, Plan
 from fhir_server.search.record import reference_term
-from fhir_server.storage.contract import HistoryScope, Store
+from fhir_server.storage.contract import Store
 from fhir_server.storage.mongo.opening import open_store
+from fhir_server.storage.pages import HistoryScope
 from tests.noninterference.tracing import Trace, traced
 from tests.storage.conftest import ENFORCEMENT, ticking
 from tests.storage.test_denials import RESEARCH, an_observation, sees, write

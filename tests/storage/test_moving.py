@@ -15,9 +15,10 @@ from fhir_server.fhir.resource import Key
 from fhir_server.policy.decision import Audience
 from fhir_server.search.expression import AllOf, HasTerm, Plan
 from fhir_server.storage import moving
-from fhir_server.storage.contract import Delete, HistoryScope, Page, Put, Store, Written
+from fhir_server.storage.contract import Delete, Put, Store, Written
 from fhir_server.storage.mongo.schema import INDEXES
 from fhir_server.storage.moving import Giving, Mark, Outline, Secret, Taking
+from fhir_server.storage.pages import HistoryScope, Page
 from tests.storage.conftest import BACKENDS, START
 from tests.storage.moving import (
     GIVING,

@@ -17,7 +17,8 @@ from fhir_server.search.matching import nothing_resolves
 from fhir_server.search.ordering import PRIMARY
 from fhir_server.search.planning import DAY, PROBE
 from fhir_server.search.record import IndexRecord, Range
-from fhir_server.storage.contract import Draft, Page, Position, Put
+from fhir_server.storage.contract import Draft, Put
+from fhir_server.storage.pages import Page, Position
 from fhir_server.storage.sqlite import sorting, walking
 from fhir_server.storage.sqlite.leads import Leads
 from fhir_server.storage.sqlite.schema import connect

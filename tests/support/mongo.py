@@ -23,6 +23,10 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 SECONDS_TO_START = 60
+
+MILLISECONDS_TO_DROP = 30_000
+"""It takes some tens of them."""
+
 PR_SET_PDEATHSIG = 1
 _processes: list[subprocess.Popen[bytes]] = []
 
@@ -127,10 +131,23 @@ def database(folder: Path) -> Iterator[str]:
 
 
 def drop_closed() -> None:
-    """Drop the databases that nobody has open."""
+    """Drop the databases that nobody has open; raise AssertionError where the server does not do so in time."""
     closed = [name for name, number in _open.items() if not number]
     if closed:
-        with MongoClient[dict[str, object]](shared()) as client:
+        with MongoClient[dict[str, object]](shared(), timeoutMS=MILLISECONDS_TO_DROP) as client:
             for name in closed:
-                client.drop_database(name)
                 del _open[name]
+                _drop(client, name)
+
+
+def _drop(client: MongoClient[dict[str, object]], name: str) -> None:
+    """Drop a database, which waits for the transactions that wrote there: one that was left open is told of, and ended."""
+    try:
+        client.drop_database(name)
+    except PyMongoError as problem:
+        if _processes:
+            # Nobody else works on a server of our own, and the tests that follow are not to wait as well.
+            client.admin.command("killAllSessions", [])
+        raise AssertionError(
+            f"{name} was not dropped: is a transaction open? {problem}"
+        ) from problem

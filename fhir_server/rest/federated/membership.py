@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fhir_server.federation.credentials import credentials_of, with_token_endpoint
 from fhir_server.federation.enrolment import Enrolment, known
 from fhir_server.federation.hub import Hub, declared
-from fhir_server.federation.members import LONGEST_SECONDS, Member
+from fhir_server.federation.members import LONGEST_SECONDS, Credentials, Member
 from fhir_server.federation.roster import Listed, roster, roster_parameters
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.errors import BadRequest
@@ -74,6 +75,7 @@ class Membership:
         member = _member(given)
         try:
             statement = await declared(member, self.hub.transport, service.clock)
+            member = await with_token_endpoint(member, self.hub.transport, service.clock)
             await self._enrolment(service, request).add(
                 member, statement, service=given.get("service"), now=service.clock()
             )
@@ -130,8 +132,12 @@ class Membership:
 
 
 _ADDING = frozenset(
-    {"id", "address", "name", "organisation", "service", "required", "seconds", "sorted"}
+    {
+        *("id", "address", "name", "organisation", "service", "required", "seconds", "sorted"),
+        *("client-id", "token-url", "scopes", "untold", "open"),
+    }
 )
+"""As the flags of `fhir-server member add`. What is said of credentials is never answered back."""
 
 
 async def _named(service: Service, request: Request) -> str:
@@ -163,6 +169,7 @@ def _needed(given: Mapping[str, str], name: str) -> str:
 
 def _member(given: Mapping[str, str]) -> Member:
     name = _needed(given, "id")
+    is_open = _switch(given, "open", default=False)
     return Member(
         name,
         given.get("name") or name,
@@ -171,7 +178,23 @@ def _member(given: Mapping[str, str]) -> Member:
         required=_switch(given, "required", default=False),
         seconds=_seconds(given.get("seconds")),
         sorted=_switch(given, "sorted", default=True),
+        credentials=_credentials(given, is_open=is_open),
+        open=is_open,
     )
+
+
+def _credentials(given: Mapping[str, str], *, is_open: bool) -> Credentials | None:
+    untold = _switch(given, "untold", default=False)
+    try:
+        return credentials_of(
+            given.get("client-id"),
+            given.get("token-url"),
+            given.get("scopes"),
+            untold=untold,
+            is_open=is_open,
+        )
+    except ValueError as problem:
+        raise BadRequest(f"The parameter {problem}.") from problem
 
 
 def _switch(given: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -9,12 +9,12 @@ from msgspec import structs
 
 from fhir_server.search.expression import Contained, Plan
 from fhir_server.search.ordering import Order, completed
-from fhir_server.storage.contract import Count, Page, Position, Row
 from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.contained import Inside
 from fhir_server.storage.mongo.documents import Document, row_of
 from fhir_server.storage.mongo.planning import Wanted
 from fhir_server.storage.mongo.searching import Searcher
+from fhir_server.storage.pages import Count, Page, Position, Row
 
 
 async def page(searcher: Searcher, plan: Plan, after: Position | None, limit: int) -> Page:

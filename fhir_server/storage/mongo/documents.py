@@ -36,7 +36,7 @@ from fhir_server.search.record import (
     packed,
     posted_terms,
 )
-from fhir_server.storage.contract import Row
+from fhir_server.storage.pages import Row
 
 Document: TypeAlias = dict[str, Any]
 """What the driver gives and takes."""

@@ -13,7 +13,6 @@ from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan
 from fhir_server.search.ordering import completed
 from fhir_server.search.planning import conjuncts
-from fhir_server.storage.contract import Position
 from fhir_server.storage.explanation import Access, Explanation, Statement
 from fhir_server.storage.mongo import containing
 from fhir_server.storage.mongo.conditions import both
@@ -24,6 +23,7 @@ from fhir_server.storage.mongo.planning import Wanted
 from fhir_server.storage.mongo.searching import Searcher
 from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
+from fhir_server.storage.pages import Position
 
 
 async def explained(

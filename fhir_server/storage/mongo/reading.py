@@ -8,14 +8,6 @@ from typing import Any
 
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.storage.contract import (
-    Change,
-    HistoryPage,
-    HistoryScope,
-    Part,
-    Position,
-    Row,
-)
 from fhir_server.storage.mongo.conditions import NEVER, both
 from fhir_server.storage.mongo.documents import (
     HISTORY,
@@ -30,6 +22,7 @@ from fhir_server.storage.mongo.door import Door, in_lots
 from fhir_server.storage.mongo.schema import BY_ID
 from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
+from fhir_server.storage.pages import Change, HistoryPage, HistoryScope, Part, Position, Row
 from fhir_server.storage.parameters import Extent
 
 MOST_HIDDEN = 100_000

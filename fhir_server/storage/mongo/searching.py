@@ -19,7 +19,6 @@ from fhir_server.search.matching import Resolver, matches, sort_key
 from fhir_server.search.ordering import Order, completed
 from fhir_server.search.record import IndexRecord, unpacked
 from fhir_server.search.words import has_words, texts_of
-from fhir_server.storage.contract import Count, Page, Position
 from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.documents import RECORD, RESOURCE, ROW, Document, row_of
 from fhir_server.storage.mongo.door import Door
@@ -28,6 +27,7 @@ from fhir_server.storage.mongo.orders import Run, is_served, runs, value_of
 from fhir_server.storage.mongo.planning import Planner, Wanted
 from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
+from fhir_server.storage.pages import Count, Page, Position
 
 GATHERED = 20_000
 """Matches that are sorted here for one page."""

@@ -16,20 +16,7 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan
 from fhir_server.search.ordering import completed
-from fhir_server.storage.contract import (
-    Change,
-    Count,
-    HistoryPage,
-    HistoryScope,
-    OptOuts,
-    Page,
-    Part,
-    Position,
-    Row,
-    ToldOf,
-    WriteOp,
-    WriteResult,
-)
+from fhir_server.storage.contract import OptOuts, ToldOf, WriteOp, WriteResult
 from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.mongo import containing, reading
 from fhir_server.storage.mongo.auditing import MongoAuditLog
@@ -52,6 +39,16 @@ from fhir_server.storage.mongo.searching import Searcher
 from fhir_server.storage.mongo.sights import Sight, sight_of
 from fhir_server.storage.mongo.statements import Statements, of_one_moment, together
 from fhir_server.storage.mongo.writer import Writer
+from fhir_server.storage.pages import (
+    Change,
+    Count,
+    HistoryPage,
+    HistoryScope,
+    Page,
+    Part,
+    Position,
+    Row,
+)
 from fhir_server.storage.parameters import Catalogue, Extent, Stamp
 
 CHUNK = 500

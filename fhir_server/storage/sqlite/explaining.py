@@ -15,8 +15,8 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.expression import Plan
 from fhir_server.search.planning import PROBE, is_selective
-from fhir_server.storage.contract import Position
 from fhir_server.storage.explanation import Access, Explanation, Lead, Statement
+from fhir_server.storage.pages import Position
 from fhir_server.storage.sqlite.budget import Budget
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.contained import Inside

@@ -13,7 +13,7 @@ import apsw
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import NO_DATE
-from fhir_server.storage.contract import Position, Row
+from fhir_server.storage.pages import Position, Row
 from fhir_server.storage.sqlite.translation import Value, moments
 from fhir_server.storage.sqlite.undenied import Undenied
 from fhir_server.storage.sqlite.windows import Place

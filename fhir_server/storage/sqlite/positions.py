@@ -9,7 +9,7 @@ from itertools import chain, groupby
 
 from fhir_server.search.expression import Plan, SortKey
 from fhir_server.search.ordering import PRIMARY, Order, completed
-from fhir_server.storage.contract import Position
+from fhir_server.storage.pages import Position
 from fhir_server.storage.sqlite.budget import held
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.contained import Inside

@@ -10,15 +10,8 @@ import apsw
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.visibility import Visibility
-from fhir_server.storage.contract import (
-    Change,
-    HistoryPage,
-    HistoryScope,
-    OptOuts,
-    Part,
-    Position,
-    Row,
-)
+from fhir_server.storage.contract import OptOuts
+from fhir_server.storage.pages import Change, HistoryPage, HistoryScope, Part, Position, Row
 from fhir_server.storage.parameters import Extent
 from fhir_server.storage.sqlite.translation import (
     ARCHIVED,

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan, SortKey
 from fhir_server.search.ordering import completed
-from fhir_server.storage.contract import Count, Page, Position, Row
+from fhir_server.storage.pages import Count, Page, Position, Row
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.cataloguing import Stamps
 from fhir_server.storage.sqlite.contained import Inside

@@ -23,21 +23,18 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.search.expression import Plan
-from fhir_server.storage.contract import (
+from fhir_server.storage.contract import OptOuts, ToldOf, WriteOp, WriteResult
+from fhir_server.storage.explanation import Explanation
+from fhir_server.storage.pages import (
     Change,
     Count,
     HistoryPage,
     HistoryScope,
-    OptOuts,
     Page,
     Part,
     Position,
     Row,
-    ToldOf,
-    WriteOp,
-    WriteResult,
 )
-from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.parameters import Catalogue, Extent, Stamp
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.admitting import admitting

@@ -19,6 +19,7 @@ from fhir_server.web.authorization.patients import Patients
 from fhir_server.web.authorization.sessions import Sessions
 from fhir_server.web.authorization.sign_in import SignIn
 from fhir_server.web.authorization.wording import Lifetimes
+from fhir_server.web.start import Federation
 
 _SECOND = 1_000_000
 _PORTS = {"http": 80, "https": 443}
@@ -29,7 +30,7 @@ class Desk:
     """Where people decide what apps may do. `clock` gives microseconds since 1970.
 
     `providers` sign people in elsewhere, by the names that they have in our addresses; `trail` records who signs in
-    and out, None where nothing is recorded.
+    and out, None where nothing is recorded. `federation` gives the members, None while they cannot be looked up.
     """
 
     authorizing: Authorizing
@@ -42,12 +43,14 @@ class Desk:
     sign_in: SignIn
     providers: Mapping[str, IdentityProvider]
     trail: Trail | None
+    federation: Callable[[], Federation | None]
 
 
 async def desk_of(
     server: AuthorizationServer,
     service: Service,
     providers: Mapping[str, IdentityProvider],
+    federation: Callable[[], Federation | None],
 ) -> Desk:
     """Return the desk of a node."""
     site, store = server.site, service.store
@@ -63,4 +66,5 @@ async def desk_of(
         sign_in=SignIn(server.accounts, store.key_values),
         providers=providers,
         trail=service.trail,
+        federation=federation,
     )

@@ -15,6 +15,7 @@ from fhir_server.web.authorization.desk import Desk
 from fhir_server.web.authorization.elsewhere import come_back, go_elsewhere
 from fhir_server.web.authorization.journey import authorize, proceed
 from fhir_server.web.authorization.launching import launch, show_launch
+from fhir_server.web.authorization.membership import show_members
 from fhir_server.web.authorization.rendering import STYLE
 from fhir_server.web.authorization.reviewing import review, show_review
 from fhir_server.web.authorization.signing import show_sign_in, sign_in, sign_out
@@ -35,6 +36,7 @@ PAGES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/auth/launch", launch),
     ("GET", "/auth/access", show_review),
     ("POST", "/auth/access", review),
+    ("GET", "/members", show_members),
     ("GET", "/auth/elsewhere/{provider}", go_elsewhere),
     ("GET", "/auth/callback/{provider}", come_back),
 )
@@ -49,8 +51,16 @@ def pages(desk: Desk) -> APIRouter:
 
     @router.get("/auth/style.css")
     async def style() -> Response:
-        """Give the one style sheet."""
+        """Give the style sheet of all pages."""
         return Response(STYLE, media_type="text/css", headers={"Cache-Control": _A_DAY})
+
+    @router.get("/auth/members.css")
+    async def style_of_members() -> Response:
+        """Give what the page of the members has besides."""
+        # Here, since a node that is no hub needs none of it, and would start later.
+        from fhir_server.web.members import OWN_STYLE  # noqa: PLC0415
+
+        return Response(OWN_STYLE, media_type="text/css", headers={"Cache-Control": _A_DAY})
 
     return router
 

@@ -44,7 +44,7 @@ class Told:
 async def show_review(visit: Visit) -> Response:
     """Show the form."""
     if visit.session is None:
-        return visit.moved("/auth/sign-in")
+        return visit.moved("/auth/sign-in?to=access")
     _reviewer(visit, visit.session.user)
     return _page(visit, Form(()))
 
@@ -53,7 +53,7 @@ async def review(visit: Visit) -> Response:
     """Show the decision that was asked for, below the form."""
     form = await visit.form()
     if visit.session is None:
-        return visit.moved("/auth/sign-in")
+        return visit.moved("/auth/sign-in?to=access")
     access = _reviewer(visit, visit.session.user)
     try:
         told = await _explained(visit, access, form)

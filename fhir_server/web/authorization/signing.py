@@ -8,6 +8,7 @@ from fastapi import Response
 
 from fhir_server.auth.server.contract import PendingAuthorization
 from fhir_server.auth.server.users import User
+from fhir_server.web.authorization.forms import Form
 from fhir_server.web.authorization.sessions import Session
 from fhir_server.web.authorization.sign_in import TooOften
 from fhir_server.web.authorization.visit import Visit, address_of
@@ -16,24 +17,31 @@ from fhir_server.web.authorization.wording import span_in_words
 HOME = "/auth/launch"
 """Where people who came by themselves go on."""
 
+PLACES = {"members": "/members", "access": "/auth/access"}
+"""Where they go on instead, by what the address of the sign-in page says: no other address can be said."""
+
 _SECOND = 1_000_000
 _WRONG = "The user name or the password is not right."
 
 
 async def show_sign_in(visit: Visit) -> Response:
     """Show the page to those who came by themselves."""
-    return sign_in_page(visit, None) if visit.session is None else visit.moved(HOME)
+    to = visit.request.query_params.get("to", "")
+    if visit.session is not None:
+        return visit.moved(PLACES.get(to, HOME))
+    return sign_in_page(visit, None, to=to)
 
 
-def sign_in_page(
+def sign_in_page(  # noqa: PLR0913 - what the page says, each by keyword
     visit: Visit,
     pending: PendingAuthorization | None,
     *,
     status: int = 200,
     wrong: str | None = None,
     name: str = "",
+    to: str = "",
 ) -> Response:
-    """Return the page."""
+    """Return the page; `to` says where people go on who came by themselves."""
     handle = "" if pending is None else f"?{urlencode({'request': pending.handle})}"
     hint = "" if pending is None else pending.login_hint or ""
     return visit.page(
@@ -42,6 +50,7 @@ def sign_in_page(
         pending=pending,
         wrong=wrong,
         name=name or hint,
+        to=to if to in PLACES else "",
         providers=[
             (provider.title, f"/auth/elsewhere/{quote(key)}{handle}")
             for key, provider in visit.desk.providers.items()
@@ -71,24 +80,35 @@ async def sign_in(visit: Visit) -> Response:
     )
     match outcome:
         case User():
-            return await signed_in(visit, outcome, pending)
+            return await signed_in(visit, outcome, pending, to=form["to"])
         case TooOften():
             wrong = f"Too many attempts failed. Try again in {span_in_words(outcome.seconds)}."
-            response = sign_in_page(visit, pending, status=429, wrong=wrong, name=form["name"])
+            response = _again(visit, pending, form, 429, wrong)
             response.headers["Retry-After"] = str(outcome.seconds)
             return response
         case None:
             await visit.record("sign-in", None, status=401)
-            return sign_in_page(visit, pending, status=401, wrong=_WRONG, name=form["name"])
+            return _again(visit, pending, form, 401, _WRONG)
 
 
-async def signed_in(visit: Visit, user: User, pending: PendingAuthorization | None) -> Response:
+def _again(
+    visit: Visit, pending: PendingAuthorization | None, form: Form, status: int, wrong: str
+) -> Response:
+    return sign_in_page(
+        visit, pending, status=status, wrong=wrong, name=form["name"], to=form["to"]
+    )
+
+
+async def signed_in(
+    visit: Visit, user: User, pending: PendingAuthorization | None, *, to: str = ""
+) -> Response:
     """Begin a session, and go on to what it is for."""
     # The moment after the password was looked at, not before.
     now = visit.desk.clock()
     await visit.record("sign-in", user)
     name = await visit.desk.sessions.begin(user, now=now, instead_of=visit.name)
-    return visit.moved(HOME if pending is None else address_of(pending.handle), name=name)
+    place = PLACES.get(to, HOME) if pending is None else address_of(pending.handle)
+    return visit.moved(place, name=name)
 
 
 async def sign_out(visit: Visit) -> Response:

@@ -24,7 +24,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "twice the size": {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2},
 }
 
-_CONTRAST = """() => {
+CONTRAST = """() => {
   const channel = (value) => { value /= 255; return value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4; };
   const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
   const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
@@ -119,7 +119,7 @@ def test_every_page_can_be_read_and_named_in_every_look(
     seen = []
     for each in steps(page, address):
         seen.append(each)
-        assert page.evaluate(_CONTRAST) == []
+        assert page.evaluate(CONTRAST) == []
         assert page.evaluate(_UNNAMED) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         tag, width, style = page.evaluate(_FOCUSED)
