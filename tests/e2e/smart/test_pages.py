@@ -142,7 +142,7 @@ def test_the_page_that_explains_an_access_can_be_read_in_every_look(
         press(page, "Enter")
 
         assert heading(page) == told
-        assert page.evaluate(_CONTRAST) == []
+        assert page.evaluate(CONTRAST) == []
         assert page.evaluate(_UNNAMED) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate(_FOCUSED)[0] == ("INPUT" if user == "eve" else "H1")
