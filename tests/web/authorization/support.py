@@ -34,7 +34,7 @@ def signed_in(visitor: Visitor, name: str) -> None:
     """Have the browser of somebody who has signed in."""
     key = visitor.origin, name
     if key not in _SESSIONS:
-        visitor.take({})
+        visitor.client.cookies.clear()
         visitor.sign_in(visitor.get("/auth/sign-in"), name, PASSWORD)
         _SESSIONS[key] = visitor.cookies
     visitor.take(_SESSIONS[key])
