@@ -42,7 +42,9 @@ def hub(folder: Path) -> Iterator[str]:
     enrol(folder / "hub.db", *PEOPLE)
     with (
         running_server(folder / "a.db") as server,
-        running_server(folder / "hub.db", auth="smart", member_networks=NETWORKS) as base,
+        running_server(
+            folder / "hub.db", auth="smart", audit="strict", member_networks=NETWORKS
+        ) as base,
     ):
         asyncio.run(add_members(settings, [Member("trust-1", "<b>Northern Trust</b>", server)]))
         yield base.removesuffix("/fhir")
