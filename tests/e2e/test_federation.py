@@ -188,6 +188,8 @@ def test_one_request_goes_by_the_same_names_in_both_logs_and_is_counted_by_membe
         assert client.get(f"{hub.origin}/federated/Patient", headers=sent).status_code == 200
         client.get(f"{hub.origin}/federated/Slot")
         metrics = client.get(f"{hub.origin}/metrics").text
+        # What a log holds is written out at the end, if not before.
+        assert [each.terminate() for each in (hub, member)] == [0, 0]
         logs = [each.events() for each in (hub, member)]
     counted = 'fhir_member_request_seconds_count{member="trust-0",status="2xx"}'
     assert counted in metrics
