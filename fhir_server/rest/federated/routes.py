@@ -48,7 +48,7 @@ from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.routing import NotServed, table, template_of
 from fhir_server.rest.service import Route, Routes, Service
 from fhir_server.rest.smart import oauth_uris
-from fhir_server.search.parsing import parse_query
+from fhir_server.search.parsing import Query, parse_query
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +156,7 @@ class Federation:
         cursor = None if handle is None else await self.hub.cursor(handle, scope, now=now)
         preferred = preferences(request.header(b"prefer"))
         moment = now if cursor is None else cursor.moment
-        query = parse_query(
-            request.type,
-            asked,
-            extractor.definitions,
-            now=moment,
-            lenient=preferred.lenient,
-            zone=extractor.zone.key,
-            sizes=service.limits.pages,
-        )
-        check_served(query)
+        query = _understood(service, request, asked, moment, lenient=preferred.lenient)
         admission, parties = await self.reach.members(service, request, "s")
         if admission is not None:
             admission.judge.check_joined(query.plan.predicate)
@@ -232,6 +223,24 @@ def _lacking(found: Federated, parties: Sequence[Party], *, strict: bool) -> lis
     return [
         each.member for each in found.accounts if each.state != "ok" and each.member in required
     ]
+
+
+def _understood(
+    service: Service, request: Request, asked: Pairs, moment: int, *, lenient: bool
+) -> Query:
+    """Return what is searched for; raise BadRequest or NotSupported for what members cannot be asked together."""
+    extractor = service.register.current.extractor
+    query = parse_query(
+        request.type,
+        asked,
+        extractor.definitions,
+        now=moment,
+        lenient=lenient,
+        zone=extractor.zone.key,
+        sizes=service.limits.pages,
+    )
+    check_served(query)
+    return query
 
 
 def _mode(preferred: Preferences) -> Mode | None:
