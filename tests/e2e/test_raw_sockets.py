@@ -82,7 +82,8 @@ def test_what_is_no_sound_request_is_refused_or_dropped(name: str, node: Node) -
 
 def test_two_hosts_are_refused(node: Node) -> None:
     """Links in the answer could lead to either."""
-    told = answer_to(node.port, *CASES["two hosts"])
+    # uvicorn drops a connection whose sending half has ended, answered or not.
+    told = answer_to(node.port, *CASES["two hosts"], ends=False)
 
     assert told is not None
     assert told.status == 400
