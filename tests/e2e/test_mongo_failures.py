@@ -141,6 +141,7 @@ async def test_a_node_whose_server_is_lost_says_so_and_goes_on_when_it_is_back(
             lost = await client.get("/Patient/ada")
             ready = await client.get(node.at("/health/ready"))
             proxy.closed = False
+            await asyncio.to_thread(until_ready, node)
             back = await client.put("/Patient/ada", json={**ADA, "active": True})
             history = await client.get("/Patient/ada/_history")
 
