@@ -238,6 +238,14 @@ class Store(Protocol):
         """Yield the entries of the change feed after a token, then end."""
         ...
 
+    def identifiers(self, sight: Visibility, kind: str, system: str) -> AsyncIterator[str]:
+        """Yield the values by which resources of a type are identified in a system, those inside others too.
+
+        For sights that are unlimited, as nobody is told whose they are. Each comes at least once, in any order: all that
+        were there before it began, and still are when it ends. Of one too long for an index its beginning.
+        """
+        ...
+
     async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
         """Put a register of NHS numbers in place of the one before; reads obey it once this returns."""
         ...
