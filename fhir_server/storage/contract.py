@@ -6,7 +6,7 @@ first and then writing would leave a gap for another writer. Every read takes a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, assert_never
 
@@ -238,7 +238,7 @@ class Store(Protocol):
         """Yield the entries of the change feed after a token, then end."""
         ...
 
-    def identifiers(self, sight: Visibility, kind: str, system: str) -> AsyncIterator[str]:
+    def identifiers(self, sight: Visibility, kind: str, system: str) -> AsyncGenerator[str, None]:
         """Yield the values by which resources of a type are identified in a system, those inside others too.
 
         For sights that are unlimited, as nobody is told whose they are. Each comes at least once, in any order: all that

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -19,7 +19,7 @@ SECONDS = 50.0
 
 async def identifiers(
     database: AsyncDatabase[Document], kind: str, system: str
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """Yield the values; raise TooCostly or Unavailable."""
     end = token_term(IDENTIFIER, system, "").partition("=")[2]
     try:
@@ -32,7 +32,7 @@ async def identifiers(
         raise TooCostly(f"To read all that {kind} is identified by took too long") from None
 
 
-async def _posted(statements: Statements, beginning: str, end: str) -> AsyncIterator[str]:
+async def _posted(statements: Statements, beginning: str, end: str) -> AsyncGenerator[str, None]:
     terms = {"$elemMatch": {"$gt": beginning, "$lt": prefix_end(beginning)}}
     wanted = {"x": False, "k": terms}
     async for found in statements.find(RESOURCE, wanted, {"k": 1}, hint=BY_TERM):

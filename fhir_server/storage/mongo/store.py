@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
 from secrets import token_bytes
 from typing import TypeVar
 
@@ -164,7 +172,7 @@ class MongoStore:
                 return
             after = found[-1].token
 
-    def identifiers(self, sight: Visibility, kind: str, system: str) -> AsyncIterator[str]:
+    def identifiers(self, sight: Visibility, kind: str, system: str) -> AsyncGenerator[str, None]:
         """See Store.identifiers."""
         assert sight.is_unlimited, "nobody is told whose they are"
         return identifiers(self._database, kind, system)

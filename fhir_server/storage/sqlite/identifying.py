@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 
 from fhir_server.search.record import IDENTIFIER, inside, prefix_end, token_term
@@ -16,7 +16,7 @@ SELECT DISTINCT term FROM term WHERE term>? AND term<? AND substr(term, ?)=? ORD
 """
 
 
-async def identifiers(on_thread: Readers, kind: str, system: str) -> AsyncIterator[str]:
+async def identifiers(on_thread: Readers, kind: str, system: str) -> AsyncGenerator[str, None]:
     """Yield the values, those of what is inside other resources last."""
     end = token_term(IDENTIFIER, system, "").partition("=")[2]
     for each in (kind, inside(kind)):

@@ -7,7 +7,7 @@ on a reader thread, so that no request holds the event loop up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -184,7 +184,7 @@ class SQLiteStore:
                 return
             after = found[-1].token
 
-    def identifiers(self, sight: Visibility, kind: str, system: str) -> AsyncIterator[str]:
+    def identifiers(self, sight: Visibility, kind: str, system: str) -> AsyncGenerator[str, None]:
         """See Store.identifiers."""
         assert sight.is_unlimited, "nobody is told whose they are"
         return identifiers(self._on_thread, kind, system)
