@@ -13,12 +13,13 @@ Pair = tuple[str, str]
 class Joined:
     """A chain as it was asked, and what is asked in turns in its place: nothing, where it led nowhere.
 
-    `lacking` says what is missing from what it led through.
+    `lacking` says what is missing from what it led through, `persons_as_of` (us) as of when it is known who knows those.
     """
 
     chain: Pair
     turns: tuple[Pair, ...]
     lacking: str = ""
+    persons_as_of: int | None = None
 
     def rest(self, query: Query) -> Query:
         """Return the query without the chain."""
