@@ -1,7 +1,7 @@
 """Whom a search names by NHS number, and nobody else: only then it is known before who can have an answer. Pure.
 
 A criterion counts where nothing can match that a member has about others: `Patient?identifier=`, and
-`Observation?patient.identifier=`, with numbers of ten digits in the system of NHS numbers alone.
+`Observation?patient:Patient.identifier=`, with numbers of ten digits in the system of NHS numbers alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.federation.identities import PATIENT
-from fhir_server.policy.person_marks import KINDS, is_marked
+from fhir_server.policy.person_marks import is_marked
 from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.search.query import Query
 from fhir_server.search.record import IDENTIFIER
@@ -40,7 +40,7 @@ def _found(query: Query, resource_type: str, definitions: Definitions) -> Iterat
 
 
 def _code(name: str, resource_type: str, definitions: Definitions) -> str | None:
-    """Return the parameter of this type by which people are named by identifier, None for any other."""
+    """Return the parameter of this type by which Patients are named by identifier, None for any other."""
     if (resource_type, name) == (PATIENT, IDENTIFIER):
         return name
     head, _, inner = name.partition(".")
@@ -49,4 +49,4 @@ def _code(name: str, resource_type: str, definitions: Definitions) -> str | None
     if inner != IDENTIFIER or known is None or known.type != "reference":
         return None
     targets = (told,) if told else known.targets
-    return reference if targets and all(each in KINDS for each in targets) else None
+    return reference if targets == (PATIENT,) else None

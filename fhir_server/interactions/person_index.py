@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from fhir_server.fhir.errors import TooCostly
-from fhir_server.policy.person_marks import KINDS, is_marked, mark_of
+from fhir_server.policy.person_marks import is_marked, mark_of
 from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import Store
@@ -22,14 +21,11 @@ _EVERY = 500
 
 
 async def marks_of_all(store: Store, key: bytes, *, most: int = MOST) -> bytes:
-    """Return the marks of all numbers, in order; raise TooCostly.
-
-    Of Patients, of what else a record might be about, and of such inside other resources.
-    """
+    """Return the marks of all numbers of Patients, those inside other resources too, in order; raise TooCostly."""
     # By their first byte: to sort a million at once would hold the event loop up.
     found: list[set[bytes]] = [set() for _ in range(256)]
     seen = count = 0
-    async with aclosing(_numbers(store)) as numbers:
+    async with aclosing(store.identifiers(SIGHT, "Patient", NHS_NUMBER)) as numbers:
         async for number in numbers:
             mark = mark_of(key, number)
             alike = found[mark[0]]
@@ -46,10 +42,3 @@ async def marks_of_all(store: Store, key: bytes, *, most: int = MOST) -> bytes:
         parts.append(b"".join(sorted(each)))
         await asyncio.sleep(0)
     return b"".join(parts)
-
-
-async def _numbers(store: Store) -> AsyncGenerator[str, None]:
-    for kind in KINDS:
-        async with aclosing(store.identifiers(SIGHT, kind, NHS_NUMBER)) as numbers:
-            async for number in numbers:
-                yield number

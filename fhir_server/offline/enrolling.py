@@ -73,7 +73,7 @@ async def _added(
 async def members_of(settings: Settings) -> Sequence[tuple[Member, Persons | None]]:
     """Return the members, each with how many people it knows where it is asked that; raise FhirError."""
     async with _members(settings) as (store, enrolment, _):
-        known = await Health(_COMMAND).histories(store.key_values, (), now=clock())
+        known = await Health(new_id()).histories(store.key_values, (), now=clock())
         return [
             (each, known.get(each.id, History()).persons if each.locator else None)
             for each in await enrolment.registry.members(now=clock())

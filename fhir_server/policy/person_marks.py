@@ -14,9 +14,6 @@ MARK = 8
 KEY = 32
 """Bytes of a key."""
 
-KINDS = ("Patient", "Group", "Device", "Location")
-"""Types whose identifiers are marked: what a record is about, by its `subject` or `patient`, might be any of them."""
-
 _NUMBER = re.compile(r"[0-9]{10}")
 
 

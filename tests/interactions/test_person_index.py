@@ -52,14 +52,3 @@ async def test_the_marks_are_those_of_all_numbers_in_order_each_once(store: Stor
 async def test_under_another_key_nothing_is_the_same(store: Store) -> None:
     await know(store, "9990000018")
     assert await marks_of_all(store, KEY) != await marks_of_all(store, OTHER)
-
-
-async def test_whatever_a_record_may_be_about_is_among_them(store: Store) -> None:
-    terms = {
-        kind: (token_term("identifier", NHS_NUMBER, f"999000000{number}"),)
-        for number, kind in enumerate(("Patient", "Group", "Device", "Location", "Person"))
-    }
-    drafts = [a_draft(Key(kind, "x"), terms=each) for kind, each in terms.items()]
-    await store.write([Put(each) for each in drafts], atomic=False)
-    expected = b"".join(sorted(mark_of(KEY, f"999000000{each}") for each in range(4)))
-    assert await marks_of_all(store, KEY) == expected
