@@ -136,7 +136,7 @@ def _config(settings: Settings, application: object) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         log_level="warning",
-        http="httptools",
+        http="fhir_server.cli.connection:Connection",
         lifespan="on",
         ws="none",
         timeout_graceful_shutdown=_PATIENCE,
