@@ -18,6 +18,7 @@ from fhir_server.operations.registry import served_everywhere, served_on
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
 from fhir_server.rest.paging import history_page, search_page
+from fhir_server.rest.person_index import DEFINED
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Routes, Service
 from fhir_server.rest.smart import oauth_uris
@@ -69,7 +70,7 @@ def interactions_of(routes: Routes, *, read_only: frozenset[str] = frozenset()) 
         tuple(system),
         compartments=compartments,
         operations=served_on,
-        everywhere=served_everywhere(),
+        everywhere={**served_everywhere(), **DEFINED},
         read_only=read_only,
     )
 
