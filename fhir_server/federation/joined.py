@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from fhir_server.search.query import Query
 
-Pair = tuple[str, str]
+Pair: TypeAlias = tuple[str, str]
+Pairs: TypeAlias = tuple[Pair, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.routing import NotServed, table, template_of
 from fhir_server.rest.service import Route, Routes, Service
 from fhir_server.rest.smart import oauth_uris
+from fhir_server.search.declaring import extension_of, own_abilities
 from fhir_server.search.parsing import Query, parse_query
 
 
@@ -142,7 +143,12 @@ class Federation:
         statement = capability_statement(
             definitions,
             types=types & service.types,
-            interactions=Interactions(("search-type",), (), everywhere=DEFINITIONS),
+            interactions=Interactions(
+                ("search-type",),
+                (),
+                everywhere=DEFINITIONS,
+                extensions=[extension_of(own_abilities(service.limits.pages.most))],
+            ),
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), await oauth_uris(service)),
         )

@@ -15,17 +15,8 @@ from fhir_server.search.matching import matches, says_nothing
 from fhir_server.search.planning import is_selective
 from fhir_server.search.record import IndexRecord, unpacked
 from fhir_server.storage.sqlite.pages import PageStatement
-from fhir_server.storage.sqlite.translation import (
-    LISTED,
-    Condition,
-    Source,
-    check,
-    hide_denied,
-    moments,
-    needs_row,
-    reach,
-    see,
-)
+from fhir_server.storage.sqlite.seeing import hide_denied, moments, reach, see
+from fhir_server.storage.sqlite.translation import LISTED, Condition, Source, check, needs_row
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Place, Run
 
