@@ -22,7 +22,6 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
-    Every,
     HasAnyTerm,
     HasId,
     HasRange,
@@ -34,16 +33,14 @@ from fhir_server.search.expression import (
     IsPresent,
     Limit,
     Not,
-    Phrase,
     Plan,
     Predicate,
-    Some,
     SortKey,
     Updated,
-    Words,
 )
 from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.ordering import PRIMARY
+from fhir_server.search.phrases import Every, Phrase, Some, Words
 from fhir_server.search.planning import DAY, SECOND, leading_terms
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
 from fhir_server.search.sortable import HIGHEST, LOWEST, sortable
