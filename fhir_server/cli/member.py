@@ -171,7 +171,7 @@ def _check(settings: Settings, _: argparse.Namespace) -> None:
             told = told_of(found)
             failed.extend([member.id] if found.problem else [])
         else:
-            told = f"ok, searches {len(found.types)} resource types"
+            told = ", ".join([f"ok, searches {len(found.types)} resource types", *found.told])
         sys.stdout.write(f"{member.id}  {told}\n")
 
     asyncio.run(check_members(settings, tell))

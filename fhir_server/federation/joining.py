@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fhir_server.federation.duplicates import SHOW_ALL
-from fhir_server.federation.joined import Joined
+from fhir_server.federation.joined import MOST, Joined, in_turns
 from fhir_server.federation.members import Capabilities
+from fhir_server.federation.referring import referred, referring
 from fhir_server.federation.search import Federated, Party, Question, federated_search
 from fhir_server.federation.sparing import Shapes, as_of, spared
 from fhir_server.fhir.errors import FhirError
@@ -20,12 +21,6 @@ from fhir_server.fhir.resource import Resource
 from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.search.parameter_types.criterion import escape
 from fhir_server.search.parsing import parse_query
-
-MOST = 500
-"""Identifiers that a member is asked for; what is more is cut, and told."""
-
-TOGETHER = 50
-"""Identifiers in one request."""
 
 MOST_TARGETS = 500
 """Resources that a chain may lead through."""
@@ -51,10 +46,12 @@ class Chain:
 
 
 async def joined(question: Question, parties: Sequence[Party], shapes: Shapes) -> Sequence[Party]:
-    """Return the members, those to whom a chain leads elsewhere with what they are asked in its place.
+    """Return the members, those to whom a chain or `_has` leads elsewhere with what they are asked in its place.
 
-    Who is meant by it is asked of those alone who may know, as `shapes` has it.
+    Who is meant by a chain is asked of those alone who may know, as `shapes` has it.
     """
+    if asked := referring(question, parties):
+        return await referred(question, parties, asked)
     for chain in _chains(question):
         concerned = {
             each.line.member.id
@@ -94,12 +91,10 @@ async def _followed(
     able = spared(inner, able, shapes)
     found = await federated_search(inner, able)
     identifiers = sorted(set(_identifiers(found)))
-    values = [f"{escape(system)}|{escape(value)}" for system, value in identifiers[:MOST]]
-    name = f"{chain.reference}:identifier"
-    turns = range(0, len(values), TOGETHER)
-    asked = tuple((name, ",".join(values[turn : turn + TOGETHER])) for turn in turns)
+    values = [f"{escape(system)}|{escape(value)}" for system, value in identifiers]
+    turns = in_turns(f"{chain.reference}:identifier", values)
     lacking = _lacking(chain, found, len(identifiers))
-    return Joined(chain.pair, asked, lacking, min(as_of(able).values(), default=None))
+    return Joined((chain.pair,), turns, lacking, min(as_of(able).values(), default=None))
 
 
 def _identifiers(found: Federated) -> Iterator[tuple[str, str]]:

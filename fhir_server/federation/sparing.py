@@ -19,9 +19,9 @@ from fhir_server.federation.accounts import Account
 from fhir_server.federation.answers import BadAnswer, member_page
 from fhir_server.federation.lines import Line
 from fhir_server.federation.members import Member
-from fhir_server.federation.naming import Naming, namings
 from fhir_server.federation.persons import PersonIndex
 from fhir_server.federation.search import Party, Question
+from fhir_server.federation.subjects import Naming, namings
 from fhir_server.federation.tokens import Ask, Bearing, Refusing
 from fhir_server.federation.transport import Reply
 from fhir_server.federation.watching import NoWatch, Watch

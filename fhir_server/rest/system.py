@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fhir_server.conformance.capability import (
     Interactions,
     Security,
@@ -20,6 +22,7 @@ from fhir_server.rest.person_index import DEFINED
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Routes, Service
 from fhir_server.rest.smart import oauth_uris
+from fhir_server.search.declaring import extension_of, own_abilities
 
 
 async def metadata(service: Service, request: Request) -> Answer:
@@ -36,7 +39,10 @@ async def metadata(service: Service, request: Request) -> Answer:
         statement = capability_statement(
             definitions,
             types=service.types,
-            interactions=interactions_of(service.routes, read_only=_read_only(service)),
+            interactions=replace(
+                interactions_of(service.routes, read_only=_read_only(service)),
+                extensions=[extension_of(own_abilities(service.limits.pages.most))],
+            ),
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), uris),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fhir_server.demonstration.identifiers import nhs_number
-from fhir_server.federation.naming import Naming, namings
+from fhir_server.federation.subjects import Naming, namings
 from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.search.parsing import parse_query
 from tests.search.support import DEFINITIONS
