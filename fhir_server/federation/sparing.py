@@ -30,12 +30,15 @@ SECOND = 1_000_000
 FRESH = 60 * SECOND
 """Microseconds since a question was asked of nobody, in which it need not be asked again."""
 
+LAPSED = 900 * SECOND
+"""Microseconds after which it is not known any more how long it takes."""
+
 ENOUGH = 8
 """Answers of which the time is known, before one is not asked for."""
 
 REMEMBERED = 32
 MOST_SHAPES = 2_000
-LARGEST = 64 * 1024
+LARGEST = 16 * 1024
 """Bytes of an answer about nobody that is remembered."""
 
 
@@ -50,10 +53,14 @@ class Shape:
 
 @dataclass(slots=True)
 class Known:
-    """What was answered about nobody: the last reply, when that was, and how long the last ones took (us)."""
+    """What was answered about nobody: the last reply, when that was, and how long the last ones took (us).
+
+    `doubted`: somebody was not answered well since.
+    """
 
     reply: Reply
     moment: int
+    doubted: bool = False
     taken: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
 
@@ -70,22 +77,25 @@ class Shapes:
     def known(self, shape: Shape) -> Known | None:
         """Return what a question is answered with, None where it has to be asked."""
         found = self._known.get(shape)
-        if found is None or len(found.taken) < self.enough:
+        if found is None or found.doubted or len(found.taken) < self.enough:
             return None
         return found if 0 <= self.clock() - found.moment < FRESH else None
 
     def learn(self, shape: Shape, reply: Reply, took: int) -> None:
         """Remember an answer about nobody, and the microseconds that it took."""
-        known = self._known.pop(shape, None) or Known(reply, 0)
-        known.reply, known.moment = reply, self.clock()
+        now, known = self.clock(), self._known.pop(shape, None)
+        if known is None or now - known.moment > LAPSED:
+            known = Known(reply, now)
+        known.reply, known.moment, known.doubted = reply, now, False
         known.taken.append(took)
         if len(self._known) >= MOST_SHAPES:
             del self._known[next(iter(self._known))]
         self._known[shape] = known
 
-    def forget(self, shape: Shape) -> None:
-        """Ask it again."""
-        self._known.pop(shape, None)
+    def doubt(self, shape: Shape) -> None:
+        """Have it asked again before it counts; how long it takes is still known."""
+        if shape in self._known:
+            self._known[shape].doubted = True
 
     def seconds(self, known: Known) -> float:
         """Return how long an answer might take: something between two that came."""
@@ -154,14 +164,14 @@ class Sparing:
         return reply
 
     async def _watched(self, shape: Shape, url: str, headers: Mapping[str, str]) -> Reply:
-        """Ask; what is not answered well is forgotten, so that it is told of those who would not be asked as well."""
+        """Ask; what is not answered well is doubted, so that it is told of those who would not be asked as well."""
         well = False
         try:
             reply = await self.line.transport.get(url, headers)
             well = reply.status == HTTPStatus.OK
         finally:
             if not well:
-                self.shapes.forget(shape)
+                self.shapes.doubt(shape)
         return reply
 
     async def _admitted(self) -> None:

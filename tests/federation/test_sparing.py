@@ -43,7 +43,7 @@ NAMING = (
 )
 """Searches that name people by number; all declared by each of the members."""
 
-CASES = 60
+CASES = 40
 MILLISECONDS = count()
 """A time for each account, none of them twice."""
 

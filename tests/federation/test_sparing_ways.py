@@ -21,7 +21,15 @@ from fhir_server.federation.lines import Line
 from fhir_server.federation.members import Capabilities, Credentials, Member
 from fhir_server.federation.persons import PersonIndex
 from fhir_server.federation.search import Party, Question, federated_count, federated_search
-from fhir_server.federation.sparing import ENOUGH, FRESH, LARGEST, Shapes, spared, tell_as_of
+from fhir_server.federation.sparing import (
+    ENOUGH,
+    FRESH,
+    LAPSED,
+    LARGEST,
+    Shapes,
+    spared,
+    tell_as_of,
+)
 from fhir_server.federation.tokens import Tokens
 from fhir_server.federation.transport import Failed, Reply
 from fhir_server.fhir.json import dump
@@ -266,6 +274,35 @@ def test_a_failure_of_anything_else_has_it_asked_too() -> None:
         return (await told(question(GONE), there, known)).state
 
     assert in_virtual_time(found()) == "error"
+
+
+def test_what_was_doubted_is_asked_once_before_it_counts_again() -> None:
+    async def found() -> int:
+        asked, known = Asked(), shapes(3)
+        there = party(asked)
+        for _ in range(4):
+            await told(question(GONE), there, known)
+        asked.answer = lambda number: Reply(500, JSON, b"") if number == 3 else bundle()
+        assert [(await told(question(HERE), there, known)).state for _ in range(2)] == [
+            "error",
+            "ok",
+        ]
+        for _ in range(4):
+            await told(question(GONE), there, known)
+        return len(asked.urls)
+
+    assert in_virtual_time(found()) == 3 + 2 + 1
+
+
+def test_how_long_it_took_long_ago_is_not_gone_by() -> None:
+    async def found() -> int:
+        asked, known = Asked(), shapes(3)
+        for pause in (0, 0, 0, LAPSED / SECOND + 1, 0, 0, 0):
+            await asyncio.sleep(pause)
+            await told(question(GONE), party(asked), known)
+        return len(asked.urls)
+
+    assert in_virtual_time(found()) == 6
 
 
 def test_a_failure_during_the_wait_has_it_asked() -> None:
