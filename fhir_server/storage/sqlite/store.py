@@ -17,7 +17,7 @@ from typing import TypeVar
 import apsw
 
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Decision, Enforcement, Person
+from fhir_server.policy.decision import Audience, Decision, Enforcement, Person, first_denial
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.defaults import DEFAULT_ZONE
@@ -208,10 +208,11 @@ class SQLiteStore:
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
         """See Store.decision."""
         assert self._deciding is not None, "a store without enforcement decides nothing"
-        owner = self._inline.reader.owner_of(key)
-        if owner is None:
-            return None
-        return self._deciding.decided(owner, key.type, audience, at=at)
+        decided = [
+            self._deciding.decided(owner, kind, audience, at=at)
+            for kind, owner in self._inline.reader.owners_of(key)
+        ]
+        return first_denial(decided) if decided else None
 
     async def admit(self, audience: Audience) -> None:
         """See Admits.admit."""
