@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from fhir_server.federation.answers import BadAnswer, Match, MemberPage, member_page
 from fhir_server.federation.clearing import Clearing
-from fhir_server.federation.dividing import Division
+from fhir_server.federation.dividing import Division, to_be_shown
 from fhir_server.federation.joined import Joined, Pairs
 from fhir_server.federation.lines import Line
 from fhir_server.federation.transport import Failed
@@ -60,7 +60,7 @@ class Asking:
 
     def first(self, pairs: Pairs) -> str:
         """Return the URL of the first page; where it is asked in turns those of each, with spaces between."""
-        turns = ((),) if self.joined is None else tuple((each,) for each in self.joined.turns)
+        turns: tuple[Pairs, ...] = ((),) if self.joined is None else self.joined.turns
         return " ".join(self._url((*self.division.pushed, *turn, *pairs)) for turn in turns)
 
     def _url(self, pairs: Pairs) -> str:
@@ -95,7 +95,7 @@ class Asking:
             )
         except BadAnswer as problem:
             raise Failed("error", str(problem)) from problem
-        left_out = self.division.to_be_shown - page.applied
+        left_out = to_be_shown(url) - page.applied
         if left_out:
             raise Failed("unsupported", f"it left out {', '.join(sorted(left_out))}")
         return page if self.clearing is None else await self.clearing.cleared(page, until=until)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.federation.members import Capabilities
@@ -35,13 +36,11 @@ Answering: TypeAlias = Literal["member", "hub", "self-link"]
 class Division:
     """`pushed` is asked of the member, `residual` looked at here on what it answers.
 
-    `to_be_shown` are names that its self link must have: else it may have left them out in silence.
     `problem`: why it cannot be asked this at all; nothing else counts then.
     """
 
     pushed: tuple[tuple[str, str], ...] = ()
     residual: Predicate = EVERYTHING
-    to_be_shown: frozenset[str] = frozenset()
     problem: str = ""
 
     @property
@@ -76,9 +75,8 @@ def divided(
     asked = [pair for pair in query.applied if _code(pair[0]) not in _HUB]
     pushed = [pair for pair in asked if _is_pushed(pair[0], resource_type, capabilities, extractor)]
     left = [pair for pair in asked if pair not in pushed]
-    shown = frozenset(name for name, _ in pushed if _code(name) in _UNDECLARED)
     if not left:
-        return Division(tuple(pushed), to_be_shown=shown)
+        return Division(tuple(pushed))
     residual = parse_query(
         resource_type,
         left,
@@ -90,7 +88,7 @@ def divided(
     if is_of_several(residual.predicate):
         names = ", ".join(name for name, _ in left)
         return Division(problem=f"it does not declare {names}, which is about other resources too")
-    return Division(tuple(pushed), residual.predicate, shown)
+    return Division(tuple(pushed), residual.predicate)
 
 
 def _is_pushed(
@@ -132,6 +130,14 @@ def answering(code: str, resource_type: str, capabilities: Capabilities) -> Answ
     if capabilities.knows(resource_type, code) or code in _EVERYWHERE:
         return "member"
     return "self-link" if code in _UNDECLARED else "hub"
+
+
+def to_be_shown(url: str) -> frozenset[str]:
+    """Return the parameters of a URL that the self link of its answer must have: else they may be left out in silence."""
+    if not any(each in url for each in _UNDECLARED):
+        return frozenset()
+    names = (name for name, _ in parse_qsl(urlsplit(url).query))
+    return frozenset(name for name in names if _code(name) in _UNDECLARED)
 
 
 def sort_pairs(query: Query, primary: str | None) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from fhir_server.federation.cursors import packed_cursor, unpacked_cursor
-from fhir_server.federation.joining import MOST, TOGETHER, joined
+from fhir_server.federation.joined import MOST, TOGETHER
+from fhir_server.federation.joining import joined
 from fhir_server.federation.search import Federated, Party, federated_count, federated_search
 from fhir_server.federation.totals import Total
 from fhir_server.federation.transport import Failed
