@@ -24,6 +24,7 @@ from joserfc.jwk import ECKey, RSAKey
 from fhir_server.wiring import clock, new_id
 from tests.support.data import ROOT
 from tests.support.nodes import Node, command, running_node
+from tests.support.patience import PATIENCE
 
 KEYS: dict[str, RSAKey | ECKey] = {
     "RS384": RSAKey.generate_key(2048),
@@ -194,7 +195,7 @@ def test_smart_fetch_signs_in_and_reads(guarded: Guarded) -> None:
         ),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -216,10 +217,10 @@ def test_a_client_that_is_removed_is_out_within_a_second(guarded: Guarded) -> No
     removed = command("client", "remove", "--store", store, "--id", "leaver")
 
     assert removed.returncode == 0, removed.stderr
-    deadline = time.monotonic() + 1.0
-    while (status := httpx.get(url, headers=headers).status_code) != 401:
-        assert time.monotonic() < deadline
-    assert status == 401
+    asked = over = time.monotonic() + 1.0
+    while httpx.get(url, headers=headers).status_code != 401:
+        assert asked <= over, "it was let in by a request that began a second later"
+        asked = time.monotonic()
     again = ask(guarded, guarded.assertion(iss="leaver", sub="leaver"))
     assert again.json()["error"] == "invalid_client"
 
@@ -238,7 +239,7 @@ def test_what_the_guide_says_can_be_copied(guarded: Guarded, tmp_path: Path) -> 
 
     def run(*arguments: str) -> str:
         ran = subprocess.run(
-            arguments, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+            arguments, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.strip()
