@@ -135,7 +135,7 @@ async def test_a_file_is_given_as_it_was_at_one_moment(tmp_path: Path) -> None:
 
 GIVEN = {
     *("secret", "owner", "person", "fact", "opt_out", "audit", "keyvalue"),
-    *("resource", "history"),
+    *("resource", "history", "about"),
 }
 """The tables and collections that are rows of a part."""
 

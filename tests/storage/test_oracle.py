@@ -101,7 +101,21 @@ WAYS: dict[str, dict[str, int]] = {
         "filtering.CHUNK": 1,
         "filtering.MOST_IN_CHUNK": 2,
     },
+    "what is gathered read in stretches": {
+        "candidates.MANY": 0,
+        "filtering.ONE_IN": 1,
+        "windows.SAMPLED": 1,
+        "windows.GROWTH": 2,
+        "planning.SHORT": 1,
+        "planning.PROBE": 1,
+    },
     "many lists merged": {"leads.MERGED": 0, "leads.PROBE": 0},
+    "lists in stretches": {
+        "candidates.LONG": 0,
+        "beginnings.LOOKED_AT": 1,
+        "planning.SHORT": 1,
+        "planning.PROBE": 1,
+    },
     "one is many": {"planning.SHORT": 1, "planning.PROBE": 1},
     "three are many": {"planning.SHORT": 3, "planning.PROBE": 3},
 }
@@ -208,6 +222,18 @@ coded = st.builds(
     )
     * 2,
 )
+since = st.builds(
+    lambda moment, later: AnyOf(
+        (
+            HasRange("when", (Limit("high", ">=", later),), primary=True),
+            HasRange("when", (Limit("low", ">=", moment),), primary=True),
+        )
+    ),
+    st.sampled_from(MOMENTS),
+    st.sampled_from(MOMENTS),
+)
+"""What a search for `ge` of the primary date is, whichever of its two moments is the later."""
+
 texts = st.lists(st.sampled_from(VOCABULARY), max_size=4).map(" ".join)
 phrases = st.builds(
     Phrase, st.lists(st.sampled_from(VOCABULARY[:-1]), min_size=1, max_size=2).map(tuple)
@@ -240,6 +266,7 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
         st.just(()),
         st.just(True),  # noqa: FBT003 - hypothesis builds by position
     ),
+    since,
     st.builds(HasRange, st.just("date"), st.lists(limits, min_size=1, max_size=3).map(tuple)),
     st.builds(
         HasRange,
@@ -376,7 +403,7 @@ asked_of_codes = st.lists(
         ),
         sights,
         st.integers(1, 4),
-        st.just("one is many"),
+        st.sampled_from(("one is many", "what is gathered read in stretches")),
     ),
     min_size=SEARCHES,
     max_size=SEARCHES,

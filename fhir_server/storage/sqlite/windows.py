@@ -6,8 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from fhir_server.search.bounds import Between
 from fhir_server.search.record import NO_DATE
 from fhir_server.storage.sqlite.translation import Condition, Source
+
+SAMPLED = 3
+"""The first of several stretches has so many of a sample, of one in 32 a hundred places: a page, and a reserve."""
+
+GROWTH = 4
+"""How many times as many the next stretch has."""
 
 Place: TypeAlias = tuple[int, int]
 """Primary date and rid of a resource."""
@@ -15,17 +22,27 @@ Place: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch of places that an index holds in order, with the condition that bounds it."""
+    """A stretch of places that an index holds in order, behind one (None: from its beginning); `dated` are those with a date."""
 
     descending: bool
-    bounds: tuple[tuple[str, tuple[int, ...]], ...]
+    after: Place | None
+    dated: bool | None = None
 
-    def bound(self, source: Source, condition: Condition) -> str:
-        """Add the bounds to a condition; return the ORDER BY that the index serves."""
-        for text, values in self.bounds:
-            condition.add(text.format(date=source.primary_date, rid=source.rid), *values)
+    def bound(self, source: Source, condition: Condition, first: int | None = None) -> str:
+        """Add the bounds to a condition; return the ORDER BY that the index serves.
+
+        `first` is a date that the condition begins at besides. Of two bounds on one side SQLite seeks the one that is
+        named first, and reads all between them.
+        """
+        date, rid = source.primary_date, source.rid
+        if self.after is not None:
+            condition.add(f"({date}, {rid}) {'<' if self.descending else '>'} (?,?)", *self.after)
+        elif self.dated and first is None:
+            condition.add(f"{date} > ?", NO_DATE)
+        if self.dated is False:
+            condition.add(f"{date} = ?", NO_DATE)
         way = "DESC" if self.descending else "ASC"
-        return f" ORDER BY {source.primary_date} {way}, {source.rid} {way}"
+        return f" ORDER BY {date} {way}, {rid} {way}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +54,14 @@ class Window:
 
     def runs(self) -> Iterator[Run]:
         """Yield the stretches to read one after the other."""
-        comparison = "<" if self.descending else ">"
-        after = (
-            () if self.after is None else ((f"({{date}}, {{rid}}) {comparison} (?,?)", self.after),)
-        )
         if self.descending:
-            yield Run(descending=True, bounds=after)
+            yield Run(descending=True, after=self.after)
             return
-        if self.after is None or self.after[0] != NO_DATE:
-            yield Run(descending=False, bounds=(*after, ("{date} > ?", (NO_DATE,))))
-            after = ()
-        yield Run(descending=False, bounds=(*after, ("{date} = ?", (NO_DATE,))))
+        after = self.after
+        if after is None or after[0] != NO_DATE:
+            yield Run(descending=False, after=after, dated=True)
+            after = None
+        yield Run(descending=False, after=after, dated=False)
 
     def arranged(self, places: Iterable[Place]) -> list[Place]:
         """Return the places within the window in its order, for those that no index has in order."""
@@ -55,6 +69,19 @@ class Window:
             return sorted((e for e in places if self.after is None or e < self.after), reverse=True)
         start = None if self.after is None else _rising(self.after)
         return sorted((e for e in places if start is None or start < _rising(e)), key=_rising)
+
+
+def falling(dates: Iterable[int], latest: int | None) -> Iterator[Between]:
+    """Yield stretches from the latest date down that hold more and more, cut where a sample of the dates tells to."""
+    found = sorted(dates, reverse=True)
+    last, place = latest, SAMPLED
+    while place < len(found):
+        first = found[place]
+        if last is None or first <= last:
+            yield first, last
+            last = first - 1
+        place *= GROWTH
+    yield None, last
 
 
 def _rising(place: Place) -> tuple[bool, Place]:
