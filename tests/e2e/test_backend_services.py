@@ -22,8 +22,9 @@ from fhirclient.client import FHIRClient
 from joserfc.jwk import ECKey, RSAKey
 
 from fhir_server.wiring import clock, new_id
+from tests.support.commands import typed
 from tests.support.data import ROOT
-from tests.support.nodes import Node, command, running_node
+from tests.support.nodes import Node, running_node
 from tests.support.patience import PATIENCE
 
 KEYS: dict[str, RSAKey | ECKey] = {
@@ -73,7 +74,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     (folder / "private.jwks").write_text(json.dumps({"keys": private}))
     with running_node(store, "--auth", "smart") as node:
         # While it runs, as an operator would.
-        added = command(
+        added = typed(
             *("client", "add", "--store", f"sqlite:{store}", "--id", "loader"),
             *("--jwks", str(folder / "public.json"), "--scopes", SCOPES, "--purpose", "TREAT"),
         )
@@ -205,7 +206,7 @@ def test_smart_fetch_signs_in_and_reads(guarded: Guarded) -> None:
 
 def test_a_client_that_is_removed_is_out_within_a_second(guarded: Guarded) -> None:
     store = f"sqlite:{guarded.node.store}"
-    added = command(
+    added = typed(
         *("client", "add", "--store", store, "--id", "leaver", "--scopes", SCOPES),
         *("--jwks", str(guarded.keys.parent / "public.json"), "--purpose", "TREAT"),
     )
@@ -214,7 +215,7 @@ def test_a_client_that_is_removed_is_out_within_a_second(guarded: Guarded) -> No
     url, headers = f"{guarded.node.url}/Patient", bearing(token)
     assert httpx.get(url, headers=headers).status_code == 200
 
-    removed = command("client", "remove", "--store", store, "--id", "leaver")
+    removed = typed("client", "remove", "--store", store, "--id", "leaver")
 
     assert removed.returncode == 0, removed.stderr
     asked = over = time.monotonic() + 1.0
@@ -245,7 +246,7 @@ def test_what_the_guide_says_can_be_copied(guarded: Guarded, tmp_path: Path) -> 
         return ran.stdout.strip()
 
     run(sys.executable, "-c", make_keys)
-    added = command(*words, cwd=tmp_path)
+    added = typed(*words, cwd=tmp_path)
     assert added.returncode == 0, added.stderr
     token = run(sys.executable, "-c", sign_in.replace('"loader"', '"copied"'), guarded.node.url)
 

@@ -18,7 +18,8 @@ import httpx2 as httpx
 import pytest
 
 from fhir_server.cli.frame import main
-from tests.support.nodes import Node, command, running_node
+from tests.support.commands import typed
+from tests.support.nodes import Node, running_node
 from tests.support.patience import DEADLINE, MEMBER_SECONDS, PATIENCE
 
 LOOPBACK = ("--member-networks", "127.0.0.0/8")
@@ -36,7 +37,7 @@ def patients(base: str, numbers: Sequence[int]) -> None:
 
 def add(hub: Node, name: str, base: str, *flags: str) -> subprocess.CompletedProcess[str]:
     store = ("--store", f"sqlite:{hub.store}")
-    return command("member", "add", name, "--base", base, *flags, *store, *LOOPBACK, *PATIENT)
+    return typed("member", "add", name, "--base", base, *flags, *store, *LOOPBACK, *PATIENT)
 
 
 def numbers(bundle: dict[str, Any]) -> list[int]:
@@ -236,7 +237,7 @@ def test_what_cannot_be_a_member_is_refused_in_one_line(
     base: str, told: str, tmp_path: Path
 ) -> None:
     store = ("--store", f"sqlite:{tmp_path / 'hub.db'}")
-    added = command("member", "add", "x", "--base", base, *store, *LOOPBACK)
+    added = typed("member", "add", "x", "--base", base, *store, *LOOPBACK)
     assert (added.returncode, added.stdout) == (1, "")
     assert told in added.stderr
     assert added.stderr.count("\n") == 1

@@ -21,6 +21,7 @@ import pytest
 
 from tests.e2e.fuzz.asking import bad_bundle, wrong_elements
 from tests.e2e.fuzz.spoiling import spoiled_bytes
+from tests.support.commands import typed
 from tests.support.data import ROOT, package, shared_data
 from tests.support.nodes import Node, command, environment, running_node
 from tests.support.patience import PATIENCE
@@ -121,7 +122,7 @@ def test_spoiled_files_end_in_rejections(tmp_path: Path) -> None:
     assert told(ran)[2] > 400
     assert told(sent)[2] > 400
     assert failures == []
-    checked = command("check", "--store", "sqlite:node.db", cwd=tmp_path)
+    checked = typed("check", "--store", "sqlite:node.db", cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout
 
 
@@ -169,7 +170,7 @@ def test_a_load_that_is_killed_goes_on_when_it_is_started_again(files: int, tmp_
     assert 0 < written < RECORDS
     assert (rejected, unchanged < RECORDS) == (0, True)
     assert differing == []
-    checked = command("check", "--store", "sqlite:node.db", cwd=tmp_path)
+    checked = typed("check", "--store", "sqlite:node.db", cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout
 
 
@@ -183,7 +184,7 @@ def test_the_official_examples_are_loaded_but_for_those_that_break_a_rule(tmp_pa
     refused = {Path(json.loads(each)["source"]).name for each in errors}
     assert refused == names & (REFUSED.keys() | BEYOND)
     assert told(ran)[2] >= len(refused)
-    checked = command("check", "--store", "sqlite:node.db", cwd=tmp_path)
+    checked = typed("check", "--store", "sqlite:node.db", cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout
 
 

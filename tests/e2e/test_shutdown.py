@@ -11,7 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.nodes import Node, command, running_node
+from tests.support.commands import typed
+from tests.support.nodes import Node, running_node
 from tests.support.patience import PATIENCE
 
 IN_FLIGHT = 200
@@ -85,5 +86,5 @@ def test_what_was_answered_before_the_end_is_there_after_it(workers: str, tmp_pa
     assert done
     assert {number for number in done if found[number] != {"left", "right"}} == set()
     assert {len(sides) for sides in found.values()} <= {0, 2}
-    checked = command("check", "--store", f"sqlite:{store}")
+    checked = typed("check", "--store", f"sqlite:{store}")
     assert checked.returncode == 0, checked.stdout + checked.stderr

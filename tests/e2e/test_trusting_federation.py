@@ -19,7 +19,8 @@ from fhir_server.offline.opting_out import load_opt_outs
 from fhir_server.settings import Settings
 from tests.rest.access import PROGRAMMES
 from tests.rest.trusting import a_patient, an_observation, put, shown, statuses
-from tests.support.nodes import Node, command, running_node
+from tests.support.commands import typed
+from tests.support.nodes import Node, running_node
 from tests.support.patience import DEADLINE
 
 CLINICIAN = {"role": "R8000", "organisation": "X99", "scope": "user/*.rs", "purpose": "TREAT"}
@@ -41,7 +42,7 @@ class Federation:
 
 def done(*arguments: str) -> str:
     """Run a command that has to succeed, and return what it wrote."""
-    found = command(*arguments)
+    found = typed(*arguments)
     assert found.returncode == 0, found.stderr
     return found.stdout
 
