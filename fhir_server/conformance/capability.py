@@ -35,6 +35,7 @@ class Interactions:
 
     `compartments` tells whether searches in these are served; `operations` gives those of a type, the URL
     of the definition by name, `everywhere` those of the system and of each type. Of the `read_only` types nothing is written.
+    `extensions` tell what R4 has no element for.
     """
 
     each_type: tuple[str, ...]
@@ -43,6 +44,7 @@ class Interactions:
     operations: Callable[[str], Mapping[str, str]] = lambda _: {}
     everywhere: Mapping[str, str] = field(default_factory=dict)
     read_only: frozenset[str] = frozenset()
+    extensions: Sequence[Resource] = ()
 
     def of_type(self, name: str) -> tuple[str, ...]:
         """Return those that are served on one type."""
@@ -101,6 +103,7 @@ def capability_statement(
         ],
         "rest": [
             {
+                **({"extension": [*interactions.extensions]} if interactions.extensions else {}),
                 "mode": "server",
                 "security": {"cors": security.cross_origin, **_smart(security.oauth_uris)},
                 "resource": [

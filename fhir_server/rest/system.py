@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fhir_server.conformance.capability import (
     Interactions,
     Security,
@@ -16,9 +18,11 @@ from fhir_server.operations.registry import served_everywhere, served_on
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
 from fhir_server.rest.paging import history_page, search_page
+from fhir_server.rest.person_index import DEFINED
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Routes, Service
 from fhir_server.rest.smart import oauth_uris
+from fhir_server.search.declaring import extension_of, own_abilities
 
 
 async def metadata(service: Service, request: Request) -> Answer:
@@ -35,7 +39,10 @@ async def metadata(service: Service, request: Request) -> Answer:
         statement = capability_statement(
             definitions,
             types=service.types,
-            interactions=interactions_of(service.routes, read_only=_read_only(service)),
+            interactions=replace(
+                interactions_of(service.routes, read_only=_read_only(service)),
+                extensions=[extension_of(own_abilities(service.limits.pages.most))],
+            ),
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), uris),
         )
@@ -63,7 +70,7 @@ def interactions_of(routes: Routes, *, read_only: frozenset[str] = frozenset()) 
         tuple(system),
         compartments=compartments,
         operations=served_on,
-        everywhere=served_everywhere(),
+        everywhere={**served_everywhere(), **DEFINED},
         read_only=read_only,
     )
 

@@ -141,6 +141,9 @@ def contained_term(parameter: str, local_id: str = "") -> str:
     return f"{parameter}<{local_id}"
 
 
+IDENTIFIER = "identifier"
+"""The parameter that finds a resource by its business identifiers, in every type that has any."""
+
 LISTED = "_list"
 """The parameter that finds what a List has; the List is indexed by it, as by a reference."""
 

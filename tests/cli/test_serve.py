@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fhir_server.cli import main
 from fhir_server.cli.serve import announce
 from fhir_server.settings import Settings
+from tests.support.patience import PATIENCE
 from tests.support.server import running_server
 
 NAME = "Zebedee-Quux"
@@ -50,7 +50,7 @@ def failing(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         command(*arguments),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         env={**os.environ, **environment},
     )
@@ -73,7 +73,7 @@ def served(folder: Path, *flags: str) -> Iterator[Served]:
             yield Served(process, line.removeprefix("FHIR R4 at ").strip(), log)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            process.wait(PATIENCE)
 
 
 def a_certificate(folder: Path) -> tuple[Path, Path]:
@@ -210,8 +210,9 @@ def test_a_file_that_is_no_store_is_told(tmp_path: Path, workers: str) -> None:
     ended = failing("serve", *flags)
 
     assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].startswith("fhir-server: the ")
-    assert "Traceback" not in ended.stderr
+    (told,) = ended.stderr.splitlines()
+    assert told.startswith(f"fhir-server: the store sqlite:{tmp_path / 'x.db'} does not open: ")
+    assert told.endswith("file is not a database")
 
 
 def test_a_folder_is_no_store(tmp_path: Path) -> None:
@@ -257,14 +258,15 @@ def test_the_log_tells_what_was_done_but_not_to_whom(tmp_path: Path) -> None:
 
 
 def test_a_server_starts_soon_stays_small_and_ends_cleanly(tmp_path: Path) -> None:
-    began = time.perf_counter()
     with served(tmp_path) as server:
         assert httpx.get(f"{server.base}/Patient").status_code == 200
-        took = time.perf_counter() - began
-        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        process = Path(f"/proc/{server.process.pid}")
+        status = (process / "status").read_text()
+        times = (process / "stat").read_text().rpartition(")")[2].split()[11:13]
 
     (resident,) = (each.split()[1] for each in status.splitlines() if each.startswith("VmRSS"))
-    assert took < 10, "1.5 s are promised; a machine that is shared may take longer"
+    took = sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+    assert took < 5, "1.5 s are promised; on a shared machine the processor itself is slower"
     assert int(resident) < 120_000
     assert server.process.returncode in {0, -signal.SIGTERM}
     assert not (tmp_path / "fhir.db-wal").exists()

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.support import mongo
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SERVE = (
@@ -40,7 +41,7 @@ def serving(url: str, *, ended: str = "terminate") -> Iterator[str]:
         yield process.stdout.readline().split()[-1]
     finally:
         getattr(process, ended)()
-        process.wait(20)
+        process.wait(PATIENCE)
         process.stdout.close()
 
 
@@ -80,7 +81,7 @@ SEARCHES = {
 
 
 def test_what_a_node_on_mongodb_is_given_it_finds_pages_keeps_and_versions(server: str) -> None:
-    with serving(f"{server}/one") as base, httpx2.Client(base_url=base, timeout=30) as client:
+    with serving(f"{server}/one") as base, httpx2.Client(base_url=base) as client:
         created = client.put("/Patient/ada", json=ADA)
         for number in range(1, 5):
             assert client.post("/Observation", json=observation(number)).status_code == 201
@@ -133,8 +134,8 @@ def test_a_node_whose_server_is_lost_says_so_and_when_to_try_again() -> None:
         httpx2.put(f"{base}/Patient/ada", json=ADA)
         mongo.ended(process)
 
-        answer = httpx2.get(f"{base}/Patient/ada", timeout=30)
-        ready = httpx2.get(base.replace("/fhir", "/health/ready"), timeout=30)
+        answer = httpx2.get(f"{base}/Patient/ada")
+        ready = httpx2.get(base.replace("/fhir", "/health/ready"))
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"

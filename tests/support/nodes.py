@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.support.data import ROOT
+from tests.support.patience import PATIENCE
 
-_STARTS_WITHIN = 60
-_STOPS_WITHIN = 45
 _SHOWN_OF_LOG = 4000
 
 
@@ -85,13 +84,13 @@ class Node:
     def terminate(self) -> int:
         """Ask it to stop with SIGTERM; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(_STOPS_WITHIN)
+        return self.process.wait(PATIENCE)
 
     def kill(self) -> None:
         """End every process of the group with SIGKILL, wherever they are in their work."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(_STOPS_WITHIN)
+        self.process.wait(PATIENCE)
 
     def close(self) -> None:
         """End what still runs, and let go of its streams."""
@@ -103,7 +102,7 @@ class Node:
     def _announced(self) -> str:
         """Return the base URL, which it prints once it listens."""
         assert self.process.stdout is not None
-        line = _line_within(self.process.stdout, _STARTS_WITHIN)
+        line = _line_within(self.process.stdout, PATIENCE)
         word, _, url = line.strip().rpartition(" ")
         assert word, f"the server did not start:\n{self.log()[-_SHOWN_OF_LOG:]}"
         return url
@@ -123,7 +122,7 @@ def running_node(store: Path, *flags: str) -> Iterator[Node]:
 
 
 def command(
-    *arguments: str, cwd: Path = ROOT, timeout: float = 120
+    *arguments: str, cwd: Path = ROOT, timeout: float = 2 * PATIENCE
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of `fhir-server` to its end."""
     return subprocess.run(

@@ -21,7 +21,7 @@ from tests.rest.leaks.conftest import (
     names,
     told,
 )
-from tests.support.nodes import command
+from tests.support.commands import typed
 
 PATCH = [{"op": "replace", "path": "/status", "value": "amended"}]
 KIND = {"content-type": "application/json-patch+json"}
@@ -213,7 +213,7 @@ def _register(ward: Guarded, folder: Path) -> int:
     file.write_text("NHS number\n")
     day = yesterday.date().isoformat()
     store = f"sqlite:{folder / 'fhir.db'}"
-    return command("optout", "load", str(file), "--as-of", day, "--store", store).returncode
+    return typed("optout", "load", str(file), "--as-of", day, "--store", store).returncode
 
 
 def test_nobody_takes_another_persons_nhs_number(own_ward: Guarded) -> None:
