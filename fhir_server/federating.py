@@ -40,6 +40,9 @@ from fhir_server.web.waiting import refusing
 
 T = TypeVar("T")
 
+PEOPLE = "federation-people"
+"""The secret of the store by which people are named in pages."""
+
 _LOCAL = "http://localhost" + PREFIX
 """A base for what is written of the server's own accord where requests alone name it: nothing in it is absolute."""
 
@@ -134,7 +137,10 @@ class FederatedBase:
         keys = SigningKeys(kept, AESGCM(await service.store.secret(SECRET)))
         tokens = Tokens(keys, transport, service.clock, token_urlsafe)
         federation = Federation(
-            Reach(hub, tokens, enforcement()), self._duplicates, federated_writes()
+            Reach(hub, tokens, enforcement()),
+            self._duplicates,
+            federated_writes(),
+            await service.store.secret(PEOPLE),
         )
         routes = federation.routes()
         self._telemetry.count(routes)

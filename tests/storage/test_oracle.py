@@ -22,7 +22,6 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
-    Every,
     HasAnyTerm,
     HasId,
     HasRange,
@@ -34,16 +33,14 @@ from fhir_server.search.expression import (
     IsPresent,
     Limit,
     Not,
-    Phrase,
     Plan,
     Predicate,
-    Some,
     SortKey,
     Updated,
-    Words,
 )
 from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.ordering import PRIMARY
+from fhir_server.search.phrases import Every, Phrase, Some, Words
 from fhir_server.search.planning import DAY, SECOND, leading_terms
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
 from fhir_server.search.sortable import HIGHEST, LOWEST, sortable
@@ -87,15 +84,26 @@ WAYS: dict[str, dict[str, int]] = {
         "sorting.CHUNK": 1,
         "sorting.MOST_IN_CHUNK": 2,
         "walking.LARGE": 0,
+        "ranging.LARGE": 0,
     },
     "the index walked, equals sorted": {"sorting.FEW": 0},
     "crowds met in page order": {
         "sorting.FEW": 0,
         "walking.LARGE": 0,
-        "walking.CROWD": 0,
+        "ranging.LARGE": 0,
+        "ranging.CROWD": 0,
     },
-    "pairs are crowds": {"sorting.FEW": 0, "walking.LARGE": 0, "walking.CROWD": 1},
-    "the index walked until it is too far": {"sorting.FEW": 1, "walking.LARGE": 1},
+    "pairs are crowds": {
+        "sorting.FEW": 0,
+        "walking.LARGE": 0,
+        "ranging.LARGE": 0,
+        "ranging.CROWD": 1,
+    },
+    "the index walked until it is too far": {
+        "sorting.FEW": 1,
+        "walking.LARGE": 1,
+        "ranging.LARGE": 1,
+    },
     "lists gathered": {
         "leads.MERGED": 0,
         "filtering.CHUNK": 1,

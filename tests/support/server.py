@@ -43,7 +43,7 @@ def running_server(store: Path, **settings: Any) -> Iterator[str]:
             access_log=False,
             proxy_headers=False,
             log_config=None,
-            http="httptools",
+            http="fhir_server.cli.connection:Connection",
             lifespan="on",
             ws="none",
             timeout_graceful_shutdown=20,
