@@ -17,6 +17,15 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
+LONGEST = {"e2e", "noninterference"}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders of the longest tests: one of a minute at the end would keep the others' processes waiting."""
+    items.sort(key=lambda each: LONGEST.isdisjoint(each.path.parts))
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Run async tests on asyncio: the store's writer and uvloop need it."""

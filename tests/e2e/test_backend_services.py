@@ -205,7 +205,7 @@ def test_smart_fetch_signs_in_and_reads(guarded: Guarded) -> None:
 
 
 def test_a_client_that_is_removed_is_out_within_a_second(guarded: Guarded) -> None:
-    store = f"sqlite:{guarded.node.store}"
+    store = guarded.node.store
     added = typed(
         *("client", "add", "--store", store, "--id", "leaver", "--scopes", SCOPES),
         *("--jwks", str(guarded.keys.parent / "public.json"), "--purpose", "TREAT"),
@@ -232,7 +232,7 @@ def test_what_the_guide_says_can_be_copied(guarded: Guarded, tmp_path: Path) -> 
     (register,) = re.findall(
         r"^fhir-server (client add [^`]*--jwks public[^`]*)```", page, re.MULTILINE
     )
-    store = f"sqlite:{guarded.node.store}"
+    store = guarded.node.store
     register = register.replace("\\\n", " ")
     words = shlex.split(
         register.replace("sqlite:ward.db", store).replace("--id loader", "--id copied")

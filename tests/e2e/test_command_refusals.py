@@ -93,8 +93,6 @@ def test_it_says_why_and_ends_with_a_code(
     [
         ((), "COMMAND"),
         (("load", "missing.ndjson"), "missing.ndjson: no such file"),
-        ((*SERVE, "sqlite:notes.txt"), "notes.txt"),
-        ((*SERVE, "sqlite:notes.txt", "--workers", "2"), "notes.txt"),
     ],
     ids=str,
 )

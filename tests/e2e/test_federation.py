@@ -36,7 +36,7 @@ def patients(base: str, numbers: Sequence[int]) -> None:
 
 
 def add(hub: Node, name: str, base: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    store = ("--store", f"sqlite:{hub.store}")
+    store = ("--store", hub.store)
     return typed("member", "add", name, "--base", base, *flags, *store, *LOOPBACK, *PATIENT)
 
 

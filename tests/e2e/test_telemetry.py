@@ -99,6 +99,6 @@ def test_the_metrics_have_no_names_numbers_or_ids(node: Node) -> None:
 
 def test_the_files_beside_the_store_have_no_log(node: Node) -> None:
     """What is written to disk is the store and its journal, nothing else."""
-    names = {each.name for each in Path(node.store).parent.iterdir()}
+    names = {each.name for each in Path(node.store.removeprefix("sqlite:")).parent.iterdir()}
 
     assert {name.removesuffix("-wal").removesuffix("-shm") for name in names} == {"node.db"}

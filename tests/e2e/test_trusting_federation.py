@@ -51,7 +51,7 @@ def bearing(node: Node, **claims: str) -> dict[str, str]:
     """Return the header with a token of a node, as `fhir-server token` makes it."""
 
     async def token() -> str:
-        settings = Settings(store=f"sqlite:{node.store}", port=node.port)
+        settings = Settings(store=node.store, port=node.port)
         async with authorization(settings) as server:
             now = time_ns() // 1000
             return await server.issuing.development(claims, seconds=600, now=now)
@@ -88,7 +88,7 @@ def federation(folder: Path) -> Iterator[Federation]:
         hub = stack.enter_context(running_node(folder / "hub.db", *flags, *networks))
         asks = ("--id", "hub", "--jwks", f"{hub.origin}/federated/jwks", "--scopes", "system/*.rs")
         for number, member, purposes in ((1, first, "TREAT,HOPERAT"), (2, second, "HOPERAT")):
-            own = ("--store", f"sqlite:{member.store}")
+            own = ("--store", member.store)
             done("client", "add", *asks, "--on-behalf", purposes, *own)
             where = (
                 "--base",
@@ -100,13 +100,13 @@ def federation(folder: Path) -> Iterator[Federation]:
                 "--seconds",
                 "60",
             )
-            there = ("--store", f"sqlite:{hub.store}", *networks)
+            there = ("--store", hub.store, *networks)
             done("member", "add", f"trust-{number}", *where, *there)
         yield Federation(hub, (first, second))
 
 
 def opted_out(node: Node, *people: int) -> None:
-    settings = Settings(store=f"sqlite:{node.store}")
+    settings = Settings(store=node.store)
     asyncio.run(load_opt_outs(settings, list(map(nhs_number, people)), as_of=time_ns() // 1000))
 
 

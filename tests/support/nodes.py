@@ -25,12 +25,12 @@ _SHOWN_OF_LOG = 4000
 
 
 class Node:
-    """`fhir-server serve` on a free loopback port, leader of its own process group."""
+    """`fhir-server serve` on a free loopback port, leader of its own process group; `store` is a file or an address."""
 
-    def __init__(self, store: Path, *flags: str) -> None:
-        self.store = store
+    def __init__(self, store: Path | str, *flags: str) -> None:
+        self.store = f"sqlite:{store}" if isinstance(store, Path) else store
         open_to_all = () if "--auth" in flags else ("--auth", "none")
-        command = ("serve", "--port", "0", "--store", f"sqlite:{store}", *open_to_all, *flags)
+        command = ("serve", "--port", "0", "--store", self.store, *open_to_all, *flags)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the node
         self.process = subprocess.Popen(
             (sys.executable, "-m", "fhir_server", *command),
@@ -109,7 +109,7 @@ class Node:
 
 
 @contextmanager
-def running_node(store: Path, *flags: str) -> Iterator[Node]:
+def running_node(store: Path | str, *flags: str) -> Iterator[Node]:
     """Serve a store until the block ends; an error in it carries the end of the server's log."""
     node = Node(store, *flags)
     try:
