@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fhir_server.auth.addresses import is_loopback, is_safe
@@ -33,6 +33,8 @@ FEDERATED = "/federated"
 _SCHEME = "sqlite:"
 _MONGO = ("mongodb://", "mongodb+srv://")
 
+SINGLE_WRITES = "single-writes"
+
 
 class Settings(BaseSettings):
     """The settings of one node."""
@@ -44,6 +46,10 @@ class Settings(BaseSettings):
     store: str = Field(
         default="sqlite:data/fhir.db",
         description="where resources are kept: sqlite:PATH, or mongodb://HOST/DATABASE",
+    )
+    store_options: Names = Field(
+        default=(),
+        description="`single-writes`: a standalone MongoDB is served, without Bundles that are transactions",
     )
     store_wait_seconds: float = Field(
         default=300.0,
@@ -149,7 +155,9 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "types", "cors_origins", "issuers", "member_networks", "member_identifiers", mode="before"
+        *("types", "cors_origins", "issuers", "member_networks", "member_identifiers"),
+        "store_options",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -184,6 +192,15 @@ class Settings(BaseSettings):
         if not value.startswith(_SCHEME) or value == _SCHEME:
             # Not repeated: it may hold a password.
             raise ValueError("a store is sqlite:PATH or mongodb://HOST/DATABASE")
+        return value
+
+    @field_validator("store_options")
+    @classmethod
+    def _are_options(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if unknown := sorted({*value} - {SINGLE_WRITES}):
+            raise ValueError(f"there is no option {unknown[0][:64]!r}: this is {SINGLE_WRITES}")
+        if value and str(info.data.get("store")).startswith(_SCHEME):
+            raise ValueError(f"{SINGLE_WRITES} is for a store on MongoDB")
         return value
 
     @field_validator("base_url")
@@ -253,6 +270,11 @@ class Settings(BaseSettings):
     def is_in_a_file(self) -> bool:
         """Whether the store is a file of this machine."""
         return self.store.startswith(_SCHEME)
+
+    @property
+    def single_writes(self) -> bool:
+        """Whether the store is written without transactions."""
+        return SINGLE_WRITES in self.store_options
 
     @property
     def store_name(self) -> str:

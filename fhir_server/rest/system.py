@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fhir_server.conformance.capability import (
     Interactions,
     Security,
@@ -20,6 +22,8 @@ from fhir_server.rest.request import Request
 from fhir_server.rest.service import Routes, Service
 from fhir_server.rest.smart import oauth_uris
 
+SINGLE_WRITES = "This node writes one resource at a time: its MongoDB is a standalone, which has no transactions."
+
 
 async def metadata(service: Service, request: Request) -> Answer:
     """Serve `GET metadata`."""
@@ -35,7 +39,7 @@ async def metadata(service: Service, request: Request) -> Answer:
         statement = capability_statement(
             definitions,
             types=service.types,
-            interactions=interactions_of(service.routes, read_only=_read_only(service)),
+            interactions=_interactions(service),
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), uris),
         )
@@ -47,6 +51,14 @@ async def metadata(service: Service, request: Request) -> Answer:
 
 def _read_only(service: Service) -> frozenset[str]:
     return frozenset() if service.trail is None else frozenset({AUDIT_EVENT})
+
+
+def _interactions(service: Service) -> Interactions:
+    found = interactions_of(service.routes, read_only=_read_only(service))
+    if service.store.has_transactions:
+        return found
+    system = tuple(each for each in found.system if each != "transaction")
+    return replace(found, system=system, told=SINGLE_WRITES)
 
 
 def interactions_of(routes: Routes, *, read_only: frozenset[str] = frozenset()) -> Interactions:

@@ -19,7 +19,7 @@ from fhir_server.storage.contract import (
     WriteResult,
     Written,
 )
-from tests.storage.conftest import BACKENDS
+from tests.storage.conftest import EVERY_WAY
 from tests.storage.test_contract import EVERYTHING, a_draft
 from tests.storage.test_denials import (
     NO_RESEARCH,
@@ -35,10 +35,10 @@ from tests.storage.test_denials import (
 Two = tuple[Store, Store]
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=EVERY_WAY)
 async def two(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Two]:
     """Return one store, opened by two that know nothing of each other."""
-    opened = BACKENDS[request.param]
+    opened = EVERY_WAY[request.param]
     async with opened(tmp_path) as one, opened(tmp_path) as other:
         yield one, other
 

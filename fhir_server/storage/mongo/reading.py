@@ -19,11 +19,11 @@ from fhir_server.storage.mongo.documents import (
     stored_of,
 )
 from fhir_server.storage.mongo.door import Door, in_lots
-from fhir_server.storage.mongo.schema import BY_ID
+from fhir_server.storage.mongo.schema import BY_ID, CATALOGUE, STATE, STORE
 from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
 from fhir_server.storage.pages import Change, HistoryPage, HistoryScope, Part, Position, Row
-from fhir_server.storage.parameters import Extent
+from fhir_server.storage.parameters import Catalogue, Extent
 
 MOST_HIDDEN = 100_000
 """Past versions that may be passed over for one page, since what they are versions of may not be seen."""
@@ -149,6 +149,14 @@ async def extent_of(statements: Statements, kind: str) -> Extent:
     number = await statements.count(RESOURCE, {"t": kind, "x": False})
     highest = await statements.all(RESOURCE, {}, {"n": 1}, order=(("n", -1),), limit=1)
     return Extent(number, highest[0]["n"] if highest else 0)
+
+
+async def catalogue(statements: Statements) -> Catalogue:
+    """Return the catalogue, to be read of one moment."""
+    state = await statements.one(STATE, {"_id": STORE})
+    kept = await statements.one(STATE, {"_id": CATALOGUE})
+    assert state is not None, "the state is made with the collections"
+    return Catalogue(state["revision"], state["generation"], kept["content"] if kept else b"")
 
 
 async def latest_moment(statements: Statements) -> int:

@@ -26,18 +26,18 @@ from fhir_server.storage.mongo.door import UnknownAudience
 from fhir_server.storage.mongo.explaining import explained
 from fhir_server.storage.mongo.failures import OutOfTime, answered
 from fhir_server.storage.mongo.failures import reading as problems
+from fhir_server.storage.mongo.moments import Moments, Transactions
 from fhir_server.storage.mongo.orders import is_served
 from fhir_server.storage.mongo.reading import Reader
 from fhir_server.storage.mongo.remembering import MongoKeyValues, secret_of
 from fhir_server.storage.mongo.schema import (
-    CATALOGUE,
     REGISTER,
     STATE,
     STORE,
 )
 from fhir_server.storage.mongo.searching import Searcher
 from fhir_server.storage.mongo.sights import Sight, sight_of
-from fhir_server.storage.mongo.statements import Statements, of_one_moment, together
+from fhir_server.storage.mongo.statements import Statements, together
 from fhir_server.storage.mongo.writer import Writer
 from fhir_server.storage.pages import (
     Change,
@@ -63,15 +63,22 @@ class MongoStore:
     def __init__(
         self,
         database: AsyncDatabase[Document],
+        moments: Moments,
         writer: Writer,
         *,
         seconds: float,
     ) -> None:
         self._database = database
+        self._moments = moments
         self._writer = writer
         self._seconds = seconds
         self._key_values = MongoKeyValues(database)
         self._audit_log = MongoAuditLog(database, writer.log)
+
+    @property
+    def has_transactions(self) -> bool:
+        """See Store.has_transactions."""
+        return isinstance(self._moments, Transactions)
 
     @property
     def key_values(self) -> MongoKeyValues:
@@ -192,14 +199,17 @@ class MongoStore:
     async def people(self, numbers: Collection[str]) -> Mapping[str, Person]:
         """See Store.people."""
         with problems():
-            async with of_one_moment(self._database, seconds=self._seconds) as statements:
-                return await self._enforcing.people(statements, numbers)
+            return await self._moments.read(
+                lambda each: self._enforcing.people(each, numbers), seconds=self._seconds
+            )
 
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
         """See Store.decision."""
         with problems():
-            async with of_one_moment(self._database, seconds=self._seconds) as statements:
-                return await self._enforcing.decided(statements, key, audience, at=at)
+            return await self._moments.read(
+                lambda each: self._enforcing.decided(each, key, audience, at=at),
+                seconds=self._seconds,
+            )
 
     async def stamp(self) -> Stamp:
         """See Store.stamp."""
@@ -211,12 +221,7 @@ class MongoStore:
     async def catalogue(self) -> Catalogue:
         """See Store.catalogue."""
         with problems():
-            async with of_one_moment(self._database, seconds=self._seconds) as statements:
-                state = await statements.one(STATE, {"_id": STORE})
-                kept = await statements.one(STATE, {"_id": CATALOGUE})
-        assert state is not None, "the state is made with the collections"
-        content = kept["content"] if kept else b""
-        return Catalogue(state["revision"], state["generation"], content)
+            return await self._moments.read(reading.catalogue, seconds=self._seconds)
 
     async def extent(self, resource_type: str) -> Extent:
         """See Store.extent."""
@@ -248,7 +253,7 @@ class MongoStore:
             await self._database["opt_out"].insert_many(rows, ordered=False)
 
     def _statements(self) -> Statements:
-        return Statements(self._database, seconds=self._seconds)
+        return self._moments.statements(seconds=self._seconds)
 
     async def _reading(self, sight: Visibility, work: Callable[[Reader], Awaitable[T]]) -> T:
         """Read by a few statements: of one moment where an audience's denials are among them."""
@@ -302,10 +307,13 @@ class MongoStore:
     async def _within_a_transaction(
         self, sight: Visibility, work: Callable[[Statements, Sight], Awaitable[T]]
     ) -> T:
-        async with of_one_moment(self._database, seconds=self._seconds) as statements:
+        async def seen(statements: Statements) -> T:
+            opened = sight
             if sight.emergency and self._writer.enforcing is not None:
-                sight = await self._writer.enforcing.opened(statements, sight)
-            return await work(statements, await sight_of(statements, sight))
+                opened = await self._writer.enforcing.opened(statements, sight)
+            return await work(statements, await sight_of(statements, opened))
+
+        return await self._moments.read(seen, seconds=self._seconds)
 
 
 def _is_simple(plan: Plan) -> bool:
