@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -38,6 +40,9 @@ class CommandFailed(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that the arguments name; exit with 1 or 2 where it cannot be done."""
+    if os.getpid() == 1:
+        # The kernel drops what the first process of a container does not handle: a stop would wait to be a kill.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser(given)
     parsed = parser.parse_args(given)

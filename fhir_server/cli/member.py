@@ -156,7 +156,7 @@ def _check(settings: Settings, _: argparse.Namespace) -> None:
             failed.append(member.id)
             told = str(found) or found.state
         else:
-            told = f"ok, searches {len(found.types)} resource types"
+            told = ", ".join([f"ok, searches {len(found.types)} resource types", *found.told])
         sys.stdout.write(f"{member.id}  {told}\n")
 
     asyncio.run(check_members(settings, tell))

@@ -34,10 +34,14 @@ _VERIFIED = frozenset({"01", "number-present-and-verified"})
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The NHS numbers of a Patient; `known`: one of them is well-formed, and nobody says that it was not verified."""
+    """The NHS numbers of a Patient; `known`: one of them is well-formed, and nobody says that it was not verified.
+
+    `verified` are those of which that holds, and that are in force: by them somebody is found elsewhere.
+    """
 
     numbers: frozenset[str] = frozenset()
     known: bool = False
+    verified: frozenset[str] = frozenset()
 
 
 NOBODY = Identity()
@@ -47,8 +51,9 @@ def identity_of(patient: Resource) -> Identity:
     """Return who a Patient is."""
     listed = [each for each in _listed(patient, "identifier") if each.get("system") == NHS_NUMBER]
     numbers = {str(each.get("value", "")).replace(" ", ""): each for each in listed}
-    good = {number for number in numbers if is_nhs_number(number)}
-    return Identity(frozenset(numbers), any(_is_verified(numbers[each]) for each in good))
+    good = [each for each in numbers if is_nhs_number(each) and _is_verified(numbers[each])]
+    in_force = frozenset(each for each in good if numbers[each].get("use") != "old")
+    return Identity(frozenset(numbers), bool(good), in_force)
 
 
 def named_in(element: object) -> Iterator[Identity]:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fhir_server.federation.duplicates import SHOW_ALL
-from fhir_server.federation.joined import Joined
+from fhir_server.federation.joined import MOST, Joined, in_turns
 from fhir_server.federation.members import Capabilities
+from fhir_server.federation.referring import referred, referring
 from fhir_server.federation.search import Federated, Party, Question, federated_search
 from fhir_server.fhir.errors import FhirError
 from fhir_server.fhir.json import parse
@@ -19,12 +20,6 @@ from fhir_server.fhir.resource import Resource
 from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.search.parameter_types.criterion import escape
 from fhir_server.search.parsing import parse_query
-
-MOST = 500
-"""Identifiers that a member is asked for; what is more is cut, and told."""
-
-TOGETHER = 50
-"""Identifiers in one request."""
 
 MOST_TARGETS = 500
 """Resources that a chain may lead through."""
@@ -50,7 +45,9 @@ class Chain:
 
 
 async def joined(question: Question, parties: Sequence[Party]) -> Sequence[Party]:
-    """Return the members, those to whom a chain leads elsewhere with what they are asked in its place."""
+    """Return the members, those to whom a chain or `_has` leads elsewhere with what they are asked in its place."""
+    if asked := referring(question, parties):
+        return await referred(question, parties, asked)
     for chain in _chains(question):
         concerned = {
             each.line.member.id
@@ -87,11 +84,9 @@ async def _followed(chain: Chain, question: Question, able: Sequence[Party]) -> 
     inner = replace(question, query=query, resource_type=chain.target, duplicates=SHOW_ALL)
     found = await federated_search(inner, able)
     identifiers = sorted(set(_identifiers(found)))
-    values = [f"{escape(system)}|{escape(value)}" for system, value in identifiers[:MOST]]
-    name = f"{chain.reference}:identifier"
-    turns = range(0, len(values), TOGETHER)
-    asked = tuple((name, ",".join(values[turn : turn + TOGETHER])) for turn in turns)
-    return Joined(chain.pair, asked, _lacking(chain, found, len(identifiers)))
+    values = [f"{escape(system)}|{escape(value)}" for system, value in identifiers]
+    turns = in_turns(f"{chain.reference}:identifier", values)
+    return Joined((chain.pair,), turns, _lacking(chain, found, len(identifiers)))
 
 
 def _identifiers(found: Federated) -> Iterator[tuple[str, str]]:

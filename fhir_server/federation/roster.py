@@ -73,6 +73,8 @@ def _parts(listed: Listed) -> list[Resource]:
         ("fhirVersion", "valueCode", known.fhir_version),
         ("software", "valueString", known.software),
         ("declared", "valueInstant", known.taken and instant(known.taken)),
+        ("maximumCount", "valuePositiveInt", known.abilities.most),
+        ("searches", "valueString", "; ".join(known.told)),
     ]
     found += [(name, kind, value) for name, kind, value in optional if value]
     parts: list[Resource] = [{"name": name, kind: value} for name, kind, value in found]

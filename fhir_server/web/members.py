@@ -105,6 +105,8 @@ def _facts(listed: Listed, now: int) -> Sequence[tuple[str, str]]:
         software = escape(known.software or "some server")
         told = f"{software}, FHIR {escape(known.fhir_version)}, {_ago(known.taken, now)}"
         found.append(("Declared", told))
+        searches = "; ".join(known.told) or "no modifiers, sorting or size of pages told"
+        found.append(("Searches", escape(searches)))
     return found
 
 

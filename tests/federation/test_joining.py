@@ -8,8 +8,10 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from fhir_server.federation.cursors import packed_cursor, unpacked_cursor
-from fhir_server.federation.joining import MOST, TOGETHER, joined
+from fhir_server.federation.joined import MOST, TOGETHER
+from fhir_server.federation.joining import joined
 from fhir_server.federation.search import Federated, Party, federated_count, federated_search
+from fhir_server.federation.totals import Total
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.resource import Resource
 from fhir_server.policy.personal import NHS_NUMBER
@@ -117,7 +119,7 @@ async def test_what_is_cut_is_told_on_every_page() -> None:
         (account,) = [each for each in page.accounts if each.member == "lab"]
         assert account.state == "partial"
         assert "followed in part" in account.problem
-    assert pages[0].total is None
+    assert pages[0].total.known is None
 
 
 async def test_a_member_that_could_not_be_asked_who_is_meant_is_told() -> None:
@@ -149,12 +151,26 @@ async def test_where_nobody_can_tell_who_is_meant_the_member_is_asked_as_it_was(
     assert await joined(asking, parties) == parties
 
 
-@pytest.mark.parametrize(("people", "total"), [(3, 3), (TOGETHER + 1, None)])
-async def test_a_count_is_told_where_one_request_tells_it(people: int, total: int | None) -> None:
+@pytest.mark.parametrize("people", [3, TOGETHER + 1, TOGETHER * 3])
+async def test_a_total_is_told_however_many_requests_tell_it(people: int) -> None:
     laboratory = FakeMember("lab", [result(each, each) for each in range(people)])
+    members = [patients([person(each) for each in range(people)]), laboratory]
     asking = question(f"{SMITHS}&_summary=count")
-    parties = [patients([person(each) for each in range(people)]).party(), laboratory.party()]
 
-    counted = await federated_count(asking, (await joined(asking, parties))[1:])
+    counted = await federated_count(
+        asking, (await joined(asking, [each.party() for each in members]))[1:]
+    )
+    parties = (await joined(question(SMITHS), [each.party() for each in members]))[1:]
+    page = await federated_search(question(f"{SMITHS}&_count=2"), parties)
 
-    assert counted.total == total
+    assert (counted.total.known, page.total.known) == (people, people)
+
+
+async def test_of_a_chain_that_was_cut_is_told_how_many_there_are_at_least() -> None:
+    gp = patients([person(each) for each in range(MOST + 40)])
+    laboratory = FakeMember("lab", [result(each, each) for each in range(MOST + 40)])
+    asking = question(f"{SMITHS}&_count=10")
+
+    page = await federated_search(asking, await joined(asking, [gp.party(), laboratory.party()]))
+
+    assert page.total == Total(MOST, exact=False)

@@ -11,6 +11,7 @@ import pytest
 
 from fhir_server.federation.answers import Match, MemberPage
 from fhir_server.federation.cursors import packed_cursor, unpacked_cursor
+from fhir_server.federation.joining import joined
 from fhir_server.federation.search import (
     Federated,
     Party,
@@ -41,6 +42,9 @@ SEARCHES = (
     "Observation?subject=Patient/p0",
     "Observation?status=final&_summary=count",
     "Observation?date=ge2024-01-02",
+    "Patient?_has:Observation:subject:code=8480-6",
+    "Patient?_has:Observation:patient:status=final&_sort=birthdate",
+    "Patient?_has:Observation:subject:date=ge2024-01-02&_summary=count",
     "Organization?",
     "Organization?_summary=count",
 )
@@ -62,7 +66,7 @@ async def pages(trusts: Trusts, asked: str) -> list[bytes]:
     query = parse_query(kind, pairs, DEFINITIONS, now=0)  # type: ignore[arg-type]
     until = asyncio.get_running_loop().time() + 60
     question = Question(query, kind, DEFINITIONS, HEADERS, 0, until)
-    parties = [each.party(trusts.judge()) for each in trusts.members]
+    parties = await joined(question, [each.party(trusts.judge()) for each in trusts.members])
     if query.only_count:
         return [written(asked, await federated_count(question, parties))]
     return [written(asked, each) for each in await followed(question, query, parties)]

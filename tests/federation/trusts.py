@@ -23,7 +23,8 @@ from fhir_server.policy.decision import Audience, Person, Provision
 from fhir_server.policy.personal import personal_types
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rules import policy
-from fhir_server.search.matching import Candidate, ordered
+from fhir_server.search.expression import Predicate
+from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.parsing import parse_query
 from tests.rest.trusting import a_patient, an_observation, identifier
 from tests.search.support import DEFINITIONS, EXTRACTOR
@@ -88,7 +89,7 @@ class Trust:
         start = int(dict(pairs).get("_offset", "0"))
         asked = [pair for pair in pairs if pair[0] != "_offset"]
         query = parse_query(kind, asked, DEFINITIONS, now=0, base_url=self.base)
-        found = ordered(self.candidates[kind], query.plan)
+        found = ordered(self.candidates[kind], query.plan, self._resolves)
         size = min(query.count, self.largest_page)
         links = [{"relation": "self", "url": url}]
         if start + size < len(found):
@@ -99,6 +100,12 @@ class Trust:
         entries += [_entry(each, "include") for each in self._included(shown, dict(asked))]
         bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(found), "link": links}
         return dump(bundle | ({"entry": entries} if entries else {}))
+
+    def _resolves(self, kind: str, predicate: Predicate) -> bool:
+        return any(
+            matches(predicate, each.record, updated=0, resolve=self._resolves)
+            for each in self.candidates[kind]
+        )
 
     def _included(self, shown: Sequence[Resource], asked: Mapping[str, str]) -> Sequence[Resource]:
         if "_include" not in asked:

@@ -11,6 +11,7 @@ import httpx2 as httpx
 import pytest
 
 from fhir_server.demonstration.identifiers import nhs_number
+from fhir_server.federation.accounts import AT_LEAST
 from fhir_server.federation.members import Member
 from fhir_server.offline.enrolling import add_member, remove_member, set_member_status
 from fhir_server.policy.personal import NHS_NUMBER
@@ -149,8 +150,10 @@ def test_a_member_that_is_suspended_is_not_asked_and_is_told_on_each_page(hub: H
             assert {each["extension"][0]["valueString"] for each in matches(page)} == {"a"}
             assert "total" not in page
             (outcome,) = matches(page, "outcome")
-            (issue,) = outcome["resource"]["issue"]
+            issue, bound = outcome["resource"]["issue"]
             assert issue["code"] == "suppressed"
+            shown = len(matches(page)) + (0 if url == "Patient?_count=20" else 2)
+            assert bound["extension"] == [{"url": AT_LEAST, "valueUnsignedInt": shown}]
             assert "The member b is not asked for now" in issue["diagnostics"]
         refused = hub.client.get("b/Patient/p0")
         assert refused.status_code == 503

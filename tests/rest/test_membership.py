@@ -167,6 +167,8 @@ def test_a_server_is_taken_in_and_is_an_endpoint_as_any_other(hub: Hub) -> None:
     assert (told["id"], told["address"], told["fhirVersion"]) == ("a", hub.server, "4.0.1")
     assert told["organisation"]["value"] == "RXX01"
     assert told["types"] > 140
+    assert told["maximumCount"] == 1_000
+    assert "pages of 1000 at most; modifiers [type], above, below, contains" in told["searches"]
     found = hub.node.get("Endpoint?organization.identifier=RXX01&status=active").json()
     assert [each["resource"]["address"] for each in found["entry"]] == [hub.server]
     assert hub.client.get("Patient").status_code == 200

@@ -18,13 +18,8 @@ from pymongo import MongoClient
 
 from fhir_server.fhir.errors import FhirError, TooCostly, TooLarge, Unavailable
 from fhir_server.fhir.resource import Key
-from fhir_server.search.expression import (
-    HasTerm,
-    HasWords,
-    Phrase,
-    Plan,
-    SortKey,
-)
+from fhir_server.search.expression import HasTerm, HasWords, Plan, SortKey
+from fhir_server.search.phrases import Phrase
 from fhir_server.search.record import NO_DATE, IndexRecord
 from fhir_server.storage.contract import (
     Draft,

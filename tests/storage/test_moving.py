@@ -135,7 +135,7 @@ async def test_a_file_is_given_as_it_was_at_one_moment(tmp_path: Path) -> None:
 
 GIVEN = {
     *("secret", "owner", "person", "fact", "opt_out", "audit", "keyvalue"),
-    *("resource", "history"),
+    *("resource", "history", "about"),
 }
 """The tables and collections that are rows of a part."""
 
@@ -151,7 +151,7 @@ FOLLOWING = {
         "audit_state",
         "denial_changes",
     },
-    "mongo": {"axis", "audience", "denial", "state"},
+    "mongo": {"axis", "audience", "denial", "intent", "state"},
 }
 """Those that follow from rows, or are told by the outline."""
 

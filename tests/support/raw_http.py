@@ -83,14 +83,13 @@ def line_to(port: int) -> Iterator[Line]:
         line.close()
 
 
-def answer_to(port: int, *parts: bytes, ends: bool = True) -> Told | None:
-    """Send bytes, and end the sending half if it `ends`; return the answer, or None where there is none."""
+def answer_to(port: int, *parts: bytes) -> Told | None:
+    """Send bytes, and end the sending half; return the answer, or None where there is none."""
     with socket.create_connection(("127.0.0.1", port), _PATIENCE) as connection:
         try:
             for part in parts:
                 connection.sendall(part)
-            if ends:
-                connection.shutdown(socket.SHUT_WR)
+            connection.shutdown(socket.SHUT_WR)
             return _answer(connection, b"GET")[0]
         except (HTTPException, ConnectionError):
             return None

@@ -37,6 +37,8 @@ def running_server(store: Path, **settings: Any) -> Iterator[str]:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         node = application(Settings(store=f"sqlite:{store}", port=port, **settings))
+        reasons: list[str] = []
+        node.failed = reasons.append
         config = uvicorn.Config(
             node,
             access_log=False,
@@ -52,7 +54,7 @@ def running_server(store: Path, **settings: Any) -> Iterator[str]:
         thread.start()
         try:
             started = server.listening.wait(_PATIENCE)
-            assert started, node.failure or "the server did not start"
+            assert started, reasons or "the server did not start"
             yield f"http://127.0.0.1:{port}/fhir"
         finally:
             server.should_exit = True

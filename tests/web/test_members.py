@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from fhir_server.federation.health import History, Look
 from fhir_server.federation.members import Capabilities, Member
 from fhir_server.federation.roster import Listed
+from fhir_server.search.declaring import Abilities
 from fhir_server.web.members import POLICY, members_page
 from fhir_server.web.sparkline import median, sparkline
 from tests.rest.access import guarded
@@ -72,6 +74,22 @@ def test_without_members_it_says_how_to_take_one_in() -> None:
 )
 def test_how_a_member_stands_is_said_in_words(member: Listed, told: str) -> None:
     assert told in page(member)
+
+
+@pytest.mark.parametrize(
+    ("abilities", "told"),
+    [
+        (Abilities(), "no modifiers, sorting or size of pages told"),
+        (
+            Abilities(50, {"string": frozenset({"exact", EVIL})}, {}, frozenset({"date"})),
+            "pages of 50 at most; modifiers &lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;, exact; sorts by date",
+        ),
+    ],
+)
+def test_what_a_member_tells_of_its_searches_is_shown(abilities: Abilities, told: str) -> None:
+    member = listed()
+    known = replace(member.capabilities, abilities=abilities)
+    assert told in page(replace(member, capabilities=known))
 
 
 def test_what_failed_last_is_told_though_a_breaker_opened_since() -> None:

@@ -50,19 +50,18 @@ def page_bytes(
     missing: str | None,
 ) -> bytes:
     """Return a page; `following` and `missing` are handles of cursors."""
+    at_least = None if found.total.exact else found.total.least
+    outcome = outcome_of(found.accounts, _left_out(found), cleared=shown.cleared, at_least=at_least)
     return bundle_bytes(
         "searchset",
         id=shown.id,
         last_updated=instant(shown.now),
-        total=found.total,
+        total=found.total.known,
         links=_links(shown, following, missing),
         entries=[
             *_entries(shown, found.taken, "match"),
             *_entries(shown, found.included, "include"),
-            Entry(
-                resource=dump(outcome_of(found.accounts, _left_out(found), cleared=shown.cleared)),
-                mode="outcome",
-            ),
+            Entry(resource=dump(outcome), mode="outcome"),
         ],
     )
 

@@ -35,6 +35,7 @@ from fhir_server.storage.mongo.documents import (
     checked,
     indexed,
     stored_of,
+    telling,
     versioned,
 )
 from fhir_server.storage.mongo.failures import OutOfTime
@@ -164,7 +165,7 @@ class Applier:
             await self.denials.deleted(op.key)
         stored = Stored(op.key, current["v"] + 1, self._next_moment(op.key), "DELETE", None)
         tombstone = versioned(stored, current["n"], current["o"])
-        await self._replace(current, {**tombstone, "c": current["c"]})
+        await self._replace(current, {**tombstone, "c": current["c"], **telling(current)})
         return Written(stored, created=False)
 
     async def _replace(self, current: Document | None, document: Document) -> None:

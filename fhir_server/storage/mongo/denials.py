@@ -12,12 +12,19 @@ from dataclasses import replace
 import msgspec
 
 from fhir_server.fhir.resource import Key
-from fhir_server.policy.decision import Audience, Decision, Enforcement, LaidDown, Person
+from fhir_server.policy.decision import (
+    Audience,
+    Decision,
+    Enforcement,
+    LaidDown,
+    Person,
+    first_denial,
+)
 from fhir_server.policy.denying import People, Rules
 from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.mongo.documents import RESOURCE, Document
-from fhir_server.storage.mongo.door import DENIAL, denial_of, mark_of
+from fhir_server.storage.mongo.door import DENIAL, JUDGED, denial_of, mark_of
 from fhir_server.storage.mongo.persons import Marks, Persons, those_apart
 from fhir_server.storage.mongo.schema import REGISTER, RULES, STATE
 from fhir_server.storage.mongo.statements import Statements
@@ -60,13 +67,26 @@ class Enforcing:
     async def decided(
         self, statements: Statements, key: Key, audience: Audience, *, at: int
     ) -> Decision | None:
-        """Return what is decided on a current version, None where there is none."""
-        found = await statements.one(RESOURCE, {"_id": str(key), "x": False}, {"o": 1})
-        owner = await statements.one("owner", {"n": found["o"]}) if found else None
-        if owner is None:
+        """Return what is decided on a current version and on what it tells of, None where there is none."""
+        if await statements.one(RESOURCE, {"_id": str(key), "x": False}, {"_id": 1}) is None:
             return None
-        people = await Persons(statements).provisions(owner["mentions"])
-        return self.rules.decided(key.type, owner["labels"], people, audience, at=at)
+        decided: list[Decision] = []
+        persons = Persons(statements)
+        seen: dict[str, None] = {}
+        waiting = [str(key)]
+        while waiting:
+            seen.update(dict.fromkeys(waiting))
+            found = await statements.all(RESOURCE, {"_id": {"$in": waiting}}, JUDGED)
+            for each in found:
+                owner = await statements.one("owner", {"n": each["o"]})
+                assert owner is not None, "a resource has an owner class"
+                people = await persons.provisions(owner["mentions"])
+                decided.append(
+                    self.rules.decided(each["t"], owner["labels"], people, audience, at=at)
+                )
+            told = {one for each in found for one in each.get("a", ())}
+            waiting = sorted(told - seen.keys())
+        return first_denial(decided)
 
 
 class Denials:

@@ -107,6 +107,17 @@ class Intents:
             await self._check_nobody_wrote(before)
         return found
 
+    async def stream(
+        self, rows: Callable[[Statements], AsyncIterator[T]], *, seconds: float
+    ) -> AsyncIterator[T]:
+        """See Moments.stream: it is held in memory, as nothing is known to be of one moment before its end."""
+
+        async def read(statements: Statements) -> list[T]:
+            return [each async for each in rows(statements)]
+
+        for each in await self.read(read, seconds=seconds):
+            yield each
+
     async def write(self, work: Work) -> None:
         """See Moments.write; raise Overtaken where another was first, or the server was lost before it was written."""
         async with _before_it_holds():

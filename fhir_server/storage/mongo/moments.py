@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -46,6 +46,12 @@ class Moments(Protocol):
         """Return what work gives that reads all of one moment; it may be done several times."""
         ...
 
+    def stream(
+        self, rows: Callable[[Statements], AsyncIterator[T]], *, seconds: float
+    ) -> AsyncIterator[T]:
+        """Yield what is read, all of it of one moment."""
+        ...
+
     async def write(self, work: Work) -> None:
         """Write what work changes: all of it or nothing. Of two at the same time one is refused, as what may pass."""
         ...
@@ -67,6 +73,14 @@ class Transactions:
         """See Moments.read."""
         async with of_one_moment(self._database, seconds=seconds) as statements:
             return await work(statements)
+
+    async def stream(
+        self, rows: Callable[[Statements], AsyncIterator[T]], *, seconds: float
+    ) -> AsyncIterator[T]:
+        """See Moments.stream."""
+        async with of_one_moment(self._database, seconds=seconds) as statements:
+            async for each in rows(statements):
+                yield each
 
     async def write(self, work: Work) -> None:
         """See Moments.write."""

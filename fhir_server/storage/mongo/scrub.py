@@ -127,6 +127,8 @@ class _Scrub:
         if row["t"] not in self.unsettled and self.extract(row["b"]) != kept:
             yield "the index record is not that of the body: run fhir-server reindex"
         expected = indexed(row["t"], kept)
+        if row.get("a") != expected.get("a"):
+            yield "what it tells of is not that of the index record: run fhir-server reindex"
         for member, name in MEMBERS.items():
             if row.get(member) != expected[member]:
                 yield f"{name} other than in the index record"

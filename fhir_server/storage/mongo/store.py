@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
 from secrets import token_bytes
 from typing import TypeVar
 
@@ -26,15 +34,12 @@ from fhir_server.storage.mongo.door import UnknownAudience
 from fhir_server.storage.mongo.explaining import explained
 from fhir_server.storage.mongo.failures import OutOfTime, answered
 from fhir_server.storage.mongo.failures import reading as problems
+from fhir_server.storage.mongo.identifying import identifiers
 from fhir_server.storage.mongo.moments import Moments, Transactions
 from fhir_server.storage.mongo.orders import is_served
 from fhir_server.storage.mongo.reading import Reader
 from fhir_server.storage.mongo.remembering import MongoKeyValues, secret_of
-from fhir_server.storage.mongo.schema import (
-    REGISTER,
-    STATE,
-    STORE,
-)
+from fhir_server.storage.mongo.schema import REGISTER, STATE, STORE
 from fhir_server.storage.mongo.searching import Searcher
 from fhir_server.storage.mongo.sights import Sight, sight_of
 from fhir_server.storage.mongo.statements import Statements, together
@@ -174,6 +179,11 @@ class MongoStore:
             if len(found) < CHUNK:
                 return
             after = found[-1].token
+
+    def identifiers(self, sight: Visibility, kind: str, system: str) -> AsyncGenerator[str, None]:
+        """See Store.identifiers."""
+        assert sight.is_unlimited, "nobody is told whose they are"
+        return identifiers(self._moments, kind, system)
 
     async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
         """See Store.replace_opt_outs."""
