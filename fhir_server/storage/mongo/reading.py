@@ -168,9 +168,11 @@ async def latest_moment(statements: Statements) -> int:
 async def changes(statements: Statements, after: int, limit: int) -> list[Change]:
     """Return changes after a token, the oldest first; the moment is the token."""
     found: dict[int, Document] = {}
+    # What is written from here on is left for the next time: between the two it might come, and take another's place.
+    latest = await latest_moment(statements)
     # The current ones first: see Reader.history.
     for collection in (RESOURCE, HISTORY):
-        wanted = {"m": {"$gt": after}}
+        wanted = {"m": {"$gt": after, "$lte": latest}}
         cursor = statements.find(collection, wanted, VERSION, order=OLDEST, limit=limit)
         found.update({each["m"]: each async for each in cursor})
     return [

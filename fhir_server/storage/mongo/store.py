@@ -11,10 +11,8 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from secrets import token_bytes
 from typing import TypeVar
 
-from bson import Binary
 from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_server.fhir.errors import TooCostly
@@ -28,7 +26,7 @@ from fhir_server.storage.contract import OptOuts, ToldOf, WriteOp, WriteResult
 from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.mongo import containing, reading
 from fhir_server.storage.mongo.auditing import MongoAuditLog
-from fhir_server.storage.mongo.denials import Denials, Enforcing
+from fhir_server.storage.mongo.denials import Enforcing
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.door import UnknownAudience
 from fhir_server.storage.mongo.explaining import explained
@@ -38,11 +36,12 @@ from fhir_server.storage.mongo.identifying import identifiers
 from fhir_server.storage.mongo.moments import Moments, Transactions
 from fhir_server.storage.mongo.orders import is_served
 from fhir_server.storage.mongo.reading import Reader
+from fhir_server.storage.mongo.registering import replace_register
 from fhir_server.storage.mongo.remembering import MongoKeyValues, secret_of
 from fhir_server.storage.mongo.schema import REGISTER, STATE, STORE
 from fhir_server.storage.mongo.searching import Searcher
 from fhir_server.storage.mongo.sights import Sight, sight_of
-from fhir_server.storage.mongo.statements import Statements, together
+from fhir_server.storage.mongo.statements import Statements
 from fhir_server.storage.mongo.writer import Writer
 from fhir_server.storage.pages import (
     Change,
@@ -188,17 +187,7 @@ class MongoStore:
     async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
         """See Store.replace_opt_outs."""
         marks = sorted({self._enforcing.marks.of(each) for each in numbers})
-        edition = token_bytes(8)
-        with problems():
-            await self._note(edition, marks)
-
-        async def register(denials: Denials) -> None:
-            await denials.register(len(marks), edition, as_of)
-
-        await self._writer.do(register)
-        with problems():
-            await self._database["opt_out"].delete_many({"edition": {"$ne": edition}})
-        return OptOuts(as_of, len(marks))
+        return await replace_register(self._database, self._writer.do, marks, as_of)
 
     async def opt_outs(self) -> OptOuts | None:
         """See Store.opt_outs."""
@@ -255,12 +244,6 @@ class MongoStore:
     def _enforcing(self) -> Enforcing:
         assert self._writer.enforcing is not None, "a store without enforcement decides nothing"
         return self._writer.enforcing
-
-    async def _note(self, edition: bytes, marks: Sequence[bytes]) -> None:
-        """Write the marks of a register that is not in force yet."""
-        for some in together(marks):
-            rows = [{"_id": Binary(edition + each), "edition": Binary(edition)} for each in some]
-            await self._database["opt_out"].insert_many(rows, ordered=False)
 
     def _statements(self) -> Statements:
         return self._moments.statements(seconds=self._seconds)
