@@ -44,6 +44,9 @@ from fhir_server.web.waiting import refusing
 
 T = TypeVar("T")
 
+PEOPLE = "federation-people"
+"""The secret of the store by which people are named in pages."""
+
 _LOCAL = "http://localhost" + PREFIX
 """A base for what is written of the server's own accord where requests alone name it: nothing in it is absolute."""
 
@@ -139,7 +142,8 @@ class FederatedBase:
             await stack.enter_async_context(minding(step, self._telemetry.tell))
         shapes = Shapes(service.clock, metrics)
         reach = Reach(hub, tokens, enforcement(), shapes)
-        federation = Federation(reach, self._duplicates, federated_writes())
+        people = await service.store.secret(PEOPLE)
+        federation = Federation(reach, self._duplicates, federated_writes(), people)
         routes = federation.routes()
         self._telemetry.count(routes)
         application = FhirApplication(

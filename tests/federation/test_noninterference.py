@@ -90,7 +90,7 @@ def written(asked: str, found: Federated) -> bytes:
     for each in found.accounts:
         each.milliseconds = next(MILLISECONDS)
     address, projector = f"https://hub.example/federated/{asked}", Projector(DEFINITIONS)
-    shown = Shown("a-page", 0, address, (), projector, None, cleared=True)
+    shown = Shown("a-page", 0, address, (), projector, None, b"a key", cleared=True)
     following = None if found.cursor is None else "next"
     missing = None if found.missing is None else "missing"
     return page_bytes(shown, found, following=following, missing=missing)

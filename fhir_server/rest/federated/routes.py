@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import get_args
 
 from fhir_server.conformance.capability import (
@@ -57,11 +58,12 @@ from fhir_server.search.parsing import Query, parse_query
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """Serves the hub's base."""
+    """Serves the hub's base; `key` is a secret of its store, by which people are named."""
 
     reach: Reach
     duplicates: Duplicates
     writes: Writes
+    key: bytes
 
     @property
     def hub(self) -> Hub:
@@ -197,6 +199,7 @@ class Federation:
             asked,
             service.projector,
             projection,
+            blake2b(scope, key=self.key).digest(),
             cleared=admission is not None,
         )
         _record(request, admission, found)
