@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--unsorted", action="store_true", help="it keeps no order: all its matches are fetched"
     )
     _add_access(parser)
-    add_settings(parser, ["store", "member_networks"])
+    add_settings(parser, ["store", "store_options", "member_networks"])
 
 
 def _add_access(parser: argparse.ArgumentParser) -> None:

@@ -105,7 +105,7 @@ def written(asked: str, found: Federated, *, as_of: bool = True) -> bytes:
         each.milliseconds = next(MILLISECONDS)
         each.persons_as_of = each.persons_as_of if as_of else None
     address, projector = f"https://hub.example/federated/{asked}", Projector(DEFINITIONS)
-    shown = Shown("a-page", 0, address, (), projector, None, cleared=True)
+    shown = Shown("a-page", 0, address, (), projector, None, bytes(32), cleared=True)
     following = None if found.cursor is None else "next"
     missing = None if found.missing is None else "missing"
     return page_bytes(shown, found, following=following, missing=missing)

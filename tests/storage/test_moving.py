@@ -152,7 +152,7 @@ FOLLOWING = {
         "denial_changes",
         "about",
     },
-    "mongo": {"axis", "audience", "denial", "state"},
+    "mongo": {"axis", "audience", "denial", "intent", "state"},
 }
 """Those that follow from rows, or are told with them or by the outline."""
 
