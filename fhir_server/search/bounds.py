@@ -10,6 +10,8 @@ from fhir_server.search.expression import AllOf, AnyOf, HasRange, Limit, Predica
 Between: TypeAlias = tuple[int | None, int | None]
 """The first and the last primary date, in microseconds since 1970; None where there is no bound."""
 
+EVER: Between = (None, None)
+
 
 def is_listed(predicate: Predicate) -> bool:
     """Tell whether what a predicate finds stands together in every list, at one of its ends or between bounds."""

@@ -16,6 +16,7 @@ from fhir_server.storage.mongo import opening
 from fhir_server.storage.sqlite.store import open_store
 from tests.policy.support import LABELS, PURPOSES
 from tests.support import mongo
+from tests.support.patience import PATIENCE
 
 START = 1_750_000_000_000_000
 
@@ -47,7 +48,7 @@ async def open_mongo(folder: Path, clock: Callable[[], int] | None = None) -> As
     """Open the store on MongoDB, in a database of its own for each folder."""
     with mongo.database(folder) as url:
         async with opening.open_store(
-            url, clock=clock or ticking(), enforcement=ENFORCEMENT
+            url, clock=clock or ticking(), enforcement=ENFORCEMENT, seconds=PATIENCE
         ) as store:
             yield store
 

@@ -22,9 +22,9 @@ from time import monotonic
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-SECONDS_TO_START = 60
+from tests.support.patience import PATIENCE
 
-MILLISECONDS_TO_DROP = 30_000
+MILLISECONDS_TO_DROP = round(PATIENCE * 1000)
 """It takes some tens of them."""
 
 PR_SET_PDEATHSIG = 1
@@ -70,7 +70,7 @@ def _end_with_parent() -> None:
 
 
 def _await_answer(process: subprocess.Popen[bytes], address: str) -> None:
-    until = monotonic() + SECONDS_TO_START
+    until = monotonic() + PATIENCE
     with MongoClient[dict[str, object]](
         address, serverSelectionTimeoutMS=250, directConnection=True
     ) as client:
@@ -88,7 +88,7 @@ def ended(process: subprocess.Popen[bytes]) -> None:
     """End a server."""
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

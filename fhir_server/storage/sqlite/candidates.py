@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain, groupby
 
-from fhir_server.search.bounds import Between
+from fhir_server.search.bounds import EVER, Between
 from fhir_server.search.expression import AllOf, HasAnyTerm, HasId, HasTerm, Predicate
 from fhir_server.search.planning import choose, conjuncts
 from fhir_server.search.record import IndexRecord
@@ -79,7 +79,7 @@ class Candidates:
     def _falling(self, scans: Sequence[Scan], window: Window) -> Iterator[Between]:
         is_told = all(source in DATED for source, _ in scans)
         if not (window.descending and is_told) or self.number(MANY) is not None:
-            return iter(((None, None),))
+            return iter((EVER,))
         latest = None if window.after is None else window.after[0]
         return falling(chain.from_iterable(map(self._rest.sample, scans)), latest)
 
@@ -170,9 +170,9 @@ class Candidates:
     @cached_property
     def _going_on(self) -> GoingOn | None:
         """What says where matches end, and not where they begin; None where lists need no stretches for it."""
-        if not isinstance(self._lead, HasTerm | HasAnyTerm | None) or self.number(LONG) is not None:
-            return None
-        return going_on(self.driver.rest)
+        found = going_on(self.driver.rest)
+        is_listed = isinstance(self._lead, HasTerm | HasAnyTerm | None)
+        return found if found and is_listed and self.number(LONG) is None else None
 
     @cached_property
     def _later(self) -> tuple[Filter, ...]:
@@ -184,7 +184,7 @@ class Candidates:
         between = None if self._going_on is None else self._going_on.earlier(self.view)
         return () if between is None else (self._filter(between),)
 
-    def _filter(self, between: Between = (None, None)) -> Filter:
+    def _filter(self, between: Between = EVER) -> Filter:
         return Filter(self.view, self.driver.rest, one_by_one=self._is_named, between=between)
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 
 import apsw
 
-from fhir_server.search.bounds import Between, narrower, primary_bounds
+from fhir_server.search.bounds import EVER, Between, narrower, primary_bounds
 from fhir_server.search.expression import AllOf, HasWords, Predicate, asks_for_words
 from fhir_server.search.matching import matches, says_nothing
 from fhir_server.search.planning import is_selective
@@ -47,7 +47,7 @@ class Filter:
         predicates: Sequence[Predicate],
         *,
         one_by_one: bool = False,
-        between: Between = (None, None),
+        between: Between = EVER,
     ) -> None:
         self._view = view
         self._checked: list[Predicate] = []
@@ -57,7 +57,8 @@ class Filter:
             (self._checked if in_sql else residual).append(each)
         self._residual = AllOf(tuple(residual)) if residual else None
         self._asks_for_words = any(map(asks_for_words, residual))
-        self._first, self._last = narrower(between, primary_bounds(AllOf(tuple(residual))))
+        own = primary_bounds(AllOf(tuple(residual)))
+        self._first, self._last = own if between == EVER else narrower(between, own)
         self._joined = residual != [] or any(map(needs_row, self._checked))
 
     @property
@@ -76,7 +77,7 @@ class Filter:
             return iter(self._select(scan, scan[0].place, order))
         return (place for place, _, _ in self.records(scan, order=order))
 
-    def passing(self, scan: Scan, between: Between = (None, None)) -> Iterator[Place]:
+    def passing(self, scan: Scan, between: Between = EVER) -> Iterator[Place]:
         """Yield the places of the candidates of these dates that pass what SQL can tell."""
         source, found = scan
         condition = found.copy()

@@ -33,7 +33,7 @@ from fhir_server.storage.sqlite.positions import (
     positions,
     positions_inside,
 )
-from fhir_server.storage.sqlite.snapshot import snapshot
+from fhir_server.storage.sqlite.snapshot import begin, ending, snapshot
 from fhir_server.storage.sqlite.undenied import Undenied
 from fhir_server.storage.sqlite.windows import Window
 
@@ -69,14 +69,16 @@ class Searcher:
         if known is not None:
             rows, end = known.page(self._undenied, sight, after)
         else:
-            # What is looked up for a plan, as the terms there are, is of the moment of the page.
-            with snapshot(self._connection):
+            with ending(self._connection):
                 rows, end = self._page(asked, sight, after)
         return Page(rows, end, self._stamps.since_last_read())
 
     def _page(self, asked: Asked, sight: Visibility, after: Position | None) -> Found:
         plan, _, limit, _, records = asked
         keys = completed(plan.sort)
+        if plan.is_of_several or plan.contained is not None:
+            # What is joined, and what it is joined to, are of one moment; and so are words and resources.
+            begin(self._connection)
         if plan.contained is not None:
             return self._page_inside(sight, plan, after, limit)
         candidates = self.candidates(sight, plan, of_all=False)
@@ -87,6 +89,7 @@ class Searcher:
                 chosen = self._connection.data_version() if candidates[0].is_chosen else None
                 self._pages.keep(asked, statement, chosen)
             return statement.page(self._undenied, sight, after)
+        begin(self._connection)
         found = list(islice(positions(candidates, keys, after), limit + 1))
         rows = self._rows([int(each[-1] or 0) for each in found[:limit]])
         return rows, found[limit - 1] if len(found) > limit else None
