@@ -44,7 +44,7 @@ def open_sqlite(
 @asynccontextmanager
 async def open_mongo(folder: Path, clock: Callable[[], int] | None = None) -> AsyncIterator[Store]:
     """Open the store on MongoDB, in a database of its own for each folder."""
-    with mongo.database(folder) as url:
+    with mongo.emptied(folder) as url:
         async with opening.open_store(
             url, clock=clock or ticking(), enforcement=ENFORCEMENT
         ) as store:

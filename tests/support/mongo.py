@@ -111,18 +111,52 @@ def address_of(name: str) -> str:
 
 
 def end_shared() -> None:
-    """End the server of this test process."""
+    """Drop what was kept to be used again, and end the server of this test process."""
+    if _spare:
+        with _client() as client:
+            while _spare:
+                _drop(client, _spare.pop())
     while _processes:
         ended(_processes.pop())
 
 
 _open: dict[str, int] = {}
+_names: dict[Path, str] = {}
+_touched: set[str] = set()
+"""The databases whose address a test was given: it may have changed their indexes."""
+
+_spare: list[str] = []
+"""Emptied databases. To make a new one with its indexes takes five times as long as to empty it."""
+
+
+def _client() -> MongoClient[dict[str, object]]:
+    return MongoClient(shared(), timeoutMS=MILLISECONDS_TO_DROP)
+
+
+def _name_of(folder: Path) -> str:
+    return "test_" + blake2b(str(folder).encode(), digest_size=8).hexdigest()
 
 
 @contextmanager
 def database(folder: Path) -> Iterator[str]:
-    """Yield the address of the database that belongs to a folder."""
-    name = "test_" + blake2b(str(folder).encode(), digest_size=8).hexdigest()
+    """Yield the address of the database that belongs to a folder; do with it whatever is to be tested."""
+    name = _names.setdefault(folder, _name_of(folder))
+    _touched.add(name)
+    with _opened(name) as address:
+        yield address
+
+
+@contextmanager
+def emptied(folder: Path) -> Iterator[str]:
+    """Yield the same for what only opens a store there: a database that others used before, and that is empty."""
+    if folder not in _names:
+        _names[folder] = _spare.pop() if _spare else _name_of(folder)
+    with _opened(_names[folder]) as address:
+        yield address
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[str]:
     _open[name] = _open.get(name, 0) + 1
     try:
         yield address_of(name)
@@ -131,23 +165,47 @@ def database(folder: Path) -> Iterator[str]:
 
 
 def drop_closed() -> None:
-    """Drop the databases that nobody has open; raise AssertionError where the server does not do so in time."""
+    """Drop or empty the databases that nobody has open; raise AssertionError where the server does not do so in time."""
     closed = [name for name, number in _open.items() if not number]
     if closed:
-        with MongoClient[dict[str, object]](shared(), timeoutMS=MILLISECONDS_TO_DROP) as client:
+        with _client() as client:
             for name in closed:
                 del _open[name]
-                _drop(client, name)
+                _forget(name)
+                _let_go(client, name)
+
+
+def _forget(name: str) -> None:
+    for folder in [folder for folder, each in _names.items() if each == name]:
+        del _names[folder]
+
+
+def _let_go(client: MongoClient[dict[str, object]], name: str) -> None:
+    if name in _touched:
+        _touched.remove(name)
+        _drop(client, name)
+        return
+    with _told(name):
+        for collection in client[name].list_collection_names():
+            client[name][collection].delete_many({})
+    _spare.append(name)
 
 
 def _drop(client: MongoClient[dict[str, object]], name: str) -> None:
-    """Drop a database, which waits for the transactions that wrote there: one that was left open is told of, and ended."""
-    try:
+    with _told(name):
         client.drop_database(name)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Tell of what waits for a transaction that was left open, and end that: it would wait for all that follows too."""
+    try:
+        yield
     except PyMongoError as problem:
         if _processes:
             # Nobody else works on a server of our own, and the tests that follow are not to wait as well.
-            client.admin.command("killAllSessions", [])
+            with MongoClient[dict[str, object]](shared()) as client:
+                client.admin.command("killAllSessions", [])
         raise AssertionError(
             f"{name} was not dropped: is a transaction open? {problem}"
         ) from problem
