@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from fhir_server.auth.addresses import is_loopback, is_safe
+from fhir_server.auth.addresses import is_loopback
 from fhir_server.auth.identity.registrations import Registration, read_registrations
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.search.defaults import DEFAULT_ZONE, PAGE_SIZES
-
-Names = Annotated[tuple[str, ...], NoDecode]
-"""A list that is written with commas."""
+from fhir_server.setting_values import (
+    SINGLE_WRITES,
+    SQLITE,
+    BaseUrl,
+    Issuers,
+    Names,
+    Networks,
+    StoreAddress,
+    StoreOptions,
+    ZoneName,
+)
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 Audit = Literal["off", "on", "strict"]
@@ -30,9 +36,6 @@ PREFIX = "/fhir"
 FEDERATED = "/federated"
 """Where the FHIR base of all members is below the origin."""
 
-_SCHEME = "sqlite:"
-_MONGO = ("mongodb://", "mongodb+srv://")
-
 
 class Settings(BaseSettings):
     """The settings of one node."""
@@ -41,9 +44,13 @@ class Settings(BaseSettings):
         env_prefix="FHIR_", env_ignore_empty=True, frozen=True, extra="forbid"
     )
 
-    store: str = Field(
+    store: StoreAddress = Field(
         default="sqlite:data/fhir.db",
         description="where resources are kept: sqlite:PATH, or mongodb://HOST/DATABASE",
+    )
+    store_options: StoreOptions = Field(
+        default=(),
+        description="`single-writes`: a standalone MongoDB is served, without Bundles that are transactions",
     )
     store_wait_seconds: float = Field(
         default=300.0,
@@ -56,14 +63,14 @@ class Settings(BaseSettings):
     workers: int = Field(
         default=1, ge=1, le=64, description="processes that serve; they share the store"
     )
-    base_url: str | None = Field(
+    base_url: BaseUrl | None = Field(
         default=None, description="the FHIR base as clients see it; else told from the Host header"
     )
     auth: Literal["none", "smart"] = Field(
         default="smart",
         description="who may call: `smart` wants a token; `none` lets everyone, and binds loopback alone",
     )
-    issuers: Names = Field(
+    issuers: Issuers = Field(
         default=(), description="issuers of tokens that are trusted, URLs with commas between them"
     )
     authorization_server: Literal["auto", "on", "off"] = Field(
@@ -128,13 +135,13 @@ class Settings(BaseSettings):
     max_page_size: int = Field(
         default=PAGE_SIZES.most, ge=1, le=10_000, description="matches of a page at most"
     )
-    time_zone: str = Field(
+    time_zone: ZoneName = Field(
         default=DEFAULT_ZONE, description="zone of dates and times that name none, as Europe/London"
     )
     cursor_hours: int = Field(
         default=24, ge=1, le=720, description="hours for which page links are good"
     )
-    member_networks: Names = Field(
+    member_networks: Networks = Field(
         default=(),
         description="networks where members may be besides public addresses, 10.20.0.0/16, with commas between them",
     )
@@ -148,15 +155,6 @@ class Settings(BaseSettings):
         description="systems of identifiers that tell duplicates, the most trusted first, with commas between them",
     )
 
-    @field_validator(
-        "types", "cors_origins", "issuers", "member_networks", "member_identifiers", mode="before"
-    )
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(each.strip() for each in value.split(",") if each.strip())
-        return value
-
     @field_validator("types")
     @classmethod
     def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -164,48 +162,6 @@ class Settings(BaseSettings):
         unknown = [] if value == ("all",) else sorted(set(value) - known)
         if unknown or not value:
             raise ValueError(f"R4 has no resource type {', '.join(unknown) or 'without a name'}")
-        return value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_zone(cls, value: str) -> str:
-        try:
-            return ZoneInfo(value).key
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(
-                f"there is no time zone {value[:64]!r}: this is a name such as Europe/London or UTC"
-            ) from None
-
-    @field_validator("store")
-    @classmethod
-    def _is_served(cls, value: str) -> str:
-        if value.startswith(_MONGO) and urlsplit(value).netloc:
-            return value
-        if not value.startswith(_SCHEME) or value == _SCHEME:
-            # Not repeated: it may hold a password.
-            raise ValueError("a store is sqlite:PATH or mongodb://HOST/DATABASE")
-        return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_url(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("a base URL begins with http:// or https://")
-        return value.rstrip("/") if value else None
-
-    @field_validator("member_networks")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for each in value:
-            ip_network(each)
-        return value
-
-    @field_validator("issuers")
-    @classmethod
-    def _are_safe(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unsafe = [each for each in value if not is_safe(each)]
-        if unsafe:
-            raise ValueError(f"{unsafe[0]} is no issuer: this is a URL with https://")
         return value
 
     @field_validator("identity_providers")
@@ -252,7 +208,12 @@ class Settings(BaseSettings):
     @property
     def is_in_a_file(self) -> bool:
         """Whether the store is a file of this machine."""
-        return self.store.startswith(_SCHEME)
+        return self.store.startswith(SQLITE)
+
+    @property
+    def single_writes(self) -> bool:
+        """Whether the store is written without transactions."""
+        return SINGLE_WRITES in self.store_options
 
     @property
     def store_name(self) -> str:
@@ -265,7 +226,7 @@ class Settings(BaseSettings):
     @property
     def store_path(self) -> Path:
         """The file of a store that is in one."""
-        return Path(self.store.removeprefix(_SCHEME)).expanduser().absolute()
+        return Path(self.store.removeprefix(SQLITE)).expanduser().absolute()
 
     @property
     def audited(self) -> Audit:

@@ -103,7 +103,8 @@ class Node:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.failure: str | None = None
+        self.failed: Callable[[str], None] = lambda _: None
+        """Is told why the node cannot serve."""
         self.end: Callable[[], None] = _end_worker
         self._tell = event_log(settings.log_level, clock)
         self._fhir: ASGIApp = waiting_fhir
@@ -136,8 +137,8 @@ class Node:
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except (FhirError, OSError, ValueError) as error:
-            self.failure = self._told(error)
-            await send({"type": "lifespan.startup.failed", "message": self.failure})
+            self.failed(reason := self._told(error))
+            await send({"type": "lifespan.startup.failed", "message": reason})
             return
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -159,7 +160,7 @@ class Node:
 
     def _given_up(self, problem: Exception) -> None:
         """End the process, since its store cannot be waited for any longer."""
-        self.failure = self._told(problem)
+        self.failed(self._told(problem))
         # After the event that is on its way to the log.
         get_running_loop().call_soon(self.end)
 
@@ -186,6 +187,7 @@ class Node:
             prefix=PREFIX,
             call=service.call_at if callers is None else None,
             clock=clock,
+            has_transactions=store.has_transactions,
             signs_in=trust is not None and trust.server is not None,
             federation=self._federation if callers is None else None,
         )

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
+import multiprocessing.queues
 import os
+import queue
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeAlias
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,6 +27,11 @@ from fhir_server.settings import Settings
 
 _PATIENCE = 30
 """Seconds for workers to start, and for requests in flight to end."""
+
+_log = logging.getLogger("uvicorn.error")
+
+Reasons: TypeAlias = "queue.SimpleQueue[str] | multiprocessing.queues.SimpleQueue[str]"
+"""Why nodes cannot serve."""
 
 
 def serve_alone(
@@ -34,23 +45,19 @@ def serve_alone(
     # Here, since a parent of workers needs none of it.
     from fhir_server.wiring import application  # noqa: PLC0415
 
-    node = application(settings)
+    node, reasons = application(settings), queue.SimpleQueue[str]()
     server = _Announcing(_config(settings, _late(node, delay) if delay else node), announce)
-    node.end = server.end
+    node.end, node.failed = server.end, reasons.put
     # Once all is done, uvicorn raises the signal again; a stop that was asked for is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    log = logging.getLogger("uvicorn.error")
-    # What failed is told once, by the command.
-    log.addFilter(untold := lambda _: node.failure is None)
-    try:
-        server.run(sockets=[listener])
-    except SystemExit as error:
-        if error.code:
-            raise CommandFailed(node.failure or "the server did not start") from error
-    finally:
-        log.removeFilter(untold)
-    if node.failure:
-        raise CommandFailed(node.failure)
+    with _told_once(reasons):
+        try:
+            server.run(sockets=[listener])
+        except SystemExit as error:
+            if error.code:
+                raise _failure(reasons, "the server did not start") from error
+    if not reasons.empty():
+        raise _failure(reasons)
 
 
 def serve_with_workers(
@@ -59,13 +66,38 @@ def serve_with_workers(
     """Serve in several processes; raise CommandFailed if one does not start."""
     # A worker is a fresh process: it reads its settings from the environment.
     os.environ.update(_environment(settings))
-    with tempfile.TemporaryDirectory(prefix="fhir-metrics-") as folder:
+    reasons: Reasons = multiprocessing.get_context("spawn").SimpleQueue()
+    with tempfile.TemporaryDirectory(prefix="fhir-metrics-") as folder, _told_once(reasons):
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        config = _config(settings, "fhir_server.wiring:from_environment")
+        config = _config(settings, partial(_worker, reasons), factory=True)
         workers = _Workers(config, [listener], announce)
         workers.run()
     if workers.failed:
-        raise CommandFailed(f"the workers did not start on the store {settings.store_name}")
+        raise _failure(reasons, f"the workers did not start on the store {settings.store_name}")
+
+
+def _worker(reasons: Reasons) -> ASGIApp:
+    """Return what a worker process serves."""
+    from fhir_server.wiring import from_environment  # noqa: PLC0415 - its parent needs none of it
+
+    node = from_environment()
+    node.failed = reasons.put
+    _log.addFilter(lambda _: reasons.empty())
+    return node
+
+
+@contextmanager
+def _told_once(reasons: Reasons) -> Iterator[None]:
+    """Keep uvicorn from telling of what failed, once there is a reason: the command tells it."""
+    _log.addFilter(untold := lambda _: reasons.empty())
+    try:
+        yield
+    finally:
+        _log.removeFilter(untold)
+
+
+def _failure(reasons: Reasons, otherwise: str = "") -> CommandFailed:
+    return CommandFailed(otherwise if reasons.empty() else reasons.get())
 
 
 def _late(application: ASGIApp, delay: float) -> ASGIApp:
@@ -126,17 +158,19 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _config(settings: Settings, application: object) -> uvicorn.Config:
+def _config(
+    settings: Settings, application: Callable[..., Any], *, factory: bool = False
+) -> uvicorn.Config:
     return uvicorn.Config(
-        application,  # type: ignore[arg-type]  # an ASGI application, or the name of its factory
-        factory=isinstance(application, str),
+        application,
+        factory=factory,
         workers=settings.workers,
         # Its log would print query strings; forwarded headers are anyone's to write.
         access_log=False,
         proxy_headers=False,
         server_header=False,
         log_level="warning",
-        http="httptools",
+        http="fhir_server.cli.connection:Connection",
         lifespan="on",
         ws="none",
         timeout_graceful_shutdown=_PATIENCE,

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from fhir_server.fhir.instants import instant
 from fhir_server.fhir.outcome import Issue, operation_outcome
 from fhir_server.fhir.resource import Resource
 
@@ -24,6 +25,9 @@ State: TypeAlias = Literal[
 """How a member fared; `partial`: it says itself that its answer is not whole; `suspended`: it is not to be asked."""
 
 EXTENSION = "https://example.org/fdp/StructureDefinition/federation-member"
+
+AT_LEAST = "https://example.org/fdp/StructureDefinition/federation-total-at-least"
+"""An extension on the issue that tells how many matches there are at least, where there is no total."""
 
 _CODES: dict[State, str] = {
     "partial": "incomplete",
@@ -52,7 +56,9 @@ _SAID: dict[State, str] = {
 class Account(msgspec.Struct):
     """One member in one cursor. `milliseconds` is what this page waited for it; `fetched` and `emitted` count matches.
 
-    `frozen_at` is the page, from 1, at which it was given up: nothing of it comes later in this cursor.
+    `persons_as_of` (us): of people whom it came to know later it was not asked. `frozen_at` is the page, from 1, at which
+    it was given up: nothing of it comes later in this cursor. `total` is how many matches it has, None where that is not
+    known.
     """
 
     member: str
@@ -63,6 +69,8 @@ class Account(msgspec.Struct):
     emitted: int = 0
     frozen_at: int | None = None
     problem: str = ""
+    total: int | None = None
+    persons_as_of: int | None = None
 
     @property
     def frozen(self) -> bool:
@@ -71,11 +79,15 @@ class Account(msgspec.Struct):
 
 
 def outcome_of(
-    accounts: Iterable[Account], issues: Iterable[Issue] = (), *, cleared: bool = False
+    accounts: Iterable[Account],
+    issues: Iterable[Issue] = (),
+    *,
+    cleared: bool = False,
+    at_least: int | None = None,
 ) -> Resource:
     """Return the OperationOutcome of a page: an issue for each member that is not ok, and a list of all.
 
-    Of what was `cleared` neither the number that was fetched nor the time is told: they depend on what was left out.
+    Where the total is not known, one more says that there are `at_least` so many. Of what was `cleared` neither the number that was fetched nor the time is told: they depend on what was left out.
     """
     told = list(accounts)
     missing = [each for each in told if each.state != "ok"]
@@ -84,6 +96,8 @@ def outcome_of(
         count = f"{len(told)} of {len(told)} members answered"
         found = [Issue("information", "informational", count)]
     outcome = operation_outcome(found)
+    if at_least is not None:
+        outcome["issue"].append(_lower_bound(at_least))
     outcome["extension"] = [_listed(each, cleared=cleared) for each in told]
     return outcome
 
@@ -95,6 +109,12 @@ def _issue(account: Account) -> Issue:
     if account.frozen and account.emitted:
         told += f"; {account.emitted} of its matches came before that"
     return Issue("warning", _CODES[account.state], told)
+
+
+def _lower_bound(number: int) -> Resource:
+    told = f"At least {number} resources match; how many in all is not known here"
+    (element,) = operation_outcome([Issue("information", "informational", told)])["issue"]
+    return {"extension": [{"url": AT_LEAST, "valueUnsignedInt": number}], **element}
 
 
 def _listed(account: Account, *, cleared: bool) -> Resource:
@@ -109,6 +129,8 @@ def _listed(account: Account, *, cleared: bool) -> Resource:
         told[2:2] = [took, {"url": "fetched", "valueInteger": account.fetched}]
     if account.ods is not None:
         told.append({"url": "organisation", "valueString": account.ods})
+    if account.persons_as_of is not None:
+        told.append({"url": "personsAsOf", "valueInstant": instant(account.persons_as_of)})
     if account.frozen_at is not None:
         told.append({"url": "frozenAtPage", "valueInteger": account.frozen_at})
     return {"url": EXTENSION, "extension": told}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 
 from fhir_server.federation.answers import BadAnswer, Match, MemberPage, member_page
 from fhir_server.federation.clearing import Clearing
-from fhir_server.federation.dividing import Division
-from fhir_server.federation.joined import Joined
+from fhir_server.federation.dividing import Division, to_be_shown
+from fhir_server.federation.joined import Joined, Pairs
 from fhir_server.federation.lines import Line
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.errors import FhirError
@@ -28,13 +28,15 @@ MOST_UNSORTED = 1_000
 
 MOST_COUNTED = 5_000
 """Matches of a member that are counted one by one, where its own total would count what may not be shown."""
-_COUNTED_TOGETHER = 500
+COUNTED_TOGETHER = 500
+"""Matches that are asked for at once to be counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
     """How one member is asked: `keys` are the completed sort keys, `headers` go with each request.
 
+    `form` is asked besides the criteria, `together` are the matches of a page that is counted. Not `ordered`: it is not asked for the order, or does not keep it.
     `clearing` leaves out what may not be shown, None where all may. `joined` is asked in turns, in the place of a chain.
     """
 
@@ -44,29 +46,33 @@ class Asking:
     keys: tuple[SortKey, ...]
     extractor: Extractor
     headers: Mapping[str, str]
+    form: Pairs = ()
+    ordered: bool = True
+    together: int = COUNTED_TOGETHER
     clearing: Clearing | None = None
     joined: Joined | None = None
 
     @property
     def whole(self) -> bool:
-        """Tell whether the member answers all of it at once, so that its total is the total."""
-        return self.division.whole and (self.joined is None or len(self.joined.turns) == 1)
+        """Tell whether the member answers all of it at once, and all of that may be shown: its total is the total."""
+        at_once = self.joined is None or len(self.joined.turns) == 1
+        return self.division.whole and at_once and self.clearing is None
 
-    def first(self, pairs: tuple[tuple[str, str], ...]) -> str:
+    def first(self, pairs: Pairs) -> str:
         """Return the URL of the first page; where it is asked in turns those of each, with spaces between."""
-        turns = ((),) if self.joined is None else tuple((each,) for each in self.joined.turns)
+        turns: tuple[Pairs, ...] = ((),) if self.joined is None else self.joined.turns
         return " ".join(self._url((*self.division.pushed, *turn, *pairs)) for turn in turns)
 
-    def _url(self, pairs: tuple[tuple[str, str], ...]) -> str:
+    def _url(self, pairs: Pairs) -> str:
         query = urlencode(pairs, safe="/:,$|", quote_via=quote)
         return f"{self.line.member.base}/{self.resource_type}?{query}"
 
     async def page(self, url: str, *, until: float) -> MemberPage:
-        """Return a page; raise Failed. `until` is a moment of the event loop."""
+        """Return a page; raise Failed. `until` is a moment of the event loop. A total that it has is that of matches."""
         first, *turns = url.split(" ")
         page = await self._page(first, until)
-        if self.line.member.sorted and not turns:
-            return page
+        if self.ordered and not turns:
+            return page if self.whole else replace(page, total=None)
         return await self._all(page, turns, until)
 
     def judge(self, match: Match) -> tuple[SortValue, ...] | None:
@@ -89,28 +95,36 @@ class Asking:
             )
         except BadAnswer as problem:
             raise Failed("error", str(problem)) from problem
-        left_out = self.division.to_be_shown - page.applied
+        left_out = to_be_shown(url) - page.applied
         if left_out:
             raise Failed("unsupported", f"it left out {', '.join(sorted(left_out))}")
         return page if self.clearing is None else await self.clearing.cleared(page, until=until)
 
-    async def count(self, *, until: float) -> int:
-        """Return how many matches may be shown, each looked at; raise Failed."""
-        number, url, seen = 0, self.first((("_count", str(_COUNTED_TOGETHER)),)), set[str]()
-        while url not in seen and number <= MOST_COUNTED:
+    async def total(self, url: str, *, until: float) -> int | None:
+        """Return how many matches may be shown: what the member tells at this URL, if that counts; raise Failed."""
+        return (await self._page(url, until)).total if self.whole else await self._count(until)
+
+    async def _count(self, until: float) -> int:
+        """Return how many matches there are, each looked at."""
+        ahead, seen = self.first((("_count", str(self.together)),)).split(" "), set[str]()
+        found: dict[str, bool] = {}
+        while ahead:
+            url = ahead.pop(0)
+            if url in seen or len(found) > MOST_COUNTED:
+                told = f"it has over {MOST_COUNTED} matches, which are counted here"
+                raise Failed("unsupported", told)
             seen.add(url)
             page = await self._page(url, until)
-            number += sum(self._judged(each) is not None for each in page.matches)
-            if page.next is None:
-                return number
-            url = page.next
-        raise Failed("unsupported", f"it has over {MOST_COUNTED} matches, which are counted here")
+            found |= {each.full_url: self._judged(each) is not None for each in page.matches}
+            if page.next is not None:
+                ahead.insert(0, page.next)
+        return sum(found.values())
 
     async def _all(self, page: MemberPage, turns: list[str], until: float) -> MemberPage:
         """Return all pages as one, in our order: nothing can be shown before all is known."""
         ahead, seen = [*turns], set[str]()
         found = {each.full_url: each for each in page.matches}
-        included = [*page.included]
+        included, warned = [*page.included], page.warned
         while page.next is not None or ahead:
             url = page.next or ahead.pop(0)
             if len(found) > MOST_UNSORTED or url in seen:
@@ -120,13 +134,11 @@ class Asking:
             page = await self._page(url, until)
             found |= {each.full_url: each for each in page.matches}
             included += page.included
+            warned |= page.warned
+        ordered = self._in_order([*found.values()])
+        told = {each.full_url: each for each in included}
         return MemberPage(
-            tuple(self._in_order([*found.values()])),
-            tuple(included),
-            None,
-            len(found),
-            page.applied,
-            page.warned,
+            tuple(ordered), tuple(told.values()), None, len(ordered), page.applied, warned
         )
 
     def _in_order(self, found: list[Match]) -> list[Match]:

@@ -111,6 +111,12 @@ class Judge:
             case _:
                 pass
 
+    def check_followed(self, source: str) -> None:
+        """Raise NotSupported unless the hub may look for Patients by what refers to them: both are cleared then."""
+        self._check_reached(PATIENT, own=True)
+        if not self.sight.permits_type(source):
+            self._check_reached(source, own=False)
+
     def _check_reached(self, kind: str, *, own: bool) -> None:
         if own and self.sight.permits_type(kind) and self.sight.criterion(kind) is None:
             return

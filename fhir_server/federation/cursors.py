@@ -46,7 +46,8 @@ class Standing(msgspec.Struct):
 class FederatedCursor(msgspec.Struct):
     """All members at the end of page number `page`; `moment` (us) is that of the first page.
 
-    `duplicates` says how these are known, `shown` are the keys of what was shown, where they are.
+    `duplicates` says how these are known, `shown` are the keys of what was shown, where they are. `rest`: those alone are
+    asked that failed before.
     """
 
     page: int
@@ -54,6 +55,7 @@ class FederatedCursor(msgspec.Struct):
     standings: list[Standing]
     duplicates: Mode = "off"
     shown: list[str] = []
+    rest: bool = False
 
 
 _encode = msgspec.json.Encoder().encode

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
 
+from fhir_server.conformance.definitions import Definitions
 from fhir_server.federation.members import Capabilities
 from fhir_server.fhir.errors import NotSupported
 from fhir_server.search.expression import EVERYTHING, Predicate, is_of_several
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.parsing import parse_query
+from fhir_server.search.primary import primary_parameter
 from fhir_server.search.query import Query
 
 _EVERYWHERE = frozenset({"_id", "_lastUpdated"})
@@ -33,13 +36,11 @@ Answering: TypeAlias = Literal["member", "hub", "self-link"]
 class Division:
     """`pushed` is asked of the member, `residual` looked at here on what it answers.
 
-    `to_be_shown` are names that its self link must have: else it may have left them out in silence.
     `problem`: why it cannot be asked this at all; nothing else counts then.
     """
 
     pushed: tuple[tuple[str, str], ...] = ()
     residual: Predicate = EVERYTHING
-    to_be_shown: frozenset[str] = frozenset()
     problem: str = ""
 
     @property
@@ -72,11 +73,10 @@ def divided(
     if not capabilities.searches(resource_type):
         return Division(problem=f"it does not search {resource_type}")
     asked = [pair for pair in query.applied if _code(pair[0]) not in _HUB]
-    pushed = [pair for pair in asked if _is_pushed(_code(pair[0]), resource_type, capabilities)]
+    pushed = [pair for pair in asked if _is_pushed(pair[0], resource_type, capabilities, extractor)]
     left = [pair for pair in asked if pair not in pushed]
-    shown = frozenset(name for name, _ in pushed if _code(name) in _UNDECLARED)
     if not left:
-        return Division(tuple(pushed), to_be_shown=shown)
+        return Division(tuple(pushed))
     residual = parse_query(
         resource_type,
         left,
@@ -88,11 +88,41 @@ def divided(
     if is_of_several(residual.predicate):
         names = ", ".join(name for name, _ in left)
         return Division(problem=f"it does not declare {names}, which is about other resources too")
-    return Division(tuple(pushed), residual.predicate, shown)
+    return Division(tuple(pushed), residual.predicate)
 
 
-def _is_pushed(code: str, resource_type: str, capabilities: Capabilities) -> bool:
-    return code in _INCLUDES or answering(code, resource_type, capabilities) != "hub"
+def _is_pushed(
+    name: str, resource_type: str, capabilities: Capabilities, extractor: Extractor
+) -> bool:
+    code = _code(name)
+    if code in _INCLUDES:
+        return True
+    if answering(code, resource_type, capabilities) == "hub":
+        return False
+    parameter = extractor.definitions.search_parameters(resource_type).get(code)
+    if "." in name or parameter is None:
+        # What a chain ends in, the member alone can tell; it refuses what it does not know.
+        return True
+    modifier = name.partition(":")[2]
+    return not modifier or capabilities.abilities.takes(
+        resource_type, code, parameter.type, modifier
+    )
+
+
+def keeps_order(
+    query: Query, resource_type: str, capabilities: Capabilities, definitions: Definitions
+) -> bool:
+    """Tell whether a member may be asked for the order: only one that tells how it sorts is known not to."""
+    if capabilities.abilities.sortable is None:
+        return True
+    known = definitions.search_parameters(resource_type)
+    pairs = sort_pairs(query, primary_parameter(known))
+    codes = [each.strip().removeprefix("-") for _, value in pairs for each in value.split(",")]
+    return all(
+        answering(each, resource_type, capabilities) == "member"
+        and capabilities.abilities.sorts(known[each].type)
+        for each in codes
+    )
 
 
 def answering(code: str, resource_type: str, capabilities: Capabilities) -> Answering:
@@ -100,6 +130,14 @@ def answering(code: str, resource_type: str, capabilities: Capabilities) -> Answ
     if capabilities.knows(resource_type, code) or code in _EVERYWHERE:
         return "member"
     return "self-link" if code in _UNDECLARED else "hub"
+
+
+def to_be_shown(url: str) -> frozenset[str]:
+    """Return the parameters of a URL that the self link of its answer must have: else they may be left out in silence."""
+    if not any(each in url for each in _UNDECLARED):
+        return frozenset()
+    names = (name for name, _ in parse_qsl(urlsplit(url).query))
+    return frozenset(name for name in names if _code(name) in _UNDECLARED)
 
 
 def sort_pairs(query: Query, primary: str | None) -> tuple[tuple[str, str], ...]:

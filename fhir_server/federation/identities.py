@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
+
 from fhir_server.federation.answers import BadAnswer, MemberPage, member_page
 from fhir_server.federation.lines import Line
 from fhir_server.federation.transport import Failed
@@ -34,10 +36,14 @@ _VERIFIED = frozenset({"01", "number-present-and-verified"})
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The NHS numbers of a Patient; `known`: one of them is well-formed, and nobody says that it was not verified."""
+    """The NHS numbers of a Patient; `known`: one of them is well-formed, and nobody says that it was not verified.
+
+    `verified` are those of which that holds, and that are in force: by them somebody is found elsewhere.
+    """
 
     numbers: frozenset[str] = frozenset()
     known: bool = False
+    verified: frozenset[str] = frozenset()
 
 
 NOBODY = Identity()
@@ -47,8 +53,25 @@ def identity_of(patient: Resource) -> Identity:
     """Return who a Patient is."""
     listed = [each for each in _listed(patient, "identifier") if each.get("system") == NHS_NUMBER]
     numbers = {str(each.get("value", "")).replace(" ", ""): each for each in listed}
-    good = {number for number in numbers if is_nhs_number(number)}
-    return Identity(frozenset(numbers), any(_is_verified(numbers[each]) for each in good))
+    good = [each for each in numbers if is_nhs_number(each) and _is_verified(numbers[each])]
+    in_force = frozenset(each for each in good if numbers[each].get("use") != "old")
+    return Identity(frozenset(numbers), bool(good), in_force)
+
+
+class _Identified(msgspec.Struct):
+    identifier: list[dict[str, Any]] = []
+
+
+_identified = msgspec.json.Decoder(_Identified).decode
+
+
+def verified_number(patient: bytes) -> str | None:
+    """Return the least of the verified NHS numbers of a Patient, None where there is none: one, never several."""
+    try:
+        listed = _identified(patient).identifier
+    except msgspec.MsgspecError:
+        return None
+    return min(identity_of({"identifier": listed}).verified, default=None)
 
 
 def named_in(element: object) -> Iterator[Identity]:

@@ -10,21 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fhir_server.federation.duplicates import SHOW_ALL
-from fhir_server.federation.joined import Joined
+from fhir_server.federation.joined import MOST, Joined, in_turns
 from fhir_server.federation.members import Capabilities
+from fhir_server.federation.referring import referred, referring
 from fhir_server.federation.search import Federated, Party, Question, federated_search
+from fhir_server.federation.sparing import Shapes, as_of, spared
 from fhir_server.fhir.errors import FhirError
 from fhir_server.fhir.json import parse
 from fhir_server.fhir.resource import Resource
 from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.search.parameter_types.criterion import escape
 from fhir_server.search.parsing import parse_query
-
-MOST = 500
-"""Identifiers that a member is asked for; what is more is cut, and told."""
-
-TOGETHER = 50
-"""Identifiers in one request."""
 
 MOST_TARGETS = 500
 """Resources that a chain may lead through."""
@@ -49,8 +45,13 @@ class Chain:
         return capabilities.knows(self.target, self.inner.partition(":")[0])
 
 
-async def joined(question: Question, parties: Sequence[Party]) -> Sequence[Party]:
-    """Return the members, those to whom a chain leads elsewhere with what they are asked in its place."""
+async def joined(question: Question, parties: Sequence[Party], shapes: Shapes) -> Sequence[Party]:
+    """Return the members, those to whom a chain or `_has` leads elsewhere with what they are asked in its place.
+
+    Who is meant by a chain is asked of those alone who may know, as `shapes` has it.
+    """
+    if asked := referring(question, parties):
+        return await referred(question, parties, asked)
     for chain in _chains(question):
         concerned = {
             each.line.member.id
@@ -59,7 +60,7 @@ async def joined(question: Question, parties: Sequence[Party]) -> Sequence[Party
         }
         able = [each for each in parties if chain.is_known_by(each.capabilities)]
         if concerned and able:
-            followed = await _followed(chain, question, able)
+            followed = await _followed(chain, question, able, shapes)
             return [
                 replace(each, joined=followed) if each.line.member.id in concerned else each
                 for each in parties
@@ -80,18 +81,20 @@ def _chains(question: Question) -> Iterator[Chain]:
             yield Chain((name, value), reference, targets[0], inner)
 
 
-async def _followed(chain: Chain, question: Question, able: Sequence[Party]) -> Joined:
+async def _followed(
+    chain: Chain, question: Question, able: Sequence[Party], shapes: Shapes
+) -> Joined:
     """Return what the chain leads to at the members that can tell, as identifiers."""
     pairs = ((chain.inner, chain.pair[1]), ("_count", str(MOST_TARGETS)))
     query = parse_query(chain.target, pairs, question.definitions, now=question.moment)
     inner = replace(question, query=query, resource_type=chain.target, duplicates=SHOW_ALL)
+    able = spared(inner, able, shapes)
     found = await federated_search(inner, able)
     identifiers = sorted(set(_identifiers(found)))
-    values = [f"{escape(system)}|{escape(value)}" for system, value in identifiers[:MOST]]
-    name = f"{chain.reference}:identifier"
-    turns = range(0, len(values), TOGETHER)
-    asked = tuple((name, ",".join(values[turn : turn + TOGETHER])) for turn in turns)
-    return Joined(chain.pair, asked, _lacking(chain, found, len(identifiers)))
+    values = [f"{escape(system)}|{escape(value)}" for system, value in identifiers]
+    turns = in_turns(f"{chain.reference}:identifier", values)
+    lacking = _lacking(chain, found, len(identifiers))
+    return Joined((chain.pair,), turns, lacking, min(as_of(able).values(), default=None))
 
 
 def _identifiers(found: Federated) -> Iterator[tuple[str, str]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+
+from fhir_server.search.declaring import Abilities, abilities_in
 
 MEMBER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
 """The rule for ids of members: they are part of addresses, and no name of a resource type."""
@@ -36,6 +38,8 @@ class Member(msgspec.Struct, frozen=True):
 
     `required`: without it there is no answer at all. `at_once` bounds the requests that wait for it, `seconds` each of
     them. Not `sorted`: it does not keep the order that it is asked for, so all its matches are fetched, up to a bound.
+    With a `locator` it is asked whom it knows, and then about nobody else (federation/sparing).
+
     `withheld` says why it is not asked for now, as its Endpoint stands; it is no setting.
     """
 
@@ -49,6 +53,7 @@ class Member(msgspec.Struct, frozen=True):
     sorted: bool = True
     credentials: Credentials | None = None
     open: bool = False
+    locator: bool = False
     withheld: str = ""
 
 
@@ -56,8 +61,8 @@ class Member(msgspec.Struct, frozen=True):
 class Capabilities:
     """What a member declares: the codes of the search parameters of each type that it can search.
 
-    `interactions` are those of each type that it serves, `taken` is when it told, in microseconds, 0 long ago. How it
-    sorts, how large its pages are, and which modifiers it knows is nothing that an R4 statement tells.
+    `interactions` are those of each type that it serves, `taken` is when it told, in microseconds, 0 long ago.
+    `abilities` are known of members that tell them by an extension: R4 has no element for them.
     """
 
     types: Mapping[str, frozenset[str]]
@@ -65,6 +70,24 @@ class Capabilities:
     fhir_version: str = ""
     software: str = ""
     taken: int = 0
+    abilities: Abilities = field(default_factory=Abilities)
+
+    @property
+    def told(self) -> Sequence[str]:
+        """What it tells of its searches besides types and parameters, in words; nothing where it does not tell."""
+        known = self.abilities
+        names = {
+            each
+            for told in (known.modifiers, known.of_one)
+            for one in told.values()
+            for each in one
+        }
+        found = [
+            f"pages of {known.most} at most" if known.most is not None else "",
+            f"modifiers {', '.join(sorted(names))}" if names else "",
+            f"sorts by {', '.join(sorted(known.sortable))}" if known.sortable else "",
+        ]
+        return [each for each in found if each]
 
     def searches(self, resource_type: str) -> bool:
         """Tell whether a type can be searched there."""
@@ -87,7 +110,10 @@ def capabilities_of(statement: Mapping[str, Any], *, taken: int = 0) -> Capabili
         raise ValueError(f"it speaks FHIR {version[:10]}, not R4 (4.0.1)")
     types: dict[str, frozenset[str]] = {}
     interactions: dict[str, frozenset[str]] = {}
+    abilities = Abilities()
     for served in _listed(statement, "rest"):
+        if abilities == Abilities():
+            abilities = abilities_in(served)
         shared = _names(served)
         for each in _listed(served, "resource"):
             name = each.get("type")
@@ -96,7 +122,7 @@ def capabilities_of(statement: Mapping[str, Any], *, taken: int = 0) -> Capabili
                 interactions[name] = codes
                 if "search-type" in codes:
                     types[name] = _names(each) | shared
-    return Capabilities(types, interactions, version[:10], _software(statement), taken)
+    return Capabilities(types, interactions, version[:10], _software(statement), taken, abilities)
 
 
 def _software(statement: Mapping[str, Any]) -> str:

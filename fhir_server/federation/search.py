@@ -11,23 +11,24 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from fhir_server.conformance.definitions import Definitions
 from fhir_server.federation.accounts import Account
 from fhir_server.federation.answers import Match
-from fhir_server.federation.asking import Asking
+from fhir_server.federation.asking import COUNTED_TOGETHER, Asking
 from fhir_server.federation.clearing import Clearing
 from fhir_server.federation.cursors import FederatedCursor, Place, Standing
-from fhir_server.federation.dividing import divided, sort_pairs
+from fhir_server.federation.dividing import divided, keeps_order, sort_pairs
 from fhir_server.federation.duplicates import MOST_SEEN, SHOW_ALL, Duplicates, Mode
 from fhir_server.federation.including import led_to
-from fhir_server.federation.joined import Joined
+from fhir_server.federation.joined import Joined, Pairs
 from fhir_server.federation.lines import Line
 from fhir_server.federation.linking import belonging
 from fhir_server.federation.members import Capabilities
 from fhir_server.federation.merging import Judge, Merge, Source, Stream, Taken
-from fhir_server.federation.totals import sum_of, total_of
+from fhir_server.federation.persons import PersonIndex
+from fhir_server.federation.totals import Total, counted, total_of
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.search.expression import SortKey
@@ -37,7 +38,6 @@ from fhir_server.search.ordering import Order, SortValue, completed
 from fhir_server.search.parsing import Query
 from fhir_server.search.primary import primary_parameter
 
-Pairs: TypeAlias = tuple[tuple[str, str], ...]
 T = TypeVar("T")
 
 MOST_PAGES = 50
@@ -48,7 +48,7 @@ MOST_PAGES = 50
 class Party:
     """A member that takes part: the line to it, what it declares, what reads its resources, what clears them.
 
-    `joined` is what it is asked in the place of a chain that leads to other members.
+    `joined` is what it is asked in the place of a chain that leads to other members; `persons` are whom it knows.
     """
 
     line: Line
@@ -56,6 +56,7 @@ class Party:
     extractor: Extractor
     clearing: Clearing | None = None
     joined: Joined | None = None
+    persons: PersonIndex | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Question:
 class Federated:
     """One page. `cursor` is where the next one starts, None at the end; `missing` where what failed is asked anew.
 
-    `total` is known where every member told it, and nothing was left out of what they told.
+    `total` is the number of all matches, or what there are at least.
     """
 
     taken: Sequence[Taken]
@@ -86,7 +87,7 @@ class Federated:
     accounts: Sequence[Account]
     cursor: FederatedCursor | None
     missing: FederatedCursor | None
-    total: int | None
+    total: Total
     left_out: Sequence[Source] = ()
     duplicates: Mode = "off"
 
@@ -97,7 +98,7 @@ async def federated_search(
     """Return a page: the first, or the one at the cursor. No failure of a member is raised: all are in the accounts."""
     query = question.query
     askings = {each.line.member.id: _asking(question, each) for each in parties}
-    standings = _begun(question, askings) if cursor is None else _known(cursor, askings)
+    standings = _begun(askings) if cursor is None else _known(cursor, askings)
     streams = [Stream(each.account, each.place, _judge(askings, each)) for each in standings]
     order = _order(completed(query.plan.sort))
     page = 1 if cursor is None else cursor.page + 1
@@ -109,59 +110,47 @@ async def federated_search(
     merge = Merge(
         streams, order, query.count, page, cleared, same=duplicates.same, shown={**before}
     )
-    totals: dict[str, int | None] = {}
+    rest = cursor is not None and cursor.rest
     for stream in streams:
         stream.account.milliseconds = 0
-    await _fill(merge, askings, question.until, totals)
+    await _fill(merge, askings, question.until, first=cursor is None)
     return Federated(
         merge.taken,
         [each for stream in streams for each in _included(merge, stream, askings, query)],
         [each.account for each in streams],
-        _cursor(merge, question.moment, duplicates.mode),
+        _cursor(merge, question.moment, duplicates.mode, rest=rest),
         _missing(merge, question.moment, duplicates.mode),
-        total_of(merge, askings, totals),
+        total_of(merge, rest=rest),
         merge.left_out,
         duplicates.mode,
     )
 
 
 async def federated_count(question: Question, parties: Sequence[Party]) -> Federated:
-    """Return the total alone, None where a member did not tell it."""
+    """Return the total alone, or what there are at least where a member did not tell it."""
     askings = {each.line.member.id: _asking(question, each) for each in parties}
-    standings = _begun(question, askings, (("_summary", "count"),))
-    totals: dict[str, int | None] = {}
+    standings = _begun(askings, (("_summary", "count"),))
 
     async def ask(standing: Standing) -> None:
-        asking = askings[standing.account.member]
-        if standing.account.frozen:
+        asking, place = askings[standing.account.member], standing.place
+        if standing.account.frozen or place.ended:
+            standing.account.total = 0
             return
         try:
-            total = await _timed(_counted(asking, standing, question.until), standing.account)
+            counting = asking.total(place.url, until=question.until)
+            total = await _timed(counting, standing.account)
         except Failed as failure:
             _give_up(standing.account, failure)
         else:
-            totals[standing.account.member] = total
+            standing.account.total = total
 
     await _all(ask(each) for each in standings)
     accounts = [each.account for each in standings]
-    return Federated((), (), accounts, None, None, sum_of(accounts, totals))
+    return Federated((), (), accounts, None, None, counted(accounts))
 
 
-async def _counted(asking: Asking, standing: Standing, until: float) -> int | None:
-    """Return a member's own total, or the number of what may be shown; raise Failed."""
-    if standing.place.ended:
-        return 0
-    if asking.clearing is not None and asking.joined is None:
-        return await asking.count(until=until)
-    if asking.clearing is not None or not asking.whole:
-        raise Failed("unsupported", "its total would be of more than this")
-    return (await asking.page(standing.place.url, until=until)).total
-
-
-async def _fill(
-    merge: Merge, askings: Mapping[str, Asking], until: float, totals: dict[str, int | None]
-) -> None:
-    """Fetch and merge until the page is full, or nothing more is there."""
+async def _fill(merge: Merge, askings: Mapping[str, Asking], until: float, *, first: bool) -> None:
+    """Fetch and merge until the page is full, or nothing more is there; the `first` page of each tells its total."""
     pages: Counter[str] = Counter()
 
     async def ask(stream: Stream) -> None:
@@ -175,7 +164,8 @@ async def _fill(
         except Failed as failure:
             merge.freeze(stream, failure.state, str(failure))
         else:
-            totals.setdefault(member, page.total)
+            if first and pages[member] == 1:
+                stream.account.total = page.total
             merge.give(stream, page)
 
     while wanted := merge.wanted():
@@ -209,6 +199,9 @@ def _asking(question: Question, party: Party) -> Asking:
     keys = completed(question.query.plan.sort)
     # Where the member answers all of it, nothing is looked at here but the order.
     extractor = party.extractor.for_order(keys) if division.whole else party.extractor
+    ordered = party.line.member.sorted and keeps_order(
+        question.query, question.resource_type, party.capabilities, question.definitions
+    )
     return Asking(
         party.line,
         question.resource_type,
@@ -216,17 +209,17 @@ def _asking(question: Question, party: Party) -> Asking:
         keys,
         extractor,
         question.headers,
+        _form(question, party, ordered=ordered),
+        ordered,
+        party.capabilities.abilities.page(COUNTED_TOGETHER),
         party.clearing,
         party.joined,
     )
 
 
-def _begun(
-    question: Question, askings: Mapping[str, Asking], form: Pairs | None = None
-) -> list[Standing]:
+def _begun(askings: Mapping[str, Asking], form: Pairs | None = None) -> list[Standing]:
     """Return where each member stands before the first page: those that cannot be asked are given up."""
     found = []
-    pairs = _form(question) if form is None else form
     for asking in askings.values():
         account = Account(asking.line.member.id, ods=asking.line.member.ods)
         if asking.line.member.withheld:
@@ -235,21 +228,21 @@ def _begun(
             _give_up(account, Failed("unsupported", asking.division.problem))
         elif asking.joined is not None and asking.joined.lacking:
             account.state, account.problem = "partial", asking.joined.lacking
-        url = asking.first(pairs)
+        url = asking.first(asking.form if form is None else form)
         # A chain that led nowhere leaves nothing to ask.
         found.append(Standing(account, Place(url, ended=not url)))
     return found
 
 
-def _form(question: Question) -> Pairs:
+def _form(question: Question, party: Party, *, ordered: bool) -> Pairs:
     """Return what a member is asked for besides the criteria: the order, the size of a page, the total if it is to be told."""
-    query = question.query
+    query, capabilities = question.query, party.capabilities
     known = known_parameters(question.definitions, question.resource_type).parameters
-    total = (("_total", "accurate"),) if query.total == "accurate" else ()
+    cannot = party.line.member.sorted and not ordered
     return (
-        *sort_pairs(query, primary_parameter(known)),
-        ("_count", str(query.count)),
-        *total,
+        *(() if cannot else sort_pairs(query, primary_parameter(known))),
+        ("_count", str(capabilities.abilities.page(query.count))),
+        *((("_total", "accurate"),) if query.total == "accurate" else ()),
     )
 
 
@@ -300,11 +293,11 @@ def _included(
     return [Taken(member, each) for each in sorted(found, key=attrgetter("full_url"))]
 
 
-def _cursor(merge: Merge, moment: int, mode: Mode) -> FederatedCursor | None:
+def _cursor(merge: Merge, moment: int, mode: Mode, *, rest: bool) -> FederatedCursor | None:
     if not merge.more:
         return None
     standings = [Standing(each.account, each.place) for each in merge.streams]
-    return FederatedCursor(merge.page, moment, standings, mode, [*merge.shown])
+    return FederatedCursor(merge.page, moment, standings, mode, [*merge.shown], rest)
 
 
 def _missing(merge: Merge, moment: int, mode: Mode) -> FederatedCursor | None:
@@ -314,4 +307,4 @@ def _missing(merge: Merge, moment: int, mode: Mode) -> FederatedCursor | None:
         for each in merge.streams
         if each.account.frozen and each.account.state not in {"unsupported", "unauthorised"}
     ]
-    return FederatedCursor(0, moment, failed, mode, [*merge.shown]) if failed else None
+    return FederatedCursor(0, moment, failed, mode, [*merge.shown], rest=True) if failed else None

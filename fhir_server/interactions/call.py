@@ -11,6 +11,7 @@ from fhir_server.conformance.definitions import Definitions
 from fhir_server.conformance.validation import Validator
 from fhir_server.fhir.errors import Forbidden, InsufficientScope, MethodNotAllowed
 from fhir_server.fhir.resource import Resource
+from fhir_server.interactions.telling import check_seen, told_by
 from fhir_server.policy.criteria import SearchReader
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.disclosure import Disclosure
@@ -76,7 +77,9 @@ class Call:
         return made
 
     async def write(self, ops: Sequence[WriteOp], *, atomic: bool) -> Sequence[WriteResult]:
-        """Write as `Store.write` does, with the event of the request in the same step."""
+        """Write as `Store.write` does, with the event of the request in the same step; raise as `check_seen` does."""
+        if self.audience is not None and (told := told_by(ops)):
+            await check_seen(self.store, self.changed(needs="").to("r").sight, told)
         if self.recording is None:
             return await self.store.write(ops, atomic=atomic)
         return await self.recording.written_by(self.store, ops, atomic=atomic)

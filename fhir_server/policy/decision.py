@@ -16,7 +16,7 @@ Where several people are concerned, each of them must be one who permits it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -156,7 +156,7 @@ class Policy:
         if not people:
             return self._by_label(audience, subject, rule) or self._of_nobody(rule, subject)
         decided = [self._of_person(each, audience, subject, rule, at) for each in people]
-        return next((each for each in decided if each.effect == "deny"), decided[0])
+        return first_denial(decided)
 
     def _of_nobody(self, rule: PurposeRule, subject: Subject) -> Decision:
         if rule.use != "secondary" or not subject.personal:
@@ -243,6 +243,11 @@ class Enforcement:
     personal: frozenset[str]
     number_system: str
     rules: int = 0
+
+
+def first_denial(decided: Sequence[Decision]) -> Decision:
+    """Return the first that denies, or the first of all: one denial is enough."""
+    return next((each for each in decided if each.effect == "deny"), decided[0])
 
 
 def _permits(provision: Provision) -> bool:

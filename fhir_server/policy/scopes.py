@@ -11,6 +11,11 @@ from dataclasses import dataclass
 LETTERS = "cruds"
 """Create, read, update, delete, search."""
 
+PERSON_INDEX = "system/$person-index"
+"""A scope of our own: to be told, in marks, which NHS numbers a server knows. It reaches no resource."""
+
+OWN = frozenset({PERSON_INDEX})
+
 _VERSION_1 = {"read": "rs", "write": "cud", "*": LETTERS}
 _SCOPE = re.compile(
     r"(patient|user|system)/([A-Z][A-Za-z]*|\*)\.(read|write|\*|(?=[cruds])c?r?u?d?s?)(\?.*)?"
@@ -32,10 +37,14 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
-    """The scopes on resources: those `given` whole, and those `narrowed` by search parameters (`?category=…`)."""
+    """The scopes on resources: those `given` whole, and those `narrowed` by search parameters (`?category=…`).
+
+    `own` are those of ours besides.
+    """
 
     given: frozenset[Scope] = frozenset()
     narrowed: frozenset[Scope] = frozenset()
+    own: frozenset[str] = frozenset()
 
     @property
     def all(self) -> frozenset[Scope]:
@@ -56,4 +65,4 @@ def parse_scopes(text: str) -> Scopes:
         for context, name, letters, parameters in (each.groups() for each in found)
     ]
     given = frozenset(each for each in scopes if not each.parameters)
-    return Scopes(given, frozenset(scopes) - given)
+    return Scopes(given, frozenset(scopes) - given, OWN.intersection(text.split(" ")))

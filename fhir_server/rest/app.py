@@ -145,6 +145,9 @@ class FhirApplication:
         if recording is not None:
             recording.agent = agent_of(caller.access)
             recording.rule = ""
+        if not route.judged:
+            request.caller = caller
+            return await answer_by(route, self._service, request)
         await admit(self._service, request, caller, now=now)
         if recording is not None:
             recording.rule = (

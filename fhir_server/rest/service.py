@@ -167,6 +167,8 @@ Handler: TypeAlias = Callable[[Service, Request], Awaitable[Answer]]
 class Route:
     """One method of one address, and the FHIR interactions that it serves; `open` to callers without a token.
 
+    Callers are `judged` by role and purpose first, but where no record is disclosed: there the handler looks at scopes.
+
     https://hl7.org/fhir/R4/valueset-type-restful-interaction.html and -system-restful-interaction.html.
     """
 
@@ -175,6 +177,7 @@ class Route:
     handler: Handler
     interactions: tuple[str, ...]
     open: bool = False
+    judged: bool = True
 
 
 Routes: TypeAlias = Mapping[str, Mapping[str, Route]]

@@ -13,6 +13,7 @@ from fhir_server.rest.instance import (
     update_instance,
 )
 from fhir_server.rest.operation import operation_routes
+from fhir_server.rest.person_index import person_index
 from fhir_server.rest.routing import table
 from fhir_server.rest.service import Route
 from fhir_server.rest.smart import smart_configuration
@@ -50,6 +51,7 @@ ROUTES = table(
         Route("GET", "/[type]/[id]/[type]", search_compartment, ("search-type",)),
         Route("POST", "/[type]/[id]/[type]/_search", search_compartment_by_form, ("search-type",)),
         Route("GET", "/metadata", metadata, (), open=True),
+        Route("GET", "/$person-index", person_index, (), judged=False),
         Route("GET", "/.well-known/smart-configuration", smart_configuration, (), open=True),
         Route("POST", "/", post_bundle, ("transaction", "batch")),
         Route("GET", "/", search_system, ("search-system",)),

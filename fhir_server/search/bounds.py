@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from fhir_server.search.expression import AllOf, AnyOf, HasRange, Limit, Predicate
+
+Between: TypeAlias = tuple[int | None, int | None]
+"""The first and the last primary date, in microseconds since 1970; None where there is no bound."""
+
+EVER: Between = (None, None)
 
 
 def is_listed(predicate: Predicate) -> bool:
@@ -18,13 +24,13 @@ def is_listed(predicate: Predicate) -> bool:
     )
 
 
-def primary_bounds(predicate: Predicate) -> tuple[int | None, int | None]:
+def primary_bounds(predicate: Predicate) -> Between:
     """Return the first and last primary date that a match can have, None where there is no bound."""
     match predicate:
         case HasRange(limits=limits, primary=True):
             return _bounds(limits)
         case AllOf(parts) if parts:
-            return _both(map(primary_bounds, parts))
+            return narrower(*map(primary_bounds, parts))
         case AnyOf(parts) if parts:
             lows, highs = zip(*map(primary_bounds, parts), strict=True)
             return (
@@ -35,7 +41,7 @@ def primary_bounds(predicate: Predicate) -> tuple[int | None, int | None]:
             return None, None
 
 
-def _bounds(limits: Sequence[Limit]) -> tuple[int | None, int | None]:
+def _bounds(limits: Sequence[Limit]) -> Between:
     """Return the bounds of where a range begins: what ends before a moment begins before it, too."""
     low, high = [], []
     for limit in limits:
@@ -50,9 +56,8 @@ def _bounds(limits: Sequence[Limit]) -> tuple[int | None, int | None]:
     return max(low, default=None), min(high, default=None)
 
 
-def _both(
-    bounds: Iterable[tuple[int | None, int | None]],
-) -> tuple[int | None, int | None]:
+def narrower(*bounds: Between) -> Between:
+    """Return what keeps all of these bounds."""
     lows, highs = zip(*bounds, strict=True)
     return (
         max((each for each in lows if each is not None), default=None),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
+from fhir_server.search.phrases import Words
+
 Bound: TypeAlias = int | str
 
 
@@ -98,30 +100,6 @@ class Updated:
     """The moment of the current version, in microseconds, keeps the limits (of either end)."""
 
     limits: tuple[Limit, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """These words, one after the other, in one text."""
-
-    words: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Every:
-    """All of these."""
-
-    parts: tuple[Words, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Some:
-    """One of these, or more."""
-
-    parts: tuple[Words, ...]
-
-
-Words: TypeAlias = Phrase | Every | Some
 
 
 @dataclass(frozen=True, slots=True)

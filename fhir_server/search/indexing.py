@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from fhir_server.search.parameter_types.entries import Entries
 from fhir_server.search.parameter_types.reference import local
 from fhir_server.search.primary import PRIMARY_DATES, primary_date
 from fhir_server.search.record import LISTED, IndexRecord, Range
+from fhir_server.search.telling import TELLING, told_of
 
 MOST_ENTRIES = 10_000
 """How many terms and ranges one resource may have."""
@@ -105,7 +106,15 @@ class Extractor:
             compartments=tuple(sorted(patients)),
             mentions=tuple(sorted(mentions)),
             contained=self._contained(resource) if "contained" in resource else (),
+            about=self._about(resource, mentions),
         )
+
+    def _about(self, resource: Resource, mentions: Collection[str]) -> tuple[str, ...]:
+        """Return what a resource tells of."""
+        if resource["resourceType"] not in TELLING:
+            return ()
+        kinds = TELLING.union(self._compiler.definitions.compartments["Patient"])
+        return told_of(resource, mentions, kinds, self.base_url)
 
     def _contained(self, resource: Resource) -> tuple[tuple[str, IndexRecord], ...]:
         """Return the records of the resources inside a resource."""

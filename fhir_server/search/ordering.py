@@ -21,6 +21,9 @@ PRIMARY = "primary"
 NATURAL = (SortKey("", PRIMARY, descending=True),)
 """The order without `_sort`."""
 
+UNSORTABLE = frozenset(("composite", "special"))
+"""Types of parameters that have no one order."""
+
 
 def completed(keys: tuple[SortKey, ...]) -> tuple[SortKey, ...]:
     """Return the keys with those that order what they leave equal: the primary date is always one.

@@ -271,7 +271,7 @@ def spans_of(limits: Sequence[Limit]) -> Sequence[int]:
 
 
 def tightened(limits: Sequence[Limit], span: int) -> tuple[Limit, ...]:
-    """Return the limits with those on `low` that follow for the ranges of one span class."""
+    """Return the limits with those on `low` that follow for the ranges of one span class: a point is its `low`."""
     numbers = _are_numbers(limits)
     return tuple(_tightened(limits, span, numbers=numbers))
 
@@ -282,10 +282,13 @@ def _are_numbers(limits: Sequence[Limit]) -> bool:
 
 def _tightened(limits: Sequence[Limit], span: int, *, numbers: bool) -> Iterator[Limit]:
     for limit in limits:
+        if numbers and span == 0:
+            yield Limit("low", limit.operator, limit.value)
+            continue
         yield limit
         if limit.end == "low":
             continue
-        if limit.operator in {"<", "<="} or (numbers and span == 0):
+        if limit.operator in {"<", "<="}:
             yield Limit("low", limit.operator, limit.value)
         elif span != OPEN and isinstance(limit.value, int):
             yield Limit("low", limit.operator, limit.value - SPANS[span])

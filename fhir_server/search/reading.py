@@ -28,7 +28,7 @@ from fhir_server.search.filtering import (
 )
 from fhir_server.search.includes import parse_include, parse_revinclude
 from fhir_server.search.listing import Expected
-from fhir_server.search.ordering import PRIMARY
+from fhir_server.search.ordering import PRIMARY, UNSORTABLE
 from fhir_server.search.parameter_types.criterion import Surroundings
 from fhir_server.search.planning import conjuncts
 from fhir_server.search.primary import primary_parameter
@@ -53,7 +53,6 @@ _ONCE = frozenset(
 _FOUND = {each: each for each in contained.FOUND}
 _ANSWERED = {each: each for each in contained.ANSWERED}
 IN_METADATA = "; `metadata` lists those there are"
-_UNSORTABLE = frozenset(("composite", "special"))
 
 
 @dataclass(slots=True)
@@ -239,7 +238,7 @@ def _sort_key(reading: Reading, text: str) -> SortKey:
     if parameter is None:
         hint = nearest(code, reading.known.parameters)
         raise BadRequest(f"_sort={text}: there is no search parameter {code!r}{hint}{IN_METADATA}")
-    if parameter.type in _UNSORTABLE:
+    if parameter.type in UNSORTABLE:
         raise NotSupported(f"_sort={text}: a {parameter.type} like {code} has no one order")
     codes = tuple(each.code for each in reading.known.sources(parameter))
     primary = codes == (primary_parameter(reading.known.parameters),)

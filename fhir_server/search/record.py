@@ -60,7 +60,8 @@ class IndexRecord(msgspec.Struct, frozen=True, array_like=True):
     `present` the codes of the search parameters whose element it has (for `:missing`);
     `compartments` the ids of the patients whose compartment it belongs to;
     `mentions` the ids of all patients that it refers to anywhere, those included;
-    `contained` the resources inside it by their types, each with `#` before its id: nothing outside refers to it.
+    `contained` the resources inside it by their types, each with `#` before its id: nothing outside refers to it;
+    `about` the resources that it tells of (`telling`): who is denied one of them is denied this.
     """
 
     id: str
@@ -71,6 +72,7 @@ class IndexRecord(msgspec.Struct, frozen=True, array_like=True):
     compartments: tuple[str, ...]
     mentions: tuple[str, ...]
     contained: tuple[tuple[str, IndexRecord], ...] = ()
+    about: tuple[str, ...] = ()
 
 
 NO_DATE = -(2**62)
@@ -138,6 +140,9 @@ def contained_term(parameter: str, local_id: str = "") -> str:
     """Return the term of a reference to a contained resource, without an id to any."""
     return f"{parameter}<{local_id}"
 
+
+IDENTIFIER = "identifier"
+"""The parameter that finds a resource by its business identifiers, in every type that has any."""
 
 LISTED = "_list"
 """The parameter that finds what a List has; the List is indexed by it, as by a reference."""

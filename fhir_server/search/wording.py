@@ -14,7 +14,6 @@ from fhir_server.search.expression import (
     AllOf,
     AnyOf,
     Bound,
-    Every,
     HasAnyTerm,
     HasId,
     HasRange,
@@ -27,14 +26,12 @@ from fhir_server.search.expression import (
     IsPresent,
     Limit,
     Not,
-    Phrase,
     PointedToBy,
     PointsTo,
     Predicate,
-    Some,
     Updated,
-    Words,
 )
+from fhir_server.search.phrases import Every, Phrase, Some, Words
 from fhir_server.search.record import ANY_CONTAINED, SEPARATOR, prefix_end
 from fhir_server.search.sortable import HIGHEST, LOWEST, number_of
 

@@ -13,7 +13,8 @@ from html import unescape
 from typing import Any, assert_never
 
 from fhir_server.fhir.resource import Resource
-from fhir_server.search.expression import Every, HasWords, Phrase, Some, Words
+from fhir_server.search.expression import HasWords
+from fhir_server.search.phrases import Every, Phrase, Some, Words
 from fhir_server.search.record import fold
 
 BOUNDARY = "¶"

@@ -6,7 +6,7 @@ first and then writing would leave a gap for another writer. Every read takes a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, assert_never
 
@@ -164,6 +164,11 @@ class Store(Protocol):
     """Versioned resources with an index. Hidden and absent give the same answer."""
 
     @property
+    def has_transactions(self) -> bool:
+        """Whether several resources that are written at once are there at once, for all who read."""
+        ...
+
+    @property
     def key_values(self) -> KeyValues:
         """What the server remembers besides resources."""
         ...
@@ -236,6 +241,14 @@ class Store(Protocol):
 
     def changes(self, after: int) -> AsyncIterator[Change]:
         """Yield the entries of the change feed after a token, then end."""
+        ...
+
+    def identifiers(self, sight: Visibility, kind: str, system: str) -> AsyncGenerator[str, None]:
+        """Yield the values by which resources of a type are identified in a system, those inside others too.
+
+        For sights that are unlimited, as nobody is told whose they are. Each comes at least once, in any order: all that
+        were there before it began, and still are when it ends. Of one too long for an index its beginning.
+        """
         ...
 
     async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:

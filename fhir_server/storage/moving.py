@@ -49,7 +49,7 @@ class Owner(NamedTuple):
 class Version(NamedTuple):
     """A version of a resource, in the order of the change feed; `record` is its packed index record.
 
-    What is past, or a deletion, has no record; a deletion has no body.
+    What is past, or a deletion, has no record; a deletion has no body. `about` is what it tells of, as `Type/id`.
     """
 
     moment: int
@@ -62,6 +62,7 @@ class Version(NamedTuple):
     is_current: bool
     record: bytes | None
     body: bytes | None
+    about: tuple[str, ...] = ()
 
     @property
     def place(self) -> Place:

@@ -25,6 +25,7 @@ SYSTEM_SIGHT: Counter[str] = Counter(
         "fhir_server/catalogue/backfill.py": 1,
         "fhir_server/catalogue/register.py": 1,
         "fhir_server/federation/registry.py": 1,
+        "fhir_server/interactions/person_index.py": 1,
         "fhir_server/operations/break_glass.py": 1,
         "fhir_server/operations/explain_access.py": 1,
     }

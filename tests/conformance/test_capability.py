@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from fhir_server.conformance.capability import (
 )
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
+from fhir_server.search.declaring import extension_of, own_abilities
 from fhir_server.search.parameter_types.text import PLACES
 from fhir_server.settings import definitions_folder
 
@@ -38,6 +40,16 @@ def a_statement(
         software=software,
         security=security,
     )
+
+
+def test_it_is_valid_with_what_it_tells_of_its_searches_besides() -> None:
+    told = extension_of(own_abilities(1_000))
+
+    statement = a_statement(interactions=replace(ALL, extensions=[told]))
+
+    assert statement["rest"][0]["extension"] == [told]
+    issues = Validator(DEFINITIONS).validate(statement)
+    assert [each for each in issues if each.severity == "error"] == []
 
 
 def of_type(statement: dict[str, Any], name: str) -> dict[str, Any]:

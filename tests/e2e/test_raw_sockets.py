@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.nodes import Node, running_node
+from tests.support.patience import PATIENCE
 from tests.support.raw_http import Ask, answer_to, line_to
 
 POST = b"POST /fhir/Patient HTTP/1.1\r\nHost: h\r\nContent-Type: application/fhir+json\r\n"
@@ -82,11 +83,27 @@ def test_what_is_no_sound_request_is_refused_or_dropped(name: str, node: Node) -
 
 def test_two_hosts_are_refused(node: Node) -> None:
     """Links in the answer could lead to either."""
-    # uvicorn drops a connection whose sending half has ended, answered or not.
-    told = answer_to(node.port, *CASES["two hosts"], ends=False)
+    told = answer_to(node.port, *CASES["two hosts"])
 
     assert told is not None
     assert told.status == 400
+
+
+def test_what_is_not_asked_to_its_end_is_not_answered(node: Node) -> None:
+    """The sending half ends in the middle of the body."""
+    assert answer_to(node.port, *CASES["a short body"]) is None
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_client_that_sends_no_more_gets_its_answers(number: int, node: Node) -> None:
+    """As `nc -N` does: its sending half ends with its last request."""
+    with socket.create_connection(("127.0.0.1", node.port), timeout=PATIENCE) as connection:
+        connection.sendall(b"GET /fhir/metadata HTTP/1.1\r\nHost: h\r\n\r\n" * number)
+        connection.shutdown(socket.SHUT_WR)
+        answers = connection.makefile("rb").read()
+
+    assert answers.count(b"HTTP/1.1 200 OK") == number
+    assert answers.count(b'"resourceType":"CapabilityStatement"') == number
 
 
 def test_slow_senders_keep_nobody_waiting(node: Node) -> None:

@@ -14,6 +14,7 @@ from fhir_server.federation.search import Party
 from fhir_server.federation.transport import Reply
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.resource import Resource
+from fhir_server.search.declaring import Abilities
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.matching import Candidate, ordered
 from fhir_server.search.parsing import parse_query
@@ -42,6 +43,7 @@ class FakeMember:
     ignores_sort: bool = False
     left_out: str = ""
     type: str = "Observation"
+    abilities: Abilities = Abilities()  # noqa: RUF009 - a frozen value
     asked: list[str] = field(default_factory=list)
     extractor: Extractor = field(init=False)
     candidates: list[Candidate] = field(init=False)
@@ -77,6 +79,7 @@ class FakeMember:
         pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
         start = int(dict(pairs).get("_offset", "0"))
         asked = [pair for pair in pairs if pair[0] != "_offset"]
+        self._check_able(asked)
         query = parse_query(self.type, asked, DEFINITIONS, now=0, base_url=self.base)
         plan = replace(query.plan, sort=()) if self.ignores_sort else query.plan
         found = ordered(self.candidates, plan)
@@ -99,7 +102,21 @@ class FakeMember:
             {"id": self.name, "name": self.name, "base": self.base, **about}, Member
         )
         line = Line(member, self, clock)
-        return Party(line, Capabilities({self.type: self.declared}), self.extractor)
+        known = Capabilities({self.type: self.declared}, abilities=self.abilities)
+        return Party(line, known, self.extractor)
+
+    def _check_able(self, asked: Sequence[tuple[str, str]]) -> None:
+        """Hold the hub to what this one told of its searches."""
+        known = DEFINITIONS.search_parameters(self.type)
+        for name, value in asked:
+            code, _, modifier = name.partition(":")
+            if code == "_count":
+                assert int(value) == self.abilities.page(int(value))
+            elif code == "_sort":
+                kinds = {known[each.removeprefix("-")].type for each in value.split(",")}
+                assert all(map(self.abilities.sorts, kinds)), value
+            elif modifier and code in known and "." not in name:
+                assert self.abilities.takes(self.type, code, known[code].type, modifier), name
 
     def _entry(self, resource: Resource) -> Resource:
         address = f"{self.base}/{self.type}/{resource['id']}"

@@ -77,6 +77,9 @@ async def cleared(
     return [each.id for each in found.matches]
 
 
+ADA = frozenset({"9990000018"})
+
+
 @pytest.mark.parametrize(
     ("identifiers", "expected"),
     [
@@ -85,15 +88,16 @@ async def cleared(
         ([{"system": NHS_NUMBER}], Identity(frozenset({""}))),
         ([{"system": NHS_NUMBER, "value": "9990000019"}], Identity(frozenset({"9990000019"}))),
         ([identifier(0, "03")], Identity(frozenset({"9990000018"}))),
-        ([identifier(0, "01")], Identity(frozenset({"9990000018"}), known=True)),
-        ([identifier(0)], Identity(frozenset({"9990000018"}), known=True)),
+        ([identifier(0, "01")], Identity(ADA, known=True, verified=ADA)),
+        ([identifier(0)], Identity(ADA, known=True, verified=ADA)),
+        ([identifier(0) | {"use": "old"}], Identity(ADA, known=True)),
         (
             [{"system": NHS_NUMBER, "value": "999 000 0018"}],
-            Identity(frozenset({"9990000018"}), known=True),
+            Identity(ADA, known=True, verified=ADA),
         ),
         (
             [identifier(0, "03"), identifier(1, "01")],
-            Identity(frozenset({"9990000018", "9990000026"}), known=True),
+            Identity(ADA | {"9990000026"}, known=True, verified=frozenset({"9990000026"})),
         ),
     ],
 )

@@ -16,9 +16,11 @@ from fhir_server.federation.search import (
     federated_count,
     federated_search,
 )
+from fhir_server.federation.totals import Total
 from fhir_server.federation.transport import Failed, Reply
 from fhir_server.fhir.json import dump, parse
 from fhir_server.fhir.resource import Resource
+from fhir_server.search.declaring import Abilities
 from fhir_server.search.matching import ordered, sort_key
 from fhir_server.search.ordering import Order, completed
 from fhir_server.search.parsing import Query, parse_query
@@ -27,6 +29,16 @@ from tests.search.support import DEFINITIONS
 
 DATES = ("2024", "2024-02", "2024-02-03", "2024-02-03T10:00:00Z", "2025-01-01", "2023-12-31")
 SORTS = ("", "date", "-date", "code", "-code,date", "value-quantity", "-_id", "status,-date")
+ABILITIES = (
+    Abilities(),
+    Abilities(),
+    Abilities(most=2),
+    Abilities(modifiers={"token": frozenset({"text"})}),
+    Abilities(most=4, sortable=frozenset({"date", "token"})),
+    Abilities(sortable=frozenset()),
+)
+"""What members tell of their searches; half of them tell nothing of how they sort."""
+
 CRITERIA = (
     "",
     "code=a",
@@ -132,6 +144,8 @@ async def check_loss(seed: int) -> None:
         gone = {each.member for each in page.accounts if each.frozen}
         assert gone >= frozen, "who was given up stays given up, and is told on each page"
         frozen = gone
+        assert not (page.total.exact and gone)
+        assert page.total.least <= sum(len(each.resources) for each in members)
     assert frozen <= {each.name for each in failed}
     found = emitted(pages)
     whole = [each for each in members if each.name not in frozen]
@@ -175,6 +189,7 @@ async def check_partition(seed: int) -> None:
     for each in members:
         each.declared = frozenset(random.sample(sorted(each.declared), random.randint(3, 7)))
         each.largest_page = random.choice((1, 3, 1000))
+        each.abilities = random.choice(ABILITIES)
     parts = [random.choice(CRITERIA), f"_count={random.choice((1, 2, 5, 20))}"]
     if sort := random.choice(SORTS):
         parts.append(f"_sort={sort}")
@@ -185,6 +200,18 @@ async def check_partition(seed: int) -> None:
     assert {each.state for page in pages for each in page.accounts} <= {"ok"}, pages[-1].accounts
     assert values_of(members, asked.query, found) == expected(members, asked.query)
     assert all(len(page.taken) == asked.query.count for page in pages[:-2])
+    await check_totals([each.total for each in pages], len(found), parts[0], members)
+
+
+async def check_totals(
+    told: Sequence[Total], number: int, criteria: str, members: Sequence[FakeMember]
+) -> None:
+    """A total is right on each page that has one, and there is never less than was said."""
+    assert {each.known for each in told} <= {number, None}
+    assert max(each.least for each in told) <= number
+    assert told[-1].known == number
+    count = await federated_count(question(criteria), [each.party() for each in members])
+    assert count.total.known == number
 
 
 @pytest.mark.parametrize("part", range(10))
@@ -207,7 +234,7 @@ async def test_a_member_that_keeps_no_order_is_found_out() -> None:
     asked = question("_sort=date&_count=100")
     (page,) = await all_pages(asked, [each.party() for each in members])
     assert [each.state for each in page.accounts] == ["order-violation", "ok"]
-    assert page.total is None
+    assert page.total.known is None
     assert {each.member for each in page.taken} == {"m0", "m1"}
 
 
@@ -218,6 +245,27 @@ async def test_a_member_known_to_keep_no_order_is_put_in_order_here() -> None:
     asked = question("_sort=-date&_count=7")
     pages = await all_pages(asked, [shuffled.party(sorted=False), members[1].party()])
     assert values_of(members, asked.query, emitted(pages)) == expected(members, asked.query)
+
+
+@pytest.mark.parametrize(
+    ("abilities", "asked", "sent", "unsent"),
+    [
+        (Abilities(most=7), "_count=50", "_count=7", "_count=50"),
+        (Abilities(sortable=frozenset({"token"})), "_sort=date", "Observation?_count", "_sort"),
+        (Abilities(sortable=frozenset({"date"})), "_sort=date", "_sort=date", "?_count"),
+        (Abilities(sortable=frozenset({"date"})), "_sort=date,status", "?_count", "_sort"),
+        (Abilities(modifiers={"token": frozenset()}), "status:not=final", "?_sort", "status"),
+        (Abilities(modifiers={"token": frozenset({"not"})}), "status:not=final", "status:not", "!"),
+        (Abilities(modifiers={"string": frozenset()}), "status:not=final", "status:not", "!"),
+    ],
+)
+async def test_a_member_is_asked_nothing_that_it_says_it_cannot_do(
+    abilities: Abilities, asked: str, sent: str, unsent: str
+) -> None:
+    (member,) = split(Random(12), 20, 1)
+    member.abilities = abilities
+    await all_pages(question(asked), [member.party()])
+    assert all(sent in each and unsent not in each for each in member.asked), member.asked
 
 
 async def test_a_member_without_order_that_has_too_much_is_left_out_by_name() -> None:
@@ -241,7 +289,29 @@ async def test_a_total_is_told_where_every_member_told_its_own() -> None:
     members = split(Random(7), 40, 3)
     asked = question("_count=5&_total=accurate")
     page = await federated_search(asked, [each.party() for each in members])
-    assert page.total == 40
+    assert page.total.known == 40
+
+
+async def test_a_total_is_told_on_each_page_that_follows() -> None:
+    members = split(Random(7), 40, 3)
+    pages = await all_pages(question("_count=7"), [each.party() for each in members])
+    assert [each.total.known for each in pages] == [40] * 6
+
+
+async def test_the_rest_of_a_search_has_no_total_of_the_whole() -> None:
+    members = split(Random(7), 40, 2)
+    members[0].fault, members[0].largest_page = fails_at(1, Failed("timeout", "")), 2
+    asked, parties = question("_count=50"), [each.party() for each in members]
+    page = await federated_search(asked, parties)
+    held = len(members[1].resources)
+    # What it said of itself counts no more, since it was given up.
+    assert page.total == Total(held + 2, exact=False)
+
+    members[0].fault, members[0].largest_page = no_fault, 100
+    rest = await federated_search(asked, parties, page.missing)
+
+    assert len(page.taken) + len(rest.taken) == 40
+    assert rest.total == Total(len(rest.taken), exact=False)
 
 
 async def test_no_total_is_told_where_the_hub_looks_at_what_members_do_not() -> None:
@@ -249,17 +319,19 @@ async def test_no_total_is_told_where_the_hub_looks_at_what_members_do_not() -> 
     members[1].declared = frozenset({"date"})
     asked = question("_count=5&_total=accurate&code=a")
     page = await federated_search(asked, [each.party() for each in members])
-    assert page.total is None
+    assert page.total.known is None
 
 
-async def test_a_count_is_the_sum_of_all_or_none() -> None:
+async def test_a_count_is_the_sum_of_all_or_what_there_is_at_least() -> None:
     members = split(Random(8), 40, 3)
     asked = question("_summary=count&code=a")
     page = await federated_count(asked, [each.party() for each in members])
-    assert page.total == len(expected(members, asked.query))
+    assert page.total.known == len(expected(members, asked.query))
     members[2].fault = fails_at(0, Failed("timeout", ""))
     page = await federated_count(asked, [each.party() for each in members])
-    assert (page.total, [each.state for each in page.accounts]) == (None, ["ok", "ok", "timeout"])
+    told = len(expected(members[:2], asked.query))
+    assert page.total == Total(told, exact=False)
+    assert [each.state for each in page.accounts] == ["ok", "ok", "timeout"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -50,7 +51,7 @@ async def _on_sqlite(folder: Path, clock: Clock) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def _on_mongo(folder: Path, clock: Clock) -> AsyncIterator[Store]:
-    with mongo.emptied(folder) as url:
+    with mongo.database(folder) as url:
         async with opening.open_store(url, clock=clock) as store:
             yield store
 
@@ -74,17 +75,30 @@ NOT_ON_MONGO = {
 }
 """What is not run on MongoDB, and why: all else that takes a call is."""
 
+SUITES_ON_MONGO = {
+    "test_create",
+    "test_delete",
+    "test_history",
+    "test_person_index",
+    "test_races",
+    "test_transaction",
+    "test_update",
+}
+"""Those that are run there each time. The others ask what `tests/storage` asks of both each time: they are run there
+with FHIR_TEST_LONG alone, as all of them take a minute on the wire server."""
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    name, _, parameters = item.name.partition("[")
+    if not item.path.is_relative_to(Path(__file__).parent) or not parameters.startswith("mongo"):
+        return False
+    is_asked = item.path.stem in SUITES_ON_MONGO or os.environ.get("FHIR_TEST_LONG")
+    return name in NOT_ON_MONGO or not is_asked
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is not run on MongoDB."""
-    here = Path(__file__).parent
-    left = {
-        each
-        for each in items
-        if each.path.is_relative_to(here)
-        and each.name.partition("[")[0] in NOT_ON_MONGO
-        and each.name.partition("[mongo")[1]
-    }
+    left = {each for each in items if _is_left_out(each)}
     items[:] = [each for each in items if each not in left]
     config.hook.pytest_deselected(items=list(left))
 

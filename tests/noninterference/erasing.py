@@ -6,8 +6,9 @@ the store reads under. That the denials are those that people laid down, `tests/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from fhir_server.fhir.json import parse_resource
 from fhir_server.policy.decision import Audience
@@ -16,6 +17,9 @@ from fhir_server.policy.scopes import LETTERS
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.matching import matches
 from tests.noninterference.keeping import Held, Kept, Place
+
+Name: TypeAlias = tuple[str, str, int]
+"""Type, id and version, 0 for the current one."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,18 @@ class Reach:
             yield self.rights.counted
 
 
-def erase(kept: Kept, reach: Reach) -> int:
-    """Erase every version that this caller may not see; return how many those were."""
-    hidden = {each.place for each in _hidden(kept, kept.held(), reach)}
+def erase(kept: Kept, reach: Reach, *, also: Collection[Name] = ()) -> int:
+    """Erase every version that this caller may not see, and those of these names; return how many those were."""
+    held = kept.held()
+    hidden = {each.place for each in _hidden(kept, held, reach)}
+    hidden |= {each.place for each in held if (each.kind, each.id, each.version) in also}
     kept.erase(hidden)
     return len(hidden)
+
+
+def hidden_names(kept: Kept, reach: Reach) -> set[Name]:
+    """Return the versions that this caller may not see by their names, which are the same in a copy."""
+    return {(each.kind, each.id, each.version) for each in _hidden(kept, kept.held(), reach)}
 
 
 def past_hidden(kept: Kept, reach: Reach) -> set[Place]:
@@ -51,18 +62,35 @@ def past_hidden(kept: Kept, reach: Reach) -> set[Place]:
 
 def hidden_keys(kept: Kept, reach: Reach) -> set[str]:
     """Return the addresses whose current versions this caller may not see."""
-    current = [each for each in kept.held() if each.version == 0]
-    return {f"{each.kind}/{each.id}" for each in _hidden(kept, current, reach)}
+    return {f"{kind}/{name}" for kind, name, version in hidden_names(kept, reach) if version == 0}
 
 
 def _hidden(kept: Kept, held: Sequence[Held], reach: Reach) -> Iterator[Held]:
     """Yield what no letter reaches, or is denied."""
     denied, classes = kept.denied(reach.audience.key, reach.at), kept.members()
+    current = {f"{each.kind}/{each.id}": each for each in held if each.version == 0}
     for each in held:
-        kind, owner = each.kind, each.owner
-        reached = any(_reaches(sight, kind, classes[owner], each.body) for sight in reach.sights())
-        if not reached or not denied.isdisjoint({(owner, "*"), (owner, kind)}):
+        members = classes[each.owner]
+        reached = any(_reaches(sight, each.kind, members, each.body) for sight in reach.sights())
+        told = [each, *_told(each, current)]
+        if not reached or any(not denied.isdisjoint(_denials_of(one)) for one in told):
             yield each
+
+
+def _told(each: Held, current: Mapping[str, Held]) -> list[Held]:
+    """Return what a version tells of, and what that tells of in turn."""
+    found: dict[str, Held] = {}
+    waiting = sorted(each.about)
+    while waiting:
+        name = waiting.pop()
+        if name in current and name not in found:
+            found[name] = current[name]
+            waiting += sorted(current[name].about)
+    return list(found.values())
+
+
+def _denials_of(each: Held) -> set[tuple[int, str]]:
+    return {(each.owner, "*"), (each.owner, each.kind)}
 
 
 def _reaches(sight: Visibility, kind: str, members: tuple[str, ...], body: bytes | None) -> bool:

@@ -17,7 +17,7 @@ from fhir_server.storage.sqlite.owners import unpacked_patients
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.store import open_store
 
-OWN_ROWS = ("resource", "history", "term", "span")
+OWN_ROWS = ("resource", "history", "term", "span", "about")
 """The tables of SQLite with rows of resources; `words`, where it is there, is keyed by them too."""
 
 DENIED = "SELECT DISTINCT owner, kind FROM denial WHERE audience=? AND since<=? AND until>?"
@@ -28,7 +28,7 @@ Place: TypeAlias = tuple[int, int]
 
 
 class Held(NamedTuple):
-    """A version that a store holds: `version` 0 is the current one, and it alone has its id."""
+    """A version that a store holds: `version` 0 is the current one; `about` is what it tells of."""
 
     rid: int
     version: int
@@ -36,6 +36,7 @@ class Held(NamedTuple):
     owner: int
     body: bytes | None
     id: str
+    about: frozenset[str] = frozenset()
 
     @property
     def place(self) -> Place:
@@ -111,11 +112,12 @@ class InFile:
     def held(self) -> list[Held]:
         """See Kept.held."""
         connection = connect(self.path)
-        current = "SELECT rid, 0, type, owner, body, id FROM resource"
-        past = "SELECT rid, version, type, owner, body, '' FROM history"
-        rows = [*connection.execute(current), *connection.execute(past)]
+        told = "(SELECT group_concat(a.type||'/'||a.id, ' ') FROM about a WHERE a.rid=v.rid AND a.version=v.version)"
+        current = f"SELECT rid, 0, type, owner, body, id, {told} FROM resource v"  # noqa: S608 - constants
+        past = f"SELECT rid, version, type, owner, body, id, {told} FROM history v"  # noqa: S608 - constants
+        rows: list[Any] = [*connection.execute(current), *connection.execute(past)]
         connection.close()
-        return [Held(*row) for row in rows]
+        return [Held._make((*row[:6], _names(row[6]))) for row in rows]
 
     def members(self) -> dict[int, tuple[str, ...]]:
         """See Kept.members."""
@@ -148,6 +150,10 @@ class InFile:
                 if words:
                     connection.execute("DELETE FROM words WHERE rowid=?", (rid,))
         connection.close()
+
+
+def _names(told: str | None) -> frozenset[str]:
+    return frozenset((told or "").split())
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from tests.noninterference.keeping import Clock, Held, Keep, Kept, Place, in_fil
 from tests.support import mongo
 
 RAW: CodecOptions[dict[str, Any]] = CodecOptions(document_class=RawBSONDocument)  # type: ignore[arg-type]
-VERSION = {"n": 1, "v": 1, "t": 1, "o": 1, "b": 1, "i": 1}
+VERSION = {"n": 1, "v": 1, "t": 1, "o": 1, "b": 1, "i": 1, "a": 1}
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,10 @@ class InDatabase:
         """See Kept.held."""
         current = self.there["resource"].find({}, VERSION)
         past = self.there["history"].find({}, VERSION)
-        found = [Held(each["n"], 0, each["t"], each["o"], each["b"], each["i"]) for each in current]
-        found += [Held(each["n"], each["v"], each["t"], each["o"], each["b"], "") for each in past]
-        return found
+        return [
+            *(_held(each, 0) for each in current),
+            *(_held(each, each["v"]) for each in past),
+        ]
 
     def members(self) -> dict[int, tuple[str, ...]]:
         """See Kept.members."""
@@ -86,6 +87,11 @@ class InDatabase:
         past = [{"n": rid, "v": version} for rid, version in places if version]
         self.there["resource"].delete_many({"n": {"$in": whole}})
         self.there["history"].delete_many({"$or": [{"n": {"$in": whole}}, *past]})
+
+
+def _held(each: dict[str, Any], version: int) -> Held:
+    about = frozenset(each.get("a", ()))
+    return Held(each["n"], version, each["t"], each["o"], each["b"], each["i"], about)
 
 
 @contextmanager

@@ -184,9 +184,16 @@ def _puts(hidden: set[str]) -> list[Ask]:
         if kind == "Observation":
             own = {"resourceType": kind, "id": name, "status": "final", "code": {"text": "x"}}
             found.append(Ask("PUT", f"/{each}", own))
+            found.append(Ask("POST", "/Provenance", _provenance(each)))
             found.append(Ask("PUT", "/Observation?_id=none", own))
             found.append(Ask("POST", "/", _transaction(Ask("PUT", each, own))))
     return found
+
+
+def _provenance(target: str) -> dict[str, object]:
+    agent = {"who": {"display": "somebody"}}
+    own = {"recorded": "2026-11-23T10:00:00Z", "target": [{"reference": target}], "agent": [agent]}
+    return {"resourceType": "Provenance", **own}
 
 
 def _transaction(*asks: Ask) -> dict[str, object]:

@@ -57,7 +57,7 @@ INSTEAD = {
 }
 """Conditions on documents, by the ends of what is called, and what stands there instead."""
 
-AWAITED = {"_kept": 0, "_of_visible": 0}
+AWAITED = {"_kept": 0, "_of_visible": 0, "_not_telling": 0}
 """What leaves rows out, and which argument holds all of them."""
 
 RAISED = "UnknownAudience"

@@ -187,7 +187,8 @@ def a_list(random: Random) -> Resource:
 
 
 def a_binary(random: Random) -> Resource:
-    context = {"securityContext": to("Patient", random.choice(list(PEOPLE)))}
+    whose = to("Patient", random.choice(list(PEOPLE)))
+    context = {"securityContext": random.choice((whose, to("DocumentReference", "d")))}
     return {
         "resourceType": "Binary",
         "id": "b",
@@ -249,12 +250,31 @@ def a_practitioner(random: Random) -> Resource:
 
 
 def a_provenance(random: Random) -> Resource:
+    told = (
+        to("Observation", f"o{random.randrange(6)}"),
+        to("Encounter", "e0/_history/1"),
+        to("Provenance", "p1"),
+        to("Task", "t"),
+    )
     return {
         "resourceType": "Provenance",
-        "id": "p",
+        "id": random.choice(("p", "p1")),
         "recorded": "2026-11-23T10:00:00Z",
-        "target": [to("Observation", f"o{random.randrange(6)}")],
-        "agent": [{"who": to("Practitioner", "doc")}],
+        "target": random.choices(told, (6, 1, 1, 1), k=random.choice((1, 1, 2))),
+        "agent": [{"who": random.choice((to("Practitioner", "doc"), to("Patient", "cy")))}],
+    }
+
+
+def a_task(random: Random) -> Resource:
+    whose = {"for": to("Patient", random.choice(list(PEOPLE)))}
+    focus = (to("Observation", f"o{random.randrange(6)}"), to("Provenance", "p1"))
+    return {
+        "resourceType": "Task",
+        "id": "t",
+        "status": random.choice(("requested", "completed")),
+        "intent": "order",
+        "focus": random.choice(focus),
+        **some(random, 0.2, whose),
     }
 
 
@@ -272,7 +292,8 @@ MAKERS: tuple[tuple[int, Callable[[Random], Resource]], ...] = (
     (1, a_questionnaire),
     (1, a_response),
     (1, a_practitioner),
-    (1, a_provenance),
+    (3, a_provenance),
+    (1, a_task),
 )
 _WEIGHTS = [weight for weight, _ in MAKERS]
 

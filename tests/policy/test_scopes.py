@@ -182,3 +182,10 @@ def test_the_first_version_means_letters_of_the_second(
 @given(text=st.text())
 def test_any_text_at_all_is_read(text: str) -> None:
     assert all(each.letters for each in parse_scopes(text).given)
+
+
+def test_a_scope_of_our_own_reaches_no_resource() -> None:
+    own = "system/$person-index"
+    assert parse_scopes(f"system/*.rs {own}").own == {own}
+    assert parse_scopes(f"system/$person-indexes user/$person-index {own}x").own == set()
+    assert reach(access(own)) == set()

@@ -114,6 +114,16 @@ def tokens_given(joined: Federation, name: str) -> int:
         return total
 
 
+BY_RESULT = "Patient?_has:Observation:patient:date=1992-01-02"
+"""An Observation that one of two members has of somebody whom both know."""
+
+
+def test_a_patient_is_found_by_what_another_member_has(joined: Federation) -> None:
+    found = asked(joined, BY_RESULT)
+    assert shown(found) == ["Patient/p2", "Patient/p2"]
+    assert (found["total"], statuses(found)) == (2, {"a": "ok", "b": "ok"})
+
+
 def test_without_a_token_nothing_is_told(joined: Federation) -> None:
     for path in ("Patient", "a/Patient/p0", "a/Patient/nobody", "nobody/Patient/p0"):
         assert httpx.get(f"{joined.base}/{path}").status_code == 401
@@ -122,7 +132,8 @@ def test_without_a_token_nothing_is_told(joined: Federation) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "Patient?_has:Observation:patient:code=8480-6",
+        "Patient?_has:Observation:patient:encounter.status=finished",
+        "Patient?_has:Observation:patient:_has:Provenance:target:recorded=2024",
         "Organization?_has:Patient:organization:birthdate=1990",
         "Observation?encounter.status=finished",
         "Observation?encounter:Encounter.status:not=finished",
@@ -260,6 +271,7 @@ def test_what_was_denied_at_the_hub_is_as_if_no_member_had_it(joined: Federation
     try:
         first, observations, by_id = (asked(joined, each) for each in paths)
         counted = asked(joined, "Patient?_summary=count")
+        by_result = asked(joined, BY_RESULT)
         with joined.client() as client:
             read = [
                 [client.get(f"b/Patient/{each}{below}") for each in ("p2", "nobody")]
@@ -273,6 +285,7 @@ def test_what_was_denied_at_the_hub_is_as_if_no_member_had_it(joined: Federation
     assert shown(observations) == [f"Observation/o{each}" for each in (0, 1, 3, 4)]
     assert observations["total"] == 4
     assert (shown(by_id), by_id["total"]) == ([], 0)
+    assert (shown(by_result), by_result["total"]) == ([], 0)
     assert counted["total"] == 4
     assert "fetched" not in str(first)
     assert "elapsed" not in str(first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -224,4 +225,7 @@ def test_a_megabyte_in_an_address_is_refused_and_the_next_request_served(
         told = line.ask(Ask(b"GET", b"/fhir/Patient?family=" + b"a" * 1_000_000))
 
     assert told.status == 400
+    said = json.loads(told.body)["issue"][0]["diagnostics"]
+    assert all(each in said for each in ("Patient?family=aaa", "65535", "POST [type]/_search"))
+    assert len(said) < 300
     assert client.get("Patient?_count=0").status_code == 200

@@ -19,10 +19,10 @@ from fhir_server.search.expression import (
     IsPresent,
     Limit,
     Not,
-    Phrase,
     Predicate,
     Updated,
 )
+from fhir_server.search.phrases import Phrase
 from fhir_server.search.planning import BROAD, GATHER, MOST_CODES, choose, leading_terms
 from fhir_server.search.primary import has_one_value
 from fhir_server.search.record import CODED, CODED_TYPE, SEPARATOR, coded_axis, pair_term

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_server.fhir.errors import BadRequest
-from fhir_server.search.expression import Every, HasWords, Not, Phrase, Predicate, Some
+from fhir_server.search.expression import HasWords, Not, Predicate
+from fhir_server.search.phrases import Every, Phrase, Some
 from fhir_server.search.words import BOUNDARY, NO_TEXTS, Texts, has_words, texts_of, words
 from tests.search.cases import a
 from tests.search.support import query_of

@@ -24,16 +24,8 @@ from fhir_server.policy.decision import (
     Subject,
 )
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import (
-    HasTerm,
-    HasWords,
-    Not,
-    Phrase,
-    Plan,
-    PointedToBy,
-    PointsTo,
-    Some,
-)
+from fhir_server.search.expression import HasTerm, HasWords, Not, Plan, PointedToBy, PointsTo
+from fhir_server.search.phrases import Phrase, Some
 from fhir_server.search.record import IndexRecord, reference_term, token_term
 from fhir_server.storage.contract import (
     Delete,

@@ -22,7 +22,6 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
-    Every,
     HasAnyTerm,
     HasId,
     HasRange,
@@ -34,16 +33,14 @@ from fhir_server.search.expression import (
     IsPresent,
     Limit,
     Not,
-    Phrase,
     Plan,
     Predicate,
-    Some,
     SortKey,
     Updated,
-    Words,
 )
 from fhir_server.search.matching import Candidate, matches, ordered
 from fhir_server.search.ordering import PRIMARY
+from fhir_server.search.phrases import Every, Phrase, Some, Words
 from fhir_server.search.planning import DAY, SECOND, leading_terms
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
 from fhir_server.search.sortable import HIGHEST, LOWEST, sortable
@@ -87,21 +84,46 @@ WAYS: dict[str, dict[str, int]] = {
         "sorting.CHUNK": 1,
         "sorting.MOST_IN_CHUNK": 2,
         "walking.LARGE": 0,
+        "ranging.LARGE": 0,
     },
     "the index walked, equals sorted": {"sorting.FEW": 0},
     "crowds met in page order": {
         "sorting.FEW": 0,
         "walking.LARGE": 0,
-        "walking.CROWD": 0,
+        "ranging.LARGE": 0,
+        "ranging.CROWD": 0,
     },
-    "pairs are crowds": {"sorting.FEW": 0, "walking.LARGE": 0, "walking.CROWD": 1},
-    "the index walked until it is too far": {"sorting.FEW": 1, "walking.LARGE": 1},
+    "pairs are crowds": {
+        "sorting.FEW": 0,
+        "walking.LARGE": 0,
+        "ranging.LARGE": 0,
+        "ranging.CROWD": 1,
+    },
+    "the index walked until it is too far": {
+        "sorting.FEW": 1,
+        "walking.LARGE": 1,
+        "ranging.LARGE": 1,
+    },
     "lists gathered": {
         "leads.MERGED": 0,
         "filtering.CHUNK": 1,
         "filtering.MOST_IN_CHUNK": 2,
     },
+    "what is gathered read in stretches": {
+        "candidates.MANY": 0,
+        "filtering.ONE_IN": 1,
+        "windows.SAMPLED": 1,
+        "windows.GROWTH": 2,
+        "planning.SHORT": 1,
+        "planning.PROBE": 1,
+    },
     "many lists merged": {"leads.MERGED": 0, "leads.PROBE": 0},
+    "lists in stretches": {
+        "candidates.LONG": 0,
+        "beginnings.LOOKED_AT": 1,
+        "planning.SHORT": 1,
+        "planning.PROBE": 1,
+    },
     "one is many": {"planning.SHORT": 1, "planning.PROBE": 1},
     "three are many": {"planning.SHORT": 3, "planning.PROBE": 3},
 }
@@ -208,6 +230,18 @@ coded = st.builds(
     )
     * 2,
 )
+since = st.builds(
+    lambda moment, later: AnyOf(
+        (
+            HasRange("when", (Limit("high", ">=", later),), primary=True),
+            HasRange("when", (Limit("low", ">=", moment),), primary=True),
+        )
+    ),
+    st.sampled_from(MOMENTS),
+    st.sampled_from(MOMENTS),
+)
+"""What a search for `ge` of the primary date is, whichever of its two moments is the later."""
+
 texts = st.lists(st.sampled_from(VOCABULARY), max_size=4).map(" ".join)
 phrases = st.builds(
     Phrase, st.lists(st.sampled_from(VOCABULARY[:-1]), min_size=1, max_size=2).map(tuple)
@@ -240,6 +274,7 @@ leaves: st.SearchStrategy[Predicate] = st.one_of(
         st.just(()),
         st.just(True),  # noqa: FBT003 - hypothesis builds by position
     ),
+    since,
     st.builds(HasRange, st.just("date"), st.lists(limits, min_size=1, max_size=3).map(tuple)),
     st.builds(
         HasRange,
@@ -376,7 +411,7 @@ asked_of_codes = st.lists(
         ),
         sights,
         st.integers(1, 4),
-        st.just("one is many"),
+        st.sampled_from(("one is many", "what is gathered read in stretches")),
     ),
     min_size=SEARCHES,
     max_size=SEARCHES,

@@ -17,8 +17,9 @@ from fhir_server.demonstration.queries import Query, canonical
 from fhir_server.fhir.resource import Key
 from fhir_server.interactions.drafting import prepare
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import HasId, HasWords, Phrase, Plan
+from fhir_server.search.expression import HasId, HasWords, Plan
 from fhir_server.search.parsing import parse_query
+from fhir_server.search.phrases import Phrase
 from fhir_server.storage.contract import Put
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher

@@ -17,11 +17,11 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasWords,
-    Phrase,
     Plan,
     PointsTo,
     Predicate,
 )
+from fhir_server.search.phrases import Phrase
 from fhir_server.search.planning import choose
 from fhir_server.search.record import prefix_end, reference_term, token_term
 from fhir_server.storage.contract import Delete, Draft, Put, Store, WriteOp

@@ -10,11 +10,23 @@ import pytest
 
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import HasTerm, IsPresent, Not, Plan, PointsTo
-from fhir_server.search.record import IndexRecord
+from fhir_server.search.expression import (
+    HasTerm,
+    HasTermBetween,
+    IsPresent,
+    Not,
+    Plan,
+    PointsTo,
+    Predicate,
+    SortKey,
+)
+from fhir_server.search.ordering import PRIMARY
+from fhir_server.search.record import IndexRecord, prefix_end
 from fhir_server.storage.contract import Draft, Put
 from fhir_server.storage.sqlite import budget
+from fhir_server.storage.sqlite.leads import Leads
 from fhir_server.storage.sqlite.schema import connect
+from fhir_server.storage.sqlite.searching import Searcher
 from fhir_server.storage.sqlite.snapshot import snapshot
 from fhir_server.storage.sqlite.store import open_store
 from tests.storage.conftest import ticking
@@ -25,6 +37,7 @@ PLANS = [
     Plan(OBSERVATION),
     Plan(OBSERVATION, Not(IsPresent("x"))),
     Plan(OBSERVATION, PointsTo("patient", "Patient", HasTerm("code=a\x1f"))),
+    Plan(OBSERVATION, HasTermBetween("code=a", prefix_end("code=a"))),
 ]
 
 
@@ -78,3 +91,30 @@ async def test_searches_that_are_cut_off_inline_hide_no_later_write(
                 assert len(page.rows) == number
                 assert (await store.count(SEES, plan)).number == number
             assert await store.read(SEES, Key("Observation", str(number))) is not None
+
+
+@pytest.mark.parametrize("sort", [(), (SortKey("when", PRIMARY, descending=False),)], ids=str)
+async def test_what_matches_all_along_is_found_while_the_terms_change_that_it_is_found_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: tuple[SortKey, ...]
+) -> None:
+    """The terms of a prefix are those of one moment, and the page is of the same."""
+    path = tmp_path / "store.db"
+    async with open_store(path, clock=ticking()) as store:
+        await store.write([written("Observation", 1)], atomic=True)
+        searcher = Searcher(connect(path, read_only=True))
+        writer = connect(path)
+
+        def changing(leads: Leads, predicate: Predicate) -> Predicate:
+            found = expanded(leads, predicate)
+            writer.execute(
+                "UPDATE term SET term=? WHERE term=?",
+                ("Observation.code=aa\x1f", "Observation.code=a\x1f"),
+            )
+            return found
+
+        expanded = Leads.expanded
+        monkeypatch.setattr(Leads, "expanded", changing)
+        plan = Plan(OBSERVATION, HasTermBetween("code=a", prefix_end("code=a")), sort)
+
+        assert [row.id for row in searcher.page(SEES, plan, None, 20).rows] == ["1"]
+        assert [row.id for row in searcher.page(SEES, plan, None, 20).rows] == ["1"]

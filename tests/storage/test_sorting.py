@@ -19,7 +19,7 @@ from fhir_server.search.planning import DAY, PROBE
 from fhir_server.search.record import IndexRecord, Range
 from fhir_server.storage.contract import Draft, Put
 from fhir_server.storage.pages import Page, Position
-from fhir_server.storage.sqlite import sorting, walking
+from fhir_server.storage.sqlite import ranging, sorting
 from fhir_server.storage.sqlite.leads import Leads
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.searching import Searcher
@@ -129,8 +129,8 @@ def test_a_crowd_of_one_date_is_sorted_by_the_next_key(
     expected: str,
     limit: int,
 ) -> None:
-    monkeypatch.setattr(walking, "CROWD", 2_000)
-    monkeypatch.setattr(walking, "GATHERED", limit)
+    monkeypatch.setattr(ranging, "CROWD", 2_000)
+    monkeypatch.setattr(ranging, "GATHERED", limit)
     monkeypatch.setattr(sorting, "GATHERED", limit)
 
     first = page(searcher, *sort)
@@ -144,7 +144,7 @@ def test_a_crowd_of_one_date_is_sorted_by_the_next_key(
 def test_a_deep_page_within_a_crowd_reads_little(
     connection: apsw.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walking, "CROWD", 2_000)
+    monkeypatch.setattr(ranging, "CROWD", 2_000)
     reads = Reads(connection)
 
     found = page(Searcher(connection), MADE, ISSUED, after=(DAY, 100 * DAY, 100, 101))
@@ -156,8 +156,8 @@ def test_a_deep_page_within_a_crowd_reads_little(
 def test_too_many_of_one_date_are_refused(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walking, "GATHERED", 2_990)
-    monkeypatch.setattr(walking, "SPANS", (2**62,) * 4)
+    monkeypatch.setattr(ranging, "GATHERED", 2_990)
+    monkeypatch.setattr(ranging, "SPANS", (2**62,) * 4)
 
     with pytest.raises(TooCostly, match="by issued at once: narrow the search"):
         page(searcher, ISSUED)

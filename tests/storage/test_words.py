@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from fhir_server.fhir.errors import TooCostly, Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.visibility import Visibility
-from fhir_server.search.expression import AllOf, AnyOf, HasTermBetween, HasWords, Not, Phrase, Plan
+from fhir_server.search.expression import AllOf, AnyOf, HasTermBetween, HasWords, Not, Plan
+from fhir_server.search.phrases import Phrase
 from fhir_server.search.record import NO_DATE, IndexRecord
 from fhir_server.search.words import texts_of
 from fhir_server.storage.contract import Delete, Draft, Expect, Expectation, Put, Store, Unchanged

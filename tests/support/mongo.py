@@ -22,9 +22,9 @@ from time import monotonic
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-SECONDS_TO_START = 60
+from tests.support.patience import PATIENCE
 
-MILLISECONDS_TO_DROP = 30_000
+MILLISECONDS_TO_DROP = round(PATIENCE * 1000)
 """It takes some tens of them."""
 
 PR_SET_PDEATHSIG = 1
@@ -70,7 +70,7 @@ def _end_with_parent() -> None:
 
 
 def _await_answer(process: subprocess.Popen[bytes], address: str) -> None:
-    until = monotonic() + SECONDS_TO_START
+    until = monotonic() + PATIENCE
     with MongoClient[dict[str, object]](
         address, serverSelectionTimeoutMS=250, directConnection=True
     ) as client:
@@ -88,7 +88,7 @@ def ended(process: subprocess.Popen[bytes]) -> None:
     """End a server."""
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -104,108 +104,61 @@ def shared() -> str:
     return address
 
 
-def address_of(name: str) -> str:
+@cache
+def standalone() -> str:
+    """Return the address of the standalone server of this test process, started when first asked for."""
+    process, address = started("--standalone")
+    _processes.append(process)
+    return address
+
+
+def address_of(name: str, server: str | None = None) -> str:
     """Return the address of a database of this test process's server; options stay behind it."""
-    server, mark, options = shared().partition("?")
-    return f"{server.rstrip('/')}/{name}{mark}{options}"
+    address, mark, options = (server or shared()).partition("?")
+    return f"{address.rstrip('/')}/{name}{mark}{options}"
 
 
 def end_shared() -> None:
-    """Drop what was kept to be used again, and end the server of this test process."""
-    if _spare:
-        with _client() as client:
-            while _spare:
-                _drop(client, _spare.pop())
+    """End the server of this test process."""
     while _processes:
         ended(_processes.pop())
 
 
-_open: dict[str, int] = {}
-_names: dict[Path, str] = {}
-_touched: set[str] = set()
-"""The databases whose address a test was given: it may have changed their indexes."""
-
-_spare: list[str] = []
-"""Emptied databases. To make a new one with its indexes takes five times as long as to empty it."""
-
-
-def _client() -> MongoClient[dict[str, object]]:
-    return MongoClient(shared(), timeoutMS=MILLISECONDS_TO_DROP)
-
-
-def _name_of(folder: Path) -> str:
-    return "test_" + blake2b(str(folder).encode(), digest_size=8).hexdigest()
+_open: dict[tuple[str, str], int] = {}
+"""How often a database is open, by server and name."""
 
 
 @contextmanager
-def database(folder: Path) -> Iterator[str]:
-    """Yield the address of the database that belongs to a folder; do with it whatever is to be tested."""
-    name = _names.setdefault(folder, _name_of(folder))
-    _touched.add(name)
-    with _opened(name) as address:
-        yield address
-
-
-@contextmanager
-def emptied(folder: Path) -> Iterator[str]:
-    """Yield the same for what only opens a store there: a database that others used before, and that is empty."""
-    if folder not in _names:
-        _names[folder] = _spare.pop() if _spare else _name_of(folder)
-    with _opened(_names[folder]) as address:
-        yield address
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[str]:
-    _open[name] = _open.get(name, 0) + 1
+def database(folder: Path, server: str | None = None) -> Iterator[str]:
+    """Yield the address of the database that belongs to a folder, on the shared server or another one."""
+    name = "test_" + blake2b(str(folder).encode(), digest_size=8).hexdigest()
+    place = server or shared(), name
+    _open[place] = _open.get(place, 0) + 1
     try:
-        yield address_of(name)
+        yield address_of(name, server)
     finally:
-        _open[name] -= 1
+        _open[place] -= 1
 
 
 def drop_closed() -> None:
-    """Drop or empty the databases that nobody has open; raise AssertionError where the server does not do so in time."""
-    closed = [name for name, number in _open.items() if not number]
-    if closed:
-        with _client() as client:
-            for name in closed:
-                del _open[name]
-                _forget(name)
-                _let_go(client, name)
-
-
-def _forget(name: str) -> None:
-    for folder in [folder for folder, each in _names.items() if each == name]:
-        del _names[folder]
-
-
-def _let_go(client: MongoClient[dict[str, object]], name: str) -> None:
-    if name in _touched:
-        _touched.remove(name)
-        _drop(client, name)
-        return
-    with _told(name):
-        for collection in client[name].list_collection_names():
-            client[name][collection].delete_many({})
-    _spare.append(name)
+    """Drop the databases that nobody has open; raise AssertionError where the server does not do so in time."""
+    closed = [place for place, number in _open.items() if not number]
+    for server in {each for each, _ in closed}:
+        with MongoClient[dict[str, object]](server, timeoutMS=MILLISECONDS_TO_DROP) as client:
+            for place in closed:
+                if place[0] == server:
+                    del _open[place]
+                    _drop(client, place[1])
 
 
 def _drop(client: MongoClient[dict[str, object]], name: str) -> None:
-    with _told(name):
-        client.drop_database(name)
-
-
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Tell of what waits for a transaction that was left open, and end that: it would wait for all that follows too."""
+    """Drop a database, which waits for the transactions that wrote there: one that was left open is told of, and ended."""
     try:
-        yield
+        client.drop_database(name)
     except PyMongoError as problem:
         if _processes:
             # Nobody else works on a server of our own, and the tests that follow are not to wait as well.
-            with MongoClient[dict[str, object]](shared()) as client:
-                client.admin.command("killAllSessions", [])
+            client.admin.command("killAllSessions", [])
         raise AssertionError(
             f"{name} was not dropped: is a transaction open? {problem}"
         ) from problem

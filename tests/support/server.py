@@ -13,8 +13,7 @@ import uvicorn
 
 from fhir_server.settings import Settings
 from fhir_server.wiring import application
-
-_PATIENCE = 20
+from tests.support.patience import PATIENCE
 
 
 class _Signalling(uvicorn.Server):
@@ -37,23 +36,25 @@ def running_server(store: Path, **settings: Any) -> Iterator[str]:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         node = application(Settings(store=f"sqlite:{store}", port=port, **settings))
+        reasons: list[str] = []
+        node.failed = reasons.append
         config = uvicorn.Config(
             node,
             access_log=False,
             proxy_headers=False,
             log_config=None,
-            http="httptools",
+            http="fhir_server.cli.connection:Connection",
             lifespan="on",
             ws="none",
-            timeout_graceful_shutdown=_PATIENCE,
+            timeout_graceful_shutdown=20,
         )
         server = _Signalling(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:
-            started = server.listening.wait(_PATIENCE)
-            assert started, node.failure or "the server did not start"
+            started = server.listening.wait(PATIENCE)
+            assert started, reasons or "the server did not start"
             yield f"http://127.0.0.1:{port}/fhir"
         finally:
             server.should_exit = True
-            thread.join(_PATIENCE)
+            thread.join(PATIENCE)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
-from fhir_server.federation.health import History, Look
+from fhir_server.federation.health import History, Look, Persons
 from fhir_server.federation.members import Capabilities, Member
 from fhir_server.federation.roster import Listed
+from fhir_server.search.declaring import Abilities
 from fhir_server.web.members import POLICY, members_page
 from fhir_server.web.sparkline import median, sparkline
 from tests.rest.access import guarded
@@ -74,6 +76,22 @@ def test_how_a_member_stands_is_said_in_words(member: Listed, told: str) -> None
     assert told in page(member)
 
 
+@pytest.mark.parametrize(
+    ("abilities", "told"),
+    [
+        (Abilities(), "no modifiers, sorting or size of pages told"),
+        (
+            Abilities(50, {"string": frozenset({"exact", EVIL})}, {}, frozenset({"date"})),
+            "pages of 50 at most; modifiers &lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;, exact; sorts by date",
+        ),
+    ],
+)
+def test_what_a_member_tells_of_its_searches_is_shown(abilities: Abilities, told: str) -> None:
+    member = listed()
+    known = replace(member.capabilities, abilities=abilities)
+    assert told in page(replace(member, capabilities=known))
+
+
 def test_what_failed_last_is_told_though_a_breaker_opened_since() -> None:
     looks = (
         Look(NOW - 3 * MINUTE, "search", "timeout", 4000, "too slow"),
@@ -126,3 +144,23 @@ def test_members_are_not_told_to_who_has_no_token(tmp_path: Path) -> None:
         found = httpx.get(node.base.replace("/fhir", "/members"))
     assert found.status_code == 404
     assert "$members, to who has a token" in found.text
+
+
+@pytest.mark.parametrize(
+    ("persons", "told"),
+    [
+        (Persons(NOW - MINUTE, 17), "17 people, "),
+        (Persons(NOW - MINUTE, problem=EVIL), "not known (&lt;script&gt;"),
+    ],
+)
+def test_how_many_people_a_member_knows_is_said_as_of_when(persons: Persons, told: str) -> None:
+    member = Member("a", "A", "https://a.example/fhir", locator=True)
+    found = page(Listed(member, Capabilities({}), History(persons=persons)))
+    assert told in found
+    assert "1 min ago" in found
+
+
+def test_of_a_member_without_a_locator_nothing_is_said_of_people() -> None:
+    member = Member("a", "A", "https://a.example/fhir")
+    history = History(persons=Persons(NOW, 17))
+    assert "17 people" not in page(Listed(member, Capabilities({}), history))

@@ -25,7 +25,7 @@ from fhir_server.auth.server.scopes import given, words
 from fhir_server.auth.tokens import LEEWAY, TYPES, Claims, Verifier, withdrawal_names
 from fhir_server.fhir.errors import Forbidden, Unauthenticated
 from fhir_server.policy.access import Access
-from fhir_server.policy.scopes import parse_scopes
+from fhir_server.policy.scopes import PERSON_INDEX, parse_scopes
 
 _SECOND = 1_000_000
 
@@ -142,7 +142,10 @@ class Endpoints:
         scopes = given(asked or (), client.scopes, ("system",))
         if not scopes:
             raise InvalidScope(f"The client is registered for: {' '.join(client.scopes)}.")
-        behalf = self._behalf(client, form, scopes) if client.on_behalf else None
+        if not client.on_behalf or scopes == (PERSON_INDEX,):
+            return await self.issuing.for_client(client, scopes, now=now)
+        scopes = tuple(each for each in scopes if each != PERSON_INDEX)
+        behalf = self._behalf(client, form, scopes)
         return await self.issuing.for_client(client, scopes, behalf, now=now)
 
     def _behalf(self, client: Client, form: Mapping[str, str], scopes: tuple[str, ...]) -> Behalf:

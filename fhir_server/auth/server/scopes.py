@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from fhir_server.policy.scopes import OWN
+
 LETTERS = "cruds"
 
 OFFLINE = "offline_access"
@@ -57,7 +59,7 @@ class _Resources:
 
 def is_scope(text: str) -> bool:
     """Tell whether a client can be registered for this scope."""
-    return text in _OTHER or _read(text) is not None
+    return text in _OTHER or text in OWN or _read(text) is not None
 
 
 def words(text: str) -> tuple[str, ...] | None:
@@ -74,21 +76,23 @@ def given(
 
     A scope that is permitted as a whole keeps its spelling; of another what is permitted is written in version 2.
     """
-    known = frozenset(permitted)
+    known, contexts = frozenset(permitted), frozenset(contexts)
     allowed = [found for each in sorted(known) if (found := _read(each)) is not None]
-    allowed = [each for each in allowed if each.context in set(contexts)]
+    allowed = [each for each in allowed if each.context in contexts]
     result: list[str] = []
     for each in asked:
         resources = _read(each)
         if resources is not None:
             result += _within(resources, allowed)
-        elif each in known and each in _OTHER:
+        elif each in known and (each in _OTHER or (each in OWN and "system" in contexts)):
             result.append(each)
     return tuple(dict.fromkeys(result))
 
 
 def context_of(scope: str) -> str | None:
-    """Return patient, user or system for a scope on resources, else None."""
+    """Return patient, user or system for a scope on resources, or one of our own, else None."""
+    if scope in OWN:
+        return "system"
     found = _read(scope)
     return None if found is None else found.context
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import get_args
 
 from fhir_server.conformance.capability import (
@@ -18,7 +19,9 @@ from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
 from fhir_server.federation.duplicates import Duplicates, Mode
 from fhir_server.federation.hub import Hub
+from fhir_server.federation.joined import Joined
 from fhir_server.federation.joining import joined
+from fhir_server.federation.referring import referring
 from fhir_server.federation.search import (
     Federated,
     Party,
@@ -26,6 +29,7 @@ from fhir_server.federation.search import (
     federated_count,
     federated_search,
 )
+from fhir_server.federation.sparing import spared, tell_as_of
 from fhir_server.federation.statement import told_by_member
 from fhir_server.federation.writes import Writes
 from fhir_server.fhir.errors import MethodNotAllowed, NotSupported
@@ -48,16 +52,18 @@ from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.routing import NotServed, table, template_of
 from fhir_server.rest.service import Route, Routes, Service
 from fhir_server.rest.smart import oauth_uris
+from fhir_server.search.declaring import extension_of, own_abilities
 from fhir_server.search.parsing import Query, parse_query
 
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """Serves the hub's base."""
+    """Serves the hub's base; `key` is a secret of its store, by which people are named."""
 
     reach: Reach
     duplicates: Duplicates
     writes: Writes
+    key: bytes
 
     @property
     def hub(self) -> Hub:
@@ -142,7 +148,12 @@ class Federation:
         statement = capability_statement(
             definitions,
             types=types & service.types,
-            interactions=Interactions(("search-type",), (), everywhere=DEFINITIONS),
+            interactions=Interactions(
+                ("search-type",),
+                (),
+                everywhere=DEFINITIONS,
+                extensions=[extension_of(own_abilities(service.limits.pages.most))],
+            ),
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), await oauth_uris(service)),
         )
@@ -158,8 +169,6 @@ class Federation:
         moment = now if cursor is None else cursor.moment
         query = _understood(service, request, asked, moment, lenient=preferred.lenient)
         admission, parties = await self.reach.members(service, request, "s")
-        if admission is not None:
-            admission.judge.check_joined(query.plan.predicate)
         question = Question(
             query,
             request.type,
@@ -169,13 +178,17 @@ class Federation:
             deadline_of(request),
             self.duplicates.known_by(_mode(preferred)),
         )
+        if admission is not None:
+            _check_joined(admission, question, parties)
         if cursor is None:
-            parties = await joined(question, parties)
+            shapes = self.reach.shapes
+            parties = spared(question, await joined(question, parties, shapes), shapes)
         if query.only_count:
             _check_counted(question)
             found = await federated_count(question, parties)
         else:
             found = await federated_search(question, parties, cursor)
+        tell_as_of(found.accounts, parties)
         self.hub.saw(found, cursor)
         address = f"{request.base_url}/{request.type}"
         projection = service.projector.projection(request.type, query.summary, query.elements)
@@ -186,6 +199,7 @@ class Federation:
             asked,
             service.projector,
             projection,
+            blake2b(scope, key=self.key).digest(),
             cleared=admission is not None,
         )
         _record(request, admission, found)
@@ -241,6 +255,18 @@ def _understood(
     )
     check_served(query)
     return query
+
+
+def _check_joined(admission: Admission, question: Question, parties: Sequence[Party]) -> None:
+    """Raise NotSupported for what leads through resources that nobody here can decide on."""
+    judge, followed, query = admission.judge, referring(question, parties), question.query
+    for each in followed:
+        judge.check_followed(each.source)
+        judge.check_joined(each.query(question).plan.predicate)
+    if followed:
+        left = Joined(tuple(each.pair for each in followed), ()).rest(query).applied
+        query = parse_query(question.resource_type, left, question.definitions, now=question.moment)
+    judge.check_joined(query.plan.predicate)
 
 
 def _mode(preferred: Preferences) -> Mode | None:

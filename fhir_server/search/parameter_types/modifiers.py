@@ -26,12 +26,20 @@ MODIFIERS: Mapping[str, tuple[str, ...]] = {
 
 _CODINGS = frozenset(("_tag", "_security"))
 
+COMMON = ("_id", "_security", "_tag")
+"""Parameters that have other modifiers than their type."""
+
 
 def modifiers_of(parameter: SearchParameter) -> tuple[str, ...]:
     """Return the modifiers of a parameter: neither a logical id nor a label is an identifier with a type."""
-    if parameter.code == "_id":
+    return modifiers_of_code(parameter.code, parameter.type)
+
+
+def modifiers_of_code(code: str, kind: str) -> tuple[str, ...]:
+    """Return the modifiers of a parameter of this code and type."""
+    if code == "_id":
         return "missing", "not"
-    own = MODIFIERS.get(parameter.type, ())
-    if parameter.code in _CODINGS:
+    own = MODIFIERS.get(kind, ())
+    if code in _CODINGS:
         own = tuple(each for each in own if each != "of-type")
     return "missing", *own

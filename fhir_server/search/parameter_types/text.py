@@ -12,17 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fhir_server.fhir.errors import BadRequest
-from fhir_server.search.expression import (
-    AllOf,
-    AnyOf,
-    Every,
-    HasWords,
-    Not,
-    Phrase,
-    Predicate,
-    Some,
-)
+from fhir_server.search.expression import AllOf, AnyOf, HasWords, Not, Predicate
 from fhir_server.search.parameter_types.criterion import Criterion, split, unescape
+from fhir_server.search.phrases import Every, Phrase, Some
 from fhir_server.search.words import words
 
 Place = Literal["narrative", "content"]

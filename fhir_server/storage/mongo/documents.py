@@ -12,6 +12,7 @@ Names are short, as each document repeats them:
     r    ranges: a axis with type and span class, l low, h high, g tags
     p    search parameters whose element it has
     z    index record, packed         b  the exact bytes that it is answered with
+    a    of types that tell of others (`search/telling`): what it tells of; nobody knows where it is missing
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from fhir_server.search.record import (
     packed,
     posted_terms,
 )
+from fhir_server.search.telling import TELLING
 from fhir_server.storage.pages import Row
 
 Document: TypeAlias = dict[str, Any]
@@ -101,6 +103,7 @@ def indexed(kind: str, record: IndexRecord) -> Document:
         ],
         "p": list(record.present),
         "z": packed(record),
+        **({"a": list(record.about)} if kind in TELLING else {}),
     }
 
 
@@ -145,7 +148,12 @@ def checked(document: Document) -> Document:
 def archived(document: Mapping[str, Any]) -> Document:
     """Return the document of a version that is no longer current."""
     kept = {name: document[name] for name in ("t", "i", "v", "m", "e", "x", "n", "o", "c", "b")}
-    return {"_id": f"{document['_id']}/{document['v']}", **kept}
+    return {"_id": f"{document['_id']}/{document['v']}", **kept, **telling(document)}
+
+
+def telling(document: Mapping[str, Any]) -> Document:
+    """Return what a version says that it tells of, as the next one says it where that is a deletion."""
+    return {"a": document["a"]} if "a" in document else {}
 
 
 def stored_of(document: Mapping[str, Any]) -> Stored:

@@ -6,13 +6,14 @@ found are looked up, some at a time, in the same transaction (docs/decisions/004
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from fhir_server.fhir.errors import TooCostly, Unavailable
 from fhir_server.policy.decision import Audience
 from fhir_server.policy.denying import ANY_KIND
+from fhir_server.search.telling import TELLING
 from fhir_server.storage.mongo.conditions import both
 from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document
 from fhir_server.storage.mongo.schema import Fields
@@ -29,6 +30,10 @@ MOST_NAMED = 1_000
 
 FIRST_LOT = 100
 """Rows whose owner classes are looked up together, where nobody knows how many are wanted; then ten times as many."""
+
+
+JUDGED = {"t": 1, "o": 1, "a": 1}
+"""What a row is judged by: its type, its owner class, what it tells of."""
 
 
 class UnknownAudience(Unavailable):
@@ -52,6 +57,7 @@ class Door:
         self.sight = sight
         self._statements = statements
         self._denied: dict[int, frozenset[str]] = {}
+        self._told: dict[str, Document | None] = {}
         self._passed = 0
 
     def current(  # noqa: PLR0913 - the parts of a statement, each by keyword
@@ -95,6 +101,9 @@ class Door:
         condition = both(wanted, self.sight.of(kind))
         if self.sight.visibility.audience is None:
             return await self._statements.count(RESOURCE, condition, hint=hint)
+        if kind in TELLING:
+            rows = self._rows(RESOURCE, condition, {"_id": 1}, order=(), limit=0, hint=hint)
+            return sum([1 async for _ in rows])
         few = await self._all_denied()
         if few is not None:
             named = [owner for owner in few if self._is_denied(owner, kind)]
@@ -129,7 +138,7 @@ class Door:
                 async for each in cursor:
                     yield each
             return
-        members = {**members, "t": 1, "o": 1}
+        members = {**members, **JUDGED}
         if limit:
             most = limit + limit // 8 + 4
             some = await self._statements.all(
@@ -152,11 +161,41 @@ class Door:
     async def _kept(self, rows: Sequence[Document]) -> list[Document]:
         """Return those of these rows that are not denied."""
         await self._look_up(each["o"] for each in rows)
-        kept = [each for each in rows if not self._is_denied(each["o"], each["t"])]
+        shown = [each for each in rows if not self._is_denied(each["o"], each["t"])]
+        kept = await self._not_telling(shown)
         self._passed += len(rows) - len(kept)
         if self._passed > MOST_PASSED:
             raise TooCostly("Too many resources would be passed over: narrow the search")
         return kept
+
+    async def _not_telling(self, rows: Sequence[Document]) -> list[Document]:
+        """Return those of these rows that tell of nothing that is denied; what nobody knows they tell of is."""
+        unknown = {each for row in rows for each in row.get("a", ())}
+        while unknown := unknown - self._told.keys():
+            self._told.update(dict.fromkeys(unknown))
+            for some in together(sorted(unknown)):
+                wanted = {"_id": {"$in": some}}
+                found = await self._statements.all(RESOURCE, wanted, {"_id": 1, **JUDGED})
+                self._told.update((each["_id"], each) for each in found)
+            there = [each for each in map(self._told.get, unknown) if each is not None]
+            await self._look_up(each["o"] for each in there)
+            unknown = {each for row in there for each in row.get("a", ())}
+        return [each for each in rows if not self._tells(each)]
+
+    def _tells(self, row: Document) -> bool:
+        """Tell whether a row tells of something that is denied, or may do so."""
+        known: set[str] = set()
+        waiting = [row]
+        while waiting:
+            each = waiting.pop()
+            if each["t"] in TELLING and "a" not in each:
+                return True
+            if each is not row and self._is_denied(each["o"], each["t"]):
+                return True
+            told = {*each.get("a", ())} - known
+            known |= told
+            waiting += [one for one in map(self._told.get, told) if one is not None]
+        return False
 
     def _is_denied(self, owner: int, kind: str) -> bool:
         denied = not self._denied[owner].isdisjoint((ANY_KIND, kind))
@@ -202,7 +241,7 @@ class Door:
             )
 
 
-async def in_lots(documents: AsyncIterator[Document]) -> AsyncIterator[list[Document]]:
+async def in_lots(documents: AsyncIterable[Document]) -> AsyncIterator[list[Document]]:
     """Yield documents some at a time: few at first, then as many as a statement names."""
     some: list[Document] = []
     most = FIRST_LOT

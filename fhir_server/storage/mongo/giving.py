@@ -9,6 +9,7 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_server.fhir.errors import Unavailable
+from fhir_server.search.telling import TELLING
 from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document
 from fhir_server.storage.mongo.failures import reading as problems
 from fhir_server.storage.mongo.opening import connected
@@ -172,7 +173,9 @@ async def _versions_of(chunks: AsyncIterator[list[Document]]) -> AsyncIterator[l
 def _version(each: Document) -> Version:
     is_current = "z" in each or "d" in each
     known = each["m"], each["n"], each["t"], each["i"], each["v"], each["e"], each["o"]
-    return Version(*known, is_current, each.get("z"), each["b"])
+    if each["t"] in TELLING and "a" not in each:
+        raise Unavailable("The store was written by another release: run fhir-server reindex first")
+    return Version(*known, is_current, each.get("z"), each["b"], tuple(each.get("a", ())))
 
 
 def block_of(each: Document) -> Block:

@@ -13,16 +13,17 @@ from pymongo.asynchronous.database import AsyncDatabase
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.search.record import IndexRecord
+from fhir_server.search.telling import TELLING
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.mongo.applying import note_axes, state_of
 from fhir_server.storage.mongo.denials import Denials, Enforcing
-from fhir_server.storage.mongo.documents import RESOURCE, Document, checked, indexed
+from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document, checked, indexed
+from fhir_server.storage.mongo.moments import WRITING_SECONDS
 from fhir_server.storage.mongo.owners import Owners, owner_id
 from fhir_server.storage.mongo.remembering import secret_of
 from fhir_server.storage.mongo.schema import HALF_INDEXED, STATE, STORE, store_state
 from fhir_server.storage.mongo.statements import Statements, done_at_once
 from fhir_server.storage.mongo.workspace import Workspace
-from fhir_server.storage.mongo.writer import WRITING_SECONDS
 from fhir_server.storage.upkeep import Extract, People, Progress
 
 TOGETHER = 200
@@ -46,6 +47,7 @@ async def reindex(
     while rids := await work.some(last):
         done, last = done + len(rids), rids[-1]
         yield Progress(done, total)
+    await work.tell_of_past()
     await work.end(zone)
 
 
@@ -77,6 +79,28 @@ class _Work:
         if rows:
             await self._step(lambda step: step.index([each["_id"] for each in rows], self))
         return [each["n"] for each in rows]
+
+    async def tell_of_past(self) -> None:
+        """Write what past versions and deletions tell of."""
+        kinds = {"t": {"$in": sorted(TELLING)}}
+        order = (("n", 1), ("v", 1))
+        told: Document = {}
+        rows = self.database[HISTORY].find(kinds, {"b": 1, "n": 1}).sort(order)
+        async for each in rows:
+            # A deletion tells of what the version before it did.
+            about = told.get(each["n"], []) if each["b"] is None else self._about(each["b"])
+            told = {each["n"]: about}
+            await self.database[HISTORY].update_one({"_id": each["_id"]}, {"$set": {"a": about}})
+        buried = self.database[RESOURCE].find({**kinds, "x": True}, {"n": 1, "v": 1})
+        async for each in buried:
+            before = {"n": each["n"], "v": each["v"] - 1}
+            last = await self.database[HISTORY].find_one(before, {"a": 1})
+            there = {"_id": each["_id"], "x": True, "v": each["v"]}
+            about = [] if last is None else last["a"]
+            await self.database[RESOURCE].update_one(there, {"$set": {"a": about}})
+
+    def _about(self, body: bytes) -> list[str]:
+        return list(self.extract(body).about)
 
     async def end(self, zone: str) -> None:
         """Forget what was laid down by what is there no more, and note that all is indexed."""

@@ -16,6 +16,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.search.record import unpacked
+from fhir_server.search.telling import TELLING
 from fhir_server.storage.mongo.documents import (
     HISTORY,
     RESOURCE,
@@ -238,7 +239,8 @@ class MongoTaking:
 
 def _version(row: Version, members: Sequence[str]) -> Document:
     stored = Stored(Key(row.type, row.id), row.version, row.moment, row.method, row.body)
-    return {**versioned(stored, row.rid, row.owner), "c": list(members)}
+    about = {"a": list(row.about)} if row.type in TELLING else {}
+    return {**versioned(stored, row.rid, row.owner), "c": list(members), **about}
 
 
 def _past(row: Version, members: Sequence[str]) -> Document:

@@ -11,6 +11,7 @@ import apsw
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.search.advice import advice
 from fhir_server.search.record import NO_DATE, IndexRecord, packed, unpacked
+from fhir_server.search.telling import TELLING
 from fhir_server.storage.auditing import Publish
 from fhir_server.storage.contract import (
     NEVER,
@@ -35,6 +36,7 @@ from fhir_server.storage.sqlite.denials import Denials
 from fhir_server.storage.sqlite.index import Index, Place
 from fhir_server.storage.sqlite.owners import Owners
 from fhir_server.storage.sqlite.searching import Searcher
+from fhir_server.storage.sqlite.telling import tell, tell_as_before
 
 SELECT_CURRENT = """
 SELECT rid, version, moment, method, deleted, primary_date, owner, record, body
@@ -58,7 +60,6 @@ UPDATE resource
 SET version=?, moment=?, method='DELETE', deleted=1, primary_date=?, record=NULL, body=NULL
 WHERE rid=?
 """
-
 
 JOINED_WHILE_WRITING = 1_000
 """What the chains of a precondition may ask of other resources: all writers wait for it."""
@@ -174,6 +175,8 @@ class Applier:
             self.index.remove(op.key.type, record, current.place)
         version = current.version + 1
         self._connection.execute(BURY, (version, moment, NO_DATE, current.rid))
+        if op.key.type in TELLING:
+            tell_as_before(self._connection, current.rid, current.version)
         return Written(Stored(op.key, version, moment, "DELETE", None), created=False)
 
     def _replace_record(self, op: Reindex) -> WriteResult:
@@ -187,6 +190,7 @@ class Applier:
             place = op.record.primary, current.rid, owner
             self._reindex(op.key.type, op.record, current, place)
             self._connection.execute(RECORD, (op.record.primary, owner, record, current.rid))
+            tell(self._connection, op.record, current.rid, current.version)
         return Unchanged(None)
 
     def _replace_catalogue(self, op: ReplaceCatalogue) -> WriteResult:
@@ -242,6 +246,8 @@ class Applier:
         )
         place = record.primary, self._connection.last_insert_rowid(), owner
         self.index.add(draft.key.type, record, place)
+        if record.about:
+            tell(self._connection, record, place[1], 1)
         if self.denials is not None:
             self.denials.written(draft)
         return Stored(draft.key, 1, moment, method, body)
@@ -265,6 +271,8 @@ class Applier:
             ),
         )
         self._reindex(draft.key.type, record, current, (record.primary, current.rid, owner))
+        if record.about:
+            tell(self._connection, record, current.rid, version)
         if self.denials is not None:
             self.denials.written(draft)
         return Stored(draft.key, version, moment, method, body)

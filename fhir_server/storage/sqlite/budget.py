@@ -1,7 +1,7 @@
 """How much work one search may cause, and what happens when it is spent.
 
 A search is bounded by time, by steps and by the matches it holds here, by what its chains ask of other resources in
-`joining`, and by what it sorts at once in `walking`: beyond that it is refused, and says why.
+`joining`, and by what it sorts at once in `ranging` and `sorting`: beyond that it is refused, and says why.
 """
 
 from __future__ import annotations

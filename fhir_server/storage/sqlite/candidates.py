@@ -7,15 +7,27 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain, groupby
 
-from fhir_server.search.expression import AllOf, HasId, Predicate
+from fhir_server.search.bounds import EVER, Between
+from fhir_server.search.expression import AllOf, HasAnyTerm, HasId, HasTerm, Predicate
 from fhir_server.search.planning import choose, conjuncts
 from fhir_server.search.record import IndexRecord
+from fhir_server.storage.sqlite.beginnings import GoingOn, going_on
 from fhir_server.storage.sqlite.budget import held
 from fhir_server.storage.sqlite.filtering import Filter, Scan
 from fhir_server.storage.sqlite.leads import Leads
 from fhir_server.storage.sqlite.pages import PageStatement
+from fhir_server.storage.sqlite.translation import POSTING, SPAN
 from fhir_server.storage.sqlite.view import View
-from fhir_server.storage.sqlite.windows import Place, Run, Window
+from fhir_server.storage.sqlite.windows import Place, Run, Window, falling
+
+LONG = 200
+"""Lists with fewer candidates are read from end to end: to ask where the first begins costs as much as a few dozen."""
+
+MANY = 400
+"""Fewer candidates that no index has in order are read at once; of more a sample tells how far a page goes."""
+
+DATED = (POSTING, SPAN)
+"""The indexes whose rows tell the primary date."""
 
 
 class Candidates:
@@ -44,22 +56,32 @@ class Candidates:
         self._is_lasting = named or self._predicate == predicate
         self.driver = choose(view.kind, self._predicate, self._leads.count, of_all=of_all)
         self._lead = self.driver.lead
-        self._rest = Filter(view, self.driver.rest, one_by_one=named)
+        self._is_named = named
+        self._rest = self._filter()
 
     def in_order(self, window: Window) -> Iterator[Place]:
         """Yield the places of the matches within a window, in its order."""
         scans = self._leads.in_order(self._lead)
         if scans is None:
-            places = map(self._rest.passing, self._leads.scans(self._lead))
-            yield from self._rest.kept(window.arranged(held(chain.from_iterable(places))))
+            yield from self._arranged(window)
             return
         for run in window.runs():
-            streams = [self._rest.places(*_bounded(scan, run)) for scan in scans]
-            if len(streams) == 1:
-                yield from streams[0]
-                continue
-            merged = heapq.merge(*streams, reverse=run.descending)
-            yield from (place for place, _ in groupby(merged))
+            for rest in self._stretches(descending=run.descending):
+                yield from _merged([rest.places(scan, run) for scan in scans], run)
+
+    def _arranged(self, window: Window) -> Iterator[Place]:
+        """Yield the same where no index has the candidates in order: many of them stretch by stretch."""
+        scans = list(self._leads.scans(self._lead))
+        for between in self._falling(scans, window):
+            places = (self._rest.passing(each, between) for each in scans)
+            yield from self._rest.kept(window.arranged(held(chain.from_iterable(places))))
+
+    def _falling(self, scans: Sequence[Scan], window: Window) -> Iterator[Between]:
+        is_told = all(source in DATED for source, _ in scans)
+        if not (window.descending and is_told) or self.number(MANY) is not None:
+            return iter((EVER,))
+        latest = None if window.after is None else window.after[0]
+        return falling(chain.from_iterable(map(self._rest.sample, scans)), latest)
 
     def page(self, window: Window, limit: int, *, records: bool) -> PageStatement | None:
         """Return the statement of a page, where one can tell it."""
@@ -87,8 +109,8 @@ class Candidates:
     def records(self) -> Iterator[tuple[int, int, IndexRecord]]:
         """Yield rid, moment and index record of each match once, in no order."""
         seen: set[int] = set()
-        for scan in self._leads.scans(self._lead):
-            for (_, rid), moment, record in self._rest.records(scan):
+        for rest, scan in self._scans():
+            for (_, rid), moment, record in rest.records(scan):
                 if rid not in seen:
                     seen.add(rid)
                     yield rid, moment, record
@@ -127,12 +149,48 @@ class Candidates:
         return Filter(self.view, self.required, one_by_one=True)
 
     def _gathered(self) -> Iterator[Place]:
-        return chain.from_iterable(map(self._rest.places, self._leads.scans(self._lead)))
+        return chain.from_iterable(rest.places(scan) for rest, scan in self._scans())
+
+    def _scans(self) -> Iterator[tuple[Filter, Scan]]:
+        for rest in self._stretches():
+            for scan in self._leads.scans(self._lead):
+                yield rest, scan
+
+    def _stretches(self, *, descending: bool = True) -> Iterator[Filter]:
+        """Yield what is checked in each stretch of the lead's lists, as they are read one after the other."""
+        if self._going_on is None:
+            yield self._rest
+        elif descending:
+            yield from self._later
+            yield from self._earlier
+        else:
+            yield from self._earlier
+            yield from self._later
+
+    @cached_property
+    def _going_on(self) -> GoingOn | None:
+        """What says where matches end, and not where they begin; None where lists need no stretches for it."""
+        found = going_on(self.driver.rest)
+        is_listed = isinstance(self._lead, HasTerm | HasAnyTerm | None)
+        return found if found and is_listed and self.number(LONG) is None else None
+
+    @cached_property
+    def _later(self) -> tuple[Filter, ...]:
+        return () if self._going_on is None else (self._filter(self._going_on.later),)
+
+    @cached_property
+    def _earlier(self) -> tuple[Filter, ...]:
+        """What is checked of those that begin before the date: looked for once a page comes to them."""
+        between = None if self._going_on is None else self._going_on.earlier(self.view)
+        return () if between is None else (self._filter(between),)
+
+    def _filter(self, between: Between = EVER) -> Filter:
+        return Filter(self.view, self.driver.rest, one_by_one=self._is_named, between=between)
 
 
-def _bounded(scan: Scan, run: Run) -> tuple[Scan, str]:
-    """Return a scan of a stretch, and the order that its index serves."""
-    source, condition = scan
-    bounded = condition.copy()
-    order = run.bound(source, bounded)
-    return (source, bounded), order
+def _merged(streams: Sequence[Iterator[Place]], run: Run) -> Iterator[Place]:
+    """Yield places once, in the order that all the streams have."""
+    if len(streams) == 1:
+        return streams[0]
+    merged = heapq.merge(*streams, reverse=run.descending)
+    return (place for place, _ in groupby(merged))

@@ -33,9 +33,10 @@ from fhir_server.search.record import inside as inside_type
 from fhir_server.storage.sqlite.budget import held
 from fhir_server.storage.sqlite.filtering import CHUNK, MOST_IN_CHUNK, Scan, chunks
 from fhir_server.storage.sqlite.leads import Leads
-from fhir_server.storage.sqlite.translation import LISTED, Condition, see_any
+from fhir_server.storage.sqlite.ranging import GATHERED
+from fhir_server.storage.sqlite.seeing import see_any
+from fhir_server.storage.sqlite.translation import LISTED, Condition
 from fhir_server.storage.sqlite.view import View
-from fhir_server.storage.sqlite.walking import GATHERED
 from fhir_server.storage.sqlite.windows import Place, Run, Window
 
 SELECT = """

@@ -13,7 +13,7 @@ from fhir_server.storage.sqlite.words import DROP
 
 TABLES = (
     *("resource", "history", "term", "span", "owner", "owned", "secret", "keyvalue"),
-    *("person", "opt_out", "register", "fact", "audience", "denial", "audit"),
+    *("person", "opt_out", "register", "fact", "audience", "denial", "audit", "about"),
 )
 
 

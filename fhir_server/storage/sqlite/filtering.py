@@ -9,29 +9,23 @@ from typing import TypeAlias, TypeVar
 
 import apsw
 
-from fhir_server.search.bounds import primary_bounds
+from fhir_server.search.bounds import EVER, Between, narrower, primary_bounds
 from fhir_server.search.expression import AllOf, HasWords, Predicate, asks_for_words
 from fhir_server.search.matching import matches, says_nothing
 from fhir_server.search.planning import is_selective
 from fhir_server.search.record import IndexRecord, unpacked
 from fhir_server.storage.sqlite.pages import PageStatement
-from fhir_server.storage.sqlite.translation import (
-    LISTED,
-    Condition,
-    Source,
-    check,
-    hide_denied,
-    moments,
-    needs_row,
-    reach,
-    see,
-)
+from fhir_server.storage.sqlite.seeing import hide_denied, moments, reach, see
+from fhir_server.storage.sqlite.translation import LISTED, Condition, Source, check, needs_row
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.windows import Place, Run
 
 _T = TypeVar("_T")
 Scan: TypeAlias = tuple[Source, Condition]
 """Where candidates are found, and the condition that finds them."""
+
+ONE_IN = 32
+"""Of so many candidates a sample has one."""
 
 ROW_COLUMNS = "r.id, r.version, r.moment, r.method, r.body"
 
@@ -44,11 +38,16 @@ class Filter:
     """The visibility and the remaining predicates of a search on one type.
 
     `one_by_one`: each of many statements looks at a resource or a few, so that what finds all that have a word
-    is to be looked up once, and not by each of them.
+    is to be looked up once, and not by each of them. `between`: the first and the last primary date that are looked at.
     """
 
     def __init__(
-        self, view: View, predicates: Sequence[Predicate], *, one_by_one: bool = False
+        self,
+        view: View,
+        predicates: Sequence[Predicate],
+        *,
+        one_by_one: bool = False,
+        between: Between = EVER,
     ) -> None:
         self._view = view
         self._checked: list[Predicate] = []
@@ -58,7 +57,8 @@ class Filter:
             (self._checked if in_sql else residual).append(each)
         self._residual = AllOf(tuple(residual)) if residual else None
         self._asks_for_words = any(map(asks_for_words, residual))
-        self._first, self._last = primary_bounds(AllOf(tuple(residual)))
+        own = primary_bounds(AllOf(tuple(residual)))
+        self._first, self._last = own if between == EVER else narrower(between, own)
         self._joined = residual != [] or any(map(needs_row, self._checked))
 
     @property
@@ -66,17 +66,33 @@ class Filter:
         """Tell whether SQL alone decides, so that SQL can count."""
         return self._residual is None
 
-    def places(self, scan: Scan, order: str = "") -> Iterator[Place]:
-        """Yield the places of the candidates that pass."""
-        source, _ = scan
+    def places(self, scan: Scan, run: Run | None = None) -> Iterator[Place]:
+        """Yield the places of the candidates that pass; those of a stretch in its order."""
+        order = ""
+        if run is not None:
+            source, condition = scan
+            scan = source, (bounded := condition.copy())
+            order = run.bound(source, bounded, self._first)
         if self._residual is None:
-            return iter(self._select(scan, source.place, order))
+            return iter(self._select(scan, scan[0].place, order))
         return (place for place, _, _ in self.records(scan, order=order))
 
-    def passing(self, scan: Scan) -> Iterator[Place]:
-        """Yield the places of the candidates that pass what SQL can tell."""
-        source, _ = scan
-        return iter(self._select(scan, source.place, ""))
+    def passing(self, scan: Scan, between: Between = EVER) -> Iterator[Place]:
+        """Yield the places of the candidates of these dates that pass what SQL can tell."""
+        source, found = scan
+        condition = found.copy()
+        add_dates(source, between, condition)
+        return iter(self._select((source, condition), source.place, ""))
+
+    def sample(self, scan: Scan) -> Iterator[int]:
+        """Yield the primary dates of one candidate in so many, whether it passes or not."""
+        source, condition = scan
+        rows = self._view.connection.execute(
+            f"SELECT {source.primary_date} FROM {source.table}"  # noqa: S608 - constants
+            f" WHERE {condition.text} AND {source.rid}%?=0",
+            (*condition.values, ONE_IN),
+        )
+        return (date for (date,) in rows)
 
     def kept(self, places: Iterable[Place]) -> Iterator[Place]:
         """Yield the places of those that pass the rest as well: no more are looked at than are asked for."""
@@ -155,10 +171,7 @@ class Filter:
         """Return the same before anything is said about the caller."""
         source, found = scan
         condition = found.copy()
-        if self._first is not None:
-            condition.add(f"{source.primary_date} >= ?", self._first)
-        if self._last is not None:
-            condition.add(f"{source.primary_date} <= ?", self._last)
+        add_dates(source, (self._first, self._last), condition)
         for each in self._checked:
             check(self._view, each, source, condition)
         table = source.table
@@ -166,6 +179,15 @@ class Filter:
             # CROSS JOIN: SQLite keeps the driver that was chosen.
             table += f" CROSS JOIN resource r ON r.rid={source.rid}"
         return table, condition
+
+
+def add_dates(source: Source, between: Between, into: Condition) -> None:
+    """Add that a candidate has one of these primary dates."""
+    first, last = between
+    if first is not None:
+        into.add(f"{source.primary_date} >= ?", first)
+    if last is not None:
+        into.add(f"{source.primary_date} <= ?", last)
 
 
 def chunks(items: Iterator[_T], first: int, most: int) -> Iterator[list[_T]]:

@@ -46,15 +46,17 @@ FIRST: Mapping[type[Row], Place] = {
 }
 """What stands before the first row of each part."""
 
+ABOUT = "(SELECT group_concat(a.type||'/'||a.id, ' ') FROM about a WHERE a.rid=v.rid AND a.version=v.version)"
+
 SELECT: Mapping[type[Row], str] = {
     Secret: "SELECT name, value FROM secret WHERE name>? ORDER BY name",
     Owner: "SELECT owner, patients FROM owner WHERE owner>? ORDER BY owner",
-    Version: """
-SELECT moment, rid, type, id, version, method, owner, 1, record, body FROM resource WHERE moment>?1
+    Version: f"""
+SELECT moment, rid, type, id, version, method, owner, 1, record, body, {ABOUT} FROM resource v WHERE moment>?1
 UNION ALL
-SELECT moment, rid, type, id, version, method, owner, 0, NULL, body FROM history WHERE moment>?1
+SELECT moment, rid, type, id, version, method, owner, 0, NULL, body, {ABOUT} FROM history v WHERE moment>?1
 ORDER BY moment
-""",
+""",  # noqa: S608 - constants
     Person: "SELECT patient, mark FROM person WHERE patient>? ORDER BY patient, mark",
     Fact: "SELECT origin, patient, content FROM fact WHERE origin>? ORDER BY origin",
     OptOut: "SELECT mark FROM opt_out WHERE mark>? ORDER BY mark",
@@ -119,7 +121,9 @@ def _owners(rows: Iterator[Any]) -> Iterator[Owner]:
 
 
 def _versions(rows: Iterator[Any]) -> Iterator[Version]:
-    return (Version._make((*row[:7], bool(row[7]), *row[8:])) for row in rows)
+    for row in rows:
+        about = tuple(sorted(row[10].split())) if row[10] else ()
+        yield Version._make((*row[:7], bool(row[7]), *row[8:10], about))
 
 
 def _people(rows: Iterator[Any]) -> Iterator[Person]:

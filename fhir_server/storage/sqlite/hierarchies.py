@@ -11,7 +11,8 @@ from fhir_server.search.expression import HasId, InHierarchy
 from fhir_server.search.matching import referred
 from fhir_server.search.record import reference_term
 from fhir_server.storage.sqlite.candidates import Candidates
-from fhir_server.storage.sqlite.translation import POSTING, Condition, see
+from fhir_server.storage.sqlite.seeing import see
+from fhir_server.storage.sqlite.translation import POSTING, Condition
 from fhir_server.storage.sqlite.view import View
 
 MOST_REACHED = 10_000

@@ -26,6 +26,7 @@ from fhir_server.search.planning import PROBE, spans_of, tightened
 from fhir_server.search.record import is_family, is_posted, prefix_end
 from fhir_server.storage.sqlite.filtering import Scan
 from fhir_server.storage.sqlite.index import axis_key
+from fhir_server.storage.sqlite.snapshot import begin
 from fhir_server.storage.sqlite.translation import (
     LISTED,
     POSTING,
@@ -189,6 +190,8 @@ class Leads:
         """Write a range of terms as the few terms that exist in it: those are in page order."""
         match predicate:
             case HasTermBetween(low, high) if is_posted(low):
+                # They are all there are at one moment, that of the search.
+                begin(self._view.connection)
                 terms = tuple(islice(self.terms_between(low, high), MERGED + 1))
                 return predicate if len(terms) > MERGED else HasAnyTerm(terms)
             case Not(inner):

@@ -13,8 +13,10 @@ import apsw
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import Plan
 from fhir_server.search.record import NO_DATE
+from fhir_server.search.telling import TELLING
 from fhir_server.storage.pages import Position, Row
-from fhir_server.storage.sqlite.translation import Value, moments
+from fhir_server.storage.sqlite.seeing import moments
+from fhir_server.storage.sqlite.translation import Value
 from fhir_server.storage.sqlite.undenied import Undenied
 from fhir_server.storage.sqlite.windows import Place
 
@@ -56,7 +58,8 @@ class PageStatement:
         self._bare, self._guarded = f"{head}{tail}", f"{head} AND {guard[0]}{tail}"
         self._values = values
         self.values = (*values, *guard[1])
-        self._tries = bool(guard[1])
+        # What tells of others is not judged by its own owner class alone.
+        self._tries = bool(guard[1]) and kind not in TELLING
 
     def page(self, undenied: Undenied, sight: Visibility, after: Position | None) -> Found:
         """Return the page; raise NotAdmitted."""

@@ -13,18 +13,19 @@ from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import OptOuts
 from fhir_server.storage.pages import Change, HistoryPage, HistoryScope, Part, Position, Row
 from fhir_server.storage.parameters import Extent
-from fhir_server.storage.sqlite.translation import (
-    ARCHIVED,
-    CURRENT,
-    LISTED,
-    PAST,
-    Condition,
-    see,
-    see_any,
-)
+from fhir_server.storage.sqlite.seeing import see, see_any
+from fhir_server.storage.sqlite.translation import ARCHIVED, CURRENT, LISTED, PAST, Condition
 
 READ = "SELECT r.version, r.moment, r.method, r.body FROM resource r WHERE r.type=? AND r.id=?"
-OWNER = "SELECT owner FROM resource WHERE type=? AND id=? AND deleted=0"
+OWNERS = """
+WITH RECURSIVE told(kind, owner, rid, version) AS (
+  SELECT type, owner, rid, version FROM resource WHERE type=? AND id=? AND deleted=0
+  UNION SELECT y.type, y.owner, y.rid, y.version FROM told
+  CROSS JOIN about a ON a.rid=told.rid AND a.version=told.version
+  CROSS JOIN resource y ON y.type=a.type AND y.id=a.id
+)
+SELECT kind, owner FROM told
+"""
 COUNT = "SELECT count(*) FROM resource WHERE type=? AND deleted=0"
 COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.body"
 ROW_COLUMNS = "r.type, r.id, r.version, r.moment, r.method, r.body, r.record"
@@ -112,9 +113,10 @@ class Reader:
                 condition.add(f"r.moment{comparison}?", value)
         return f"SELECT {COLUMNS} FROM {table} r WHERE {condition.text}", condition  # noqa: S608 - constants
 
-    def owner_of(self, key: Key) -> int | None:
-        """Return the owner class of the current version, None where there is none."""
-        return self._connection.execute(OWNER, (key.type, key.id)).get  # type: ignore[no-any-return]
+    def owners_of(self, key: Key) -> list[tuple[str, int]]:
+        """Return type and owner class of the current version, and of all that it tells of; nothing where there is none."""
+        rows: list[Any] = self._connection.execute(OWNERS, (key.type, key.id)).fetchall()
+        return rows
 
     def knows(self, audience: Audience) -> bool:
         """Tell whether the denials of an audience are worked out."""
@@ -157,12 +159,12 @@ class Reader:
         condition = Condition()
         see(sight, current.key.type, PAST, condition)
         row = self._connection.execute(
-            f"SELECT * FROM (SELECT {COLUMNS}, r.owner FROM history r"  # noqa: S608 - constants
+            f"SELECT * FROM (SELECT {COLUMNS}, r.owner, r.rid FROM history r"  # noqa: S608 - constants
             " WHERE r.rid=? AND r.moment<=? ORDER BY r.version DESC LIMIT 1) r"
             f" WHERE {condition.text}",
             (rid, moment, *condition.values),
         ).fetchone()
-        return _stored(row[:-1]) if row else None
+        return _stored(row[:-2]) if row else None
 
     def extent(self, kind: str) -> Extent:
         """Return how many resources of a type there are, and the highest rid of all."""

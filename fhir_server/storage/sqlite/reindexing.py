@@ -13,6 +13,7 @@ from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.search.record import IndexRecord, packed, unpacked
+from fhir_server.search.telling import TELLING
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.sqlite import cataloguing
 from fhir_server.storage.sqlite.denials import Denials
@@ -26,13 +27,14 @@ from fhir_server.storage.sqlite.marking import (
 from fhir_server.storage.sqlite.owners import Owners
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.secrets import secret_of
+from fhir_server.storage.sqlite.telling import tell, tell_of_past
 from fhir_server.storage.sqlite.words import DROP
 from fhir_server.storage.upkeep import Extract, People, Progress
 
 TOGETHER = 500
 
 SELECT = """
-SELECT rid, type, id, primary_date, owner, record, body FROM resource
+SELECT rid, type, id, version, primary_date, owner, record, body FROM resource
 WHERE rid>? AND deleted=0 ORDER BY rid LIMIT ?
 """
 FORGET_AUDIENCES = "DELETE FROM audience; DELETE FROM denial"
@@ -72,6 +74,7 @@ def reindex(
         while rows := work.some(last):
             done, last = done + len(rows), rows[-1]
             yield Progress(done, total)
+        tell_of_past(connection, extract)
         if people is not None:
             connection.execute(PEOPLE_KNOWN)
         mark_indexed(connection, zone)
@@ -122,11 +125,13 @@ class _Work:
         return [int(str(row[0])) for row in rows]
 
     def _one(self, index: Index, owners: Owners, row: tuple[Any, ...]) -> None:
-        rid, kind, logical_id, primary_date, owner, kept, body = row
+        rid, kind, logical_id, version, primary_date, owner, kept, body = row
         record = self.extract(body)
         # All of its rows, not the difference: one that is missing comes back.
         index.remove(kind, unpacked(kept), (primary_date, rid, owner))
         place = record.primary, rid, owners.intern(record)
         index.add(kind, record, place)
         self.connection.execute(UPDATE, (record.primary, place[2], packed(record), rid))
+        if kind in TELLING:
+            tell(self.connection, record, rid, version)
         self.retell(Key(kind, logical_id), record, body)

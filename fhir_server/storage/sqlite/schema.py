@@ -171,7 +171,21 @@ CREATE TRIGGER denial_delete AFTER DELETE ON denial BEGIN UPDATE denial_changes 
 """
 """Counted by triggers, so that no writer passes them by, of whatever release its process is."""
 
-STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES, AUDIT, DENIAL_CHANGES)
+ABOUT = """
+CREATE TABLE about(                       -- what a version tells of: who is denied one of these is denied it
+  rid INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  id TEXT NOT NULL,
+  PRIMARY KEY(rid, version, type, id)
+) STRICT, WITHOUT ROWID;
+DELETE FROM register WHERE name='people' AND EXISTS(SELECT 1 FROM resource WHERE type IN
+  ('AuditEvent', 'Binary', 'Bundle', 'Contract', 'EnrollmentResponse', 'GuidanceResponse', 'Linkage', 'MessageHeader',
+   'PaymentNotice', 'PaymentReconciliation', 'Provenance', 'Task', 'VerificationResult'));
+"""
+"""Of a store that has such resources already nobody knows what they tell of, until it is indexed anew."""
+
+STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES, AUDIT, DENIAL_CHANGES, ABOUT)
 """What makes each version of the schema of the one before it, beginning with an empty file."""
 
 SCHEMA_VERSION = len(STEPS)

@@ -16,6 +16,7 @@ from fhir_server.storage.sqlite.marking import refuse_half_copied
 from fhir_server.storage.sqlite.owners import packed_patients
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.snapshot import snapshot
+from fhir_server.storage.sqlite.telling import told
 from fhir_server.storage.sqlite.verifying import links
 from fhir_server.storage.sqlite.words import texts_in, until
 from fhir_server.storage.upkeep import Broken, Extract, Finding, Progress
@@ -32,6 +33,7 @@ SELECT count(*) FROM words_docsize w WHERE NOT EXISTS(
   SELECT 1 FROM resource r WHERE r.rid=w.id AND (r.deleted=0 OR r.moment>?)
 )
 """
+VERSION = "SELECT version FROM resource WHERE rid=?"
 OWNER = "SELECT patients FROM owner WHERE owner=?"
 
 
@@ -119,6 +121,8 @@ class _Scrub:
         patients = packed_patients(record)
         if self._scalar(OWNER, owner) != patients:
             yield "the owner class is not that of the index record"
+        if told(self._connection, rid, self._scalar(VERSION, rid)) != record.about:
+            yield "what it tells of is not that of the index record: run fhir-server reindex"
         own = kind, posted(record), posted_spans(kind, record)
         for name, terms, spans in (own, *rows_inside(record)):
             self._terms += len(terms)

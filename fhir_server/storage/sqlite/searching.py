@@ -33,7 +33,7 @@ from fhir_server.storage.sqlite.positions import (
     positions,
     positions_inside,
 )
-from fhir_server.storage.sqlite.snapshot import snapshot
+from fhir_server.storage.sqlite.snapshot import begin, ending, snapshot
 from fhir_server.storage.sqlite.undenied import Undenied
 from fhir_server.storage.sqlite.windows import Window
 
@@ -68,22 +68,20 @@ class Searcher:
         known = self._pages.get(asked)
         if known is not None:
             rows, end = known.page(self._undenied, sight, after)
-        elif plan.is_of_several:
-            # What is joined, and what it is joined to, are of one moment; and so are words and resources.
-            with snapshot(self._connection):
-                rows, end = self._page(asked, sight, after)
         else:
-            rows, end = self._page(asked, sight, after)
+            with ending(self._connection):
+                rows, end = self._page(asked, sight, after)
         return Page(rows, end, self._stamps.since_last_read())
 
     def _page(self, asked: Asked, sight: Visibility, after: Position | None) -> Found:
         plan, _, limit, _, records = asked
         keys = completed(plan.sort)
+        if plan.is_of_several or plan.contained is not None:
+            # What is joined, and what it is joined to, are of one moment; and so are words and resources.
+            begin(self._connection)
         if plan.contained is not None:
-            with snapshot(self._connection):
-                return self._page_inside(sight, plan, after, limit)
+            return self._page_inside(sight, plan, after, limit)
         candidates = self.candidates(sight, plan, of_all=False)
-        # One statement needs no transaction around it.
         if len(candidates) == 1 and (
             statement := _statement(candidates[0], keys, after, limit, records=records)
         ):
@@ -91,10 +89,10 @@ class Searcher:
                 chosen = self._connection.data_version() if candidates[0].is_chosen else None
                 self._pages.keep(asked, statement, chosen)
             return statement.page(self._undenied, sight, after)
-        with snapshot(self._connection):
-            found = list(islice(positions(candidates, keys, after), limit + 1))
-            rows = self._rows([int(each[-1] or 0) for each in found[:limit]])
-            return rows, found[limit - 1] if len(found) > limit else None
+        begin(self._connection)
+        found = list(islice(positions(candidates, keys, after), limit + 1))
+        rows = self._rows([int(each[-1] or 0) for each in found[:limit]])
+        return rows, found[limit - 1] if len(found) > limit else None
 
     def _page_inside(
         self, sight: Visibility, plan: Plan, after: Position | None, limit: int

@@ -12,21 +12,20 @@ from itertools import groupby, islice
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.search.expression import HasTerm, SortKey
 from fhir_server.search.matching import MARKERS, sort_key
-from fhir_server.search.ordering import PRIMARY, Order, SortValue, primary_key
+from fhir_server.search.ordering import PRIMARY, Order, SortValue
 from fhir_server.search.parameter_types.criterion import any_of
 from fhir_server.search.record import NO_DATE, IndexRecord
 from fhir_server.storage.sqlite.candidates import Candidates
 from fhir_server.storage.sqlite.filtering import chunks
+from fhir_server.storage.sqlite.ranging import GATHERED, SpanWalk, is_crowded_day
 from fhir_server.storage.sqlite.walking import (
     COLUMNS,
-    GATHERED,
-    SpanWalk,
+    ColumnWalk,
     Start,
     Step,
     TermWalk,
     TooFar,
-    is_crowded_day,
-    walk_of,
+    Walk,
 )
 from fhir_server.storage.sqlite.windows import Place, Window
 
@@ -38,8 +37,6 @@ MOST_IN_CHUNK = 512
 """Steps of a walk that are checked together: at first about a page, then more and more."""
 
 _PAST_ALL = 2**62
-_LAST_PLACE = NO_DATE, 0
-"""Behind all others in page order: no rid is so small."""
 
 
 class Sorting:
@@ -54,14 +51,20 @@ class Sorting:
         self._number = len(fixed)
         self._has_met = False
         self._key, *others = keys[self._number :]
+        self._equals = self._of_one_value()
         self._is_met_in_order = self._leaves_page_order(others)
 
+    def _of_one_value(self) -> Window:
+        """Return the window of what has the same value of the key: its order is that of the primary date, or of that alone."""
+        number, date = _primary(self._keys)
+        fixed = _date(self._fixed[number]) if number < self._number else None
+        return Window(descending=date.descending, date=fixed)
+
     def _leaves_page_order(self, others: Sequence[SortKey]) -> bool:
-        """Tell whether equals of the key stand in page order, which a walk meets them in."""
+        """Tell whether equals of the key stand by primary date, which a walk meets them in."""
         if self._key.kind == PRIMARY:
             return not others
-        date = primary_key(self._keys)
-        return date is not None and date.descending and list(others) in ([], [date])
+        return not others or [each.kind for each in others] == [PRIMARY]
 
     def orders(self, start: Order | None) -> Iterator[Order]:
         """Yield where the matches stand, those after the given one."""
@@ -123,14 +126,13 @@ class Sorting:
             return False
         if self._key.kind == PRIMARY:
             return is_crowded_day(self._candidates.view, _date(value))
-        candidates = self._candidates
-        return SpanWalk(candidates.view, self._key, candidates.in_order).is_crowded(value)
+        return self._spans().is_crowded(value)
 
     def _by_next_key(self, value: SortValue, start: Order | None) -> Iterator[Order]:
         """Yield those of one value, however many, in the order of the next key; then what follows."""
         candidates = self._candidates
         if value is not None and self._has_terms:
-            terms = TermWalk(candidates.view, self._key).terms(str(value))
+            terms = self._terms().terms(str(value))
             candidates = candidates.narrowed(any_of(map(HasTerm, terms)))
         yield from Sorting(candidates, self._keys, (*self._fixed, value)).orders(start)
         if value is not None:
@@ -142,7 +144,7 @@ class Sorting:
             descending = self._key.descending
             last = int(value), 0 if descending else _PAST_ALL
             return self._dated(Window(last, descending=descending))
-        return self._along(Start(value, _LAST_PLACE))
+        return self._along(Start(value, None))
 
     def _met(self, steps: Iterator[Step], start: Order | None) -> Iterator[Order]:
         """Yield the matches as a walk meets them, each at the value that it is sorted by."""
@@ -166,18 +168,30 @@ class Sorting:
             return self._by_primary(start)
         if start is None:
             return self._along(None)
-        value, behind = self._value_of(start), _place(start) if self._is_met_in_order else None
-        return self._without_value(behind) if value is None else self._along(Start(value, behind))
+        value = self._value_of(start)
+        among = self._equals.behind(_place(start) if self._is_met_in_order else None)
+        return self._without_value(among) if value is None else self._along(Start(value, among))
 
     def _along(self, start: Start | None) -> Iterator[Step]:
-        candidates = self._candidates
-        walk = walk_of(candidates.view, self._key, candidates.required, candidates.in_order)
-        yield from walk.steps(start)
-        yield from self._without_value(None)
+        yield from self._walk().steps(start)
+        yield from self._without_value(self._equals)
 
-    def _without_value(self, behind: Place | None) -> Iterator[Step]:
+    def _walk(self) -> Walk:
+        """Return the walk for a key that is not the primary date, past what is ruled out at a glance."""
+        if self._key.parameter in COLUMNS:
+            return ColumnWalk(self._candidates.view, self._key, self._candidates.required)
+        return self._terms() if self._key.kind in MARKERS else self._spans()
+
+    def _terms(self) -> TermWalk:
+        return TermWalk(self._candidates.view, self._key, self._equals)
+
+    def _spans(self) -> SpanWalk:
+        candidates = self._candidates
+        return SpanWalk(candidates.view, self._key, candidates.in_order, self._equals)
+
+    def _without_value(self, among: Window) -> Iterator[Step]:
         if self._key.parameter not in COLUMNS:
-            yield from ((None, rid) for _, rid in self._candidates.in_order(Window(behind)))
+            yield from ((None, rid) for _, rid in self._candidates.in_order(among))
 
     def _by_primary(self, start: Order | None) -> Iterator[Step]:
         """Yield the steps in page order, beginning with all of the date where the last page ended."""
@@ -217,8 +231,13 @@ class Sorting:
 
 def _place(order: Order) -> Place:
     """Return where it stands among those of the same value, which are in page order."""
-    place = next(number for number, each in enumerate(order.keys) if each.kind == PRIMARY)
-    return _date(order.values[place]), int(order.values[-1] or 0)
+    number, _ = _primary(order.keys)
+    return _date(order.values[number]), int(order.values[-1] or 0)
+
+
+def _primary(keys: Sequence[SortKey]) -> tuple[int, SortKey]:
+    """Return the key that is the primary date, which is always one, and its number."""
+    return next((number, each) for number, each in enumerate(keys) if each.kind == PRIMARY)
 
 
 def _date(value: SortValue) -> int:

@@ -7,18 +7,17 @@ on a reader thread, so that no request holds the event loop up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from threading import local
 from typing import TypeVar
 
 import apsw
 
 from fhir_server.fhir.resource import Key, Stored
-from fhir_server.policy.decision import Audience, Decision, Enforcement, Person
+from fhir_server.policy.decision import Audience, Decision, Enforcement, Person, first_denial
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.advice import advice
 from fhir_server.search.defaults import DEFAULT_ZONE
@@ -41,12 +40,13 @@ from fhir_server.storage.sqlite.admitting import admitting
 from fhir_server.storage.sqlite.auditing import SQLiteAuditLog
 from fhir_server.storage.sqlite.budget import PATIENT_SECONDS, OutOfBudget
 from fhir_server.storage.sqlite.denials import Denials
+from fhir_server.storage.sqlite.identifying import identifiers
 from fhir_server.storage.sqlite.marking import check_index
 from fhir_server.storage.sqlite.piecemeal import Piecemeal
 from fhir_server.storage.sqlite.remembering import SQLiteKeyValues
 from fhir_server.storage.sqlite.schema import connect
 from fhir_server.storage.sqlite.secrets import secret_of
-from fhir_server.storage.sqlite.session import Session
+from fhir_server.storage.sqlite.session import Readers, Session
 from fhir_server.storage.sqlite.words import is_behind, too_costly
 from fhir_server.storage.sqlite.writer import Writer
 
@@ -73,16 +73,19 @@ class SQLiteStore:
         deciding: Callable[[apsw.Connection], Denials] | None = None,
     ) -> None:
         self._path = path
-        self._seconds = seconds
         self._writer = writer
-        self._threads = threads
+        self._on_thread = Readers(path, threads, seconds)
         self._inline = Session(path, seconds)
         self._decides = deciding
         self._deciding = None if deciding is None else deciding(self._inline.connection)
         self._piecemeal = Piecemeal(writer, self._decided)
-        self._of_thread = local()
         self._key_values = SQLiteKeyValues(self._inline.connection, writer)
         self._audit_log = SQLiteAuditLog(self._inline.connection, writer.log)
+
+    @property
+    def has_transactions(self) -> bool:
+        """See Store.has_transactions."""
+        return True
 
     @property
     def key_values(self) -> SQLiteKeyValues:
@@ -186,6 +189,11 @@ class SQLiteStore:
                 return
             after = found[-1].token
 
+    def identifiers(self, sight: Visibility, kind: str, system: str) -> AsyncGenerator[str, None]:
+        """See Store.identifiers."""
+        assert sight.is_unlimited, "nobody is told whose they are"
+        return identifiers(self._on_thread, kind, system)
+
     async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
         """See Store.replace_opt_outs."""
         await self._piecemeal.replace_opt_outs(numbers, as_of)
@@ -205,10 +213,11 @@ class SQLiteStore:
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
         """See Store.decision."""
         assert self._deciding is not None, "a store without enforcement decides nothing"
-        owner = self._inline.reader.owner_of(key)
-        if owner is None:
-            return None
-        return self._deciding.decided(owner, key.type, audience, at=at)
+        decided = [
+            self._deciding.decided(owner, kind, audience, at=at)
+            for kind, owner in self._inline.reader.owners_of(key)
+        ]
+        return first_denial(decided) if decided else None
 
     async def admit(self, audience: Audience) -> None:
         """See Admits.admit."""
@@ -269,15 +278,6 @@ class SQLiteStore:
             # Left first: it holds the statements that were cut off, and with them their moment.
             pass
         return await self._on_thread(lambda each: each.budget.patient(partial(work, each), told))
-
-    async def _on_thread(self, work: Callable[[Session], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
-
-    def _run(self, work: Callable[[Session], T]) -> T:
-        session: Session | None = getattr(self._of_thread, "session", None)
-        if session is None:
-            session = self._of_thread.session = Session(self._path, self._seconds)
-        return work(session)
 
 
 @asynccontextmanager

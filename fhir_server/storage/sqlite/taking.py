@@ -36,6 +36,7 @@ from fhir_server.storage.sqlite.marking import (
 )
 from fhir_server.storage.sqlite.owners import OwnerClass, packed_class
 from fhir_server.storage.sqlite.schema import connect
+from fhir_server.storage.sqlite.telling import INSERT as TOLD
 
 HELD = """
 SELECT EXISTS(SELECT 1 FROM resource) OR EXISTS(SELECT 1 FROM owner) OR EXISTS(SELECT 1 FROM audit)
@@ -151,6 +152,8 @@ class SQLiteTaking:
     def _take_versions(self, rows: Sequence[Version]) -> None:
         self._take(PAST, [_past(each) for each in rows if not each.is_current])
         self._take(CURRENT, [self._current(each) for each in rows if each.is_current])
+        about = ((row, each.partition("/")) for row in rows for each in row.about)
+        self._take(TOLD, [(row.rid, row.version, kind, name) for row, (kind, _, name) in about])
 
     def _current(self, row: Version) -> tuple[Any, ...]:
         """Index a current version; return its row."""

@@ -1,4 +1,4 @@
-"""Predicates and visibility as SQL conditions on a source.
+"""Predicates as SQL conditions on a source; visibility is `seeing`.
 
 A candidate is named by three columns: its primary date, its rid and its owner class. What the term index
 cannot check is left to its index record, and to the function that is the oracle.
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import assert_never
 
-import apsw
 import msgspec
 
-from fhir_server.policy.visibility import Visibility
 from fhir_server.search.expression import (
     AllOf,
     AnyOf,
@@ -34,7 +32,6 @@ from fhir_server.search.expression import (
     Predicate,
     Updated,
 )
-from fhir_server.storage.sqlite.admitting import ADMITTED
 from fhir_server.storage.sqlite.view import View
 from fhir_server.storage.sqlite.words import FIND, LIST, listed, match_text
 
@@ -76,6 +73,8 @@ class Source:
     owner: str
     content: str
     """Index record and body of a candidate, of which one is enough: what the criteria of scopes look at."""
+    version: str
+    """The version of a candidate."""
     has_row: bool = False
     """Whether the row of the resource, `r`, is part of it."""
 
@@ -86,9 +85,19 @@ class Source:
 
 
 _RECORD = "(SELECT w.record FROM resource w WHERE w.rid={}), NULL"
-POSTING = Source("term t", "t.primary_date", "t.rid", "t.owner", _RECORD.format("t.rid"))
-SPAN = Source("span g", "g.primary_date", "g.rid", "g.owner", _RECORD.format("g.rid"))
-LISTED = Source("resource r", "r.primary_date", "r.rid", "r.owner", "r.record, NULL", has_row=True)
+_VERSION = "(SELECT w.version FROM resource w WHERE w.rid={})"
+POSTING = Source(
+    *("term t", "t.primary_date", "t.rid", "t.owner"),
+    *(_RECORD.format("t.rid"), _VERSION.format("t.rid")),
+)
+SPAN = Source(
+    *("span g", "g.primary_date", "g.rid", "g.owner"),
+    *(_RECORD.format("g.rid"), _VERSION.format("g.rid")),
+)
+LISTED = Source(
+    *("resource r", "r.primary_date", "r.rid", "r.owner", "r.record, NULL", "r.version"),
+    has_row=True,
+)
 WORDED = Source(
     # CROSS JOIN: SQLite keeps the driver that was chosen.
     "words CROSS JOIN resource r ON r.rid=words.rowid",
@@ -96,81 +105,13 @@ WORDED = Source(
     "r.rid",
     "r.owner",
     "r.record, NULL",
+    "r.version",
     has_row=True,
 )
-CURRENT = Source("resource c", "c.primary_date", "c.rid", "c.owner", "c.record, NULL")
-ARCHIVED = Source("history h", "0", "h.rid", "h.owner", "NULL, h.body")
-PAST = Source("history r", "0", "r.rid", "r.owner", "NULL, r.body")
+CURRENT = Source("resource c", "c.primary_date", "c.rid", "c.owner", "c.record, NULL", "c.version")
+ARCHIVED = Source("history h", "0", "h.rid", "h.owner", "NULL, h.body", "h.version")
+PAST = Source("history r", "0", "r.rid", "r.owner", "NULL, r.body", "r.version")
 """The history under the name that current rows have, where both are read in one statement."""
-
-
-_MEMBER = "EXISTS(SELECT 1 FROM owned o WHERE o.patient=? AND o.member=1 AND o.owner={})"
-_DENIED = (
-    # The plus: one seek for both kinds, since few owner classes are denied anything.
-    "EXISTS(SELECT 1 FROM denial d WHERE d.audience=? AND d.owner={} AND +d.kind IN ('*', {})"
-    " AND d.since<=? AND d.until>?)"
-)
-_OPENED = "EXISTS(SELECT 1 FROM json_each(?) j WHERE j.value IN ({0}||'.*', {0}||'.'||{1}))"
-
-
-def moments(sight: Visibility) -> tuple[int, ...]:
-    """Return the values that the condition of `see` ends with: they alone differ from one request to the next."""
-    return () if sight.audience is None else (sight.at, sight.at)
-
-
-def see(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
-    """Add the condition that the caller may see the candidate, of type `kind`: every statement has it."""
-    reach(sight, kind, source, into)
-    hide_denied(sight, source, ("?", kind), into)
-
-
-def reach(sight: Visibility, kind: str, source: Source, into: Condition) -> None:
-    """Add the part of it that is about the caller's rights, and not about what people denied."""
-    patient = sight.patient_of(kind)
-    if patient is not None:
-        into.add(_MEMBER.format(source.owner), patient)
-    if sight.criterion(kind) is not None:
-        into.add(f"meets(?, ?, {source.content})", _passed(sight), kind)
-
-
-def see_any(sight: Visibility, column: str, source: Source, into: Condition) -> None:
-    """Add the condition that the caller may see the candidate, of the type in this column."""
-    if sight.types is not None:
-        names = sorted(sight.types)
-        into.add(f"{column} IN ({_marks(names)})", *names)
-    if sight.patient is not None:
-        # SQLite takes an empty list, which no type is in.
-        whole = sorted(sight.unbound)
-        member = _MEMBER.format(source.owner)
-        into.add(f"({column} IN ({_marks(whole)}) OR {member})", *whole, sight.patient)
-    if sight.criteria is not None:
-        into.add(f"meets(?, {column}, {source.content})", _passed(sight))
-    hide_denied(sight, source, (column,), into)
-
-
-def hide_denied(sight: Visibility, source: Source, kind: Sequence[str], into: Condition) -> None:
-    """Add that the audience is denied neither the owner class nor the type in it; statements of an unknown one are refused.
-
-    `kind` is a column, or a mark with its value.
-    """
-    if sight.audience is None:
-        return
-    column, *named = kind
-    key = sight.audience.key
-    into.add(ADMITTED, key)
-    denied = _DENIED.format(source.owner, column)
-    asked: list[Value] = [key, *named, *moments(sight)]
-    if not sight.opened:
-        into.add(f"NOT {denied}", *asked)
-        return
-    opened = _OPENED.format(source.owner, column)
-    listed_kinds = msgspec.json.encode(sorted(sight.opened)).decode()
-    into.add(f"({opened} OR NOT {denied})", listed_kinds, *named, *asked)
-
-
-def _passed(sight: Visibility) -> Any:
-    """Return the criteria as they are handed to the function `meets`."""
-    return apsw.pyobject(sight.criteria)
 
 
 def needs_row(predicate: Predicate) -> bool:
@@ -236,7 +177,7 @@ def add_limits(limits: Sequence[Limit], columns: dict[str, str], into: Condition
 def among(column: str, values: Sequence[str], into: Condition) -> None:
     """Add that a column has one of these values: many of them as one parameter, as SQLite takes 32,766."""
     if len(values) <= MOST_MARKS:
-        into.add(f"{column} IN ({_marks(values)})", *values)
+        into.add(f"{column} IN ({marks(values)})", *values)
     else:
         listed = msgspec.json.encode(values).decode()
         into.add(f"{column} IN (SELECT value FROM json_each(?))", listed)  # noqa: S608 - constants
@@ -283,5 +224,6 @@ def _any_of(view: View, parts: Sequence[Predicate], source: Source, into: Condit
     into.add("(" + (" OR ".join(texts) or "0") + ")", *values)
 
 
-def _marks(values: Sequence[object]) -> str:
+def marks(values: Sequence[object]) -> str:
+    """Return a mark for each value."""
     return ",".join("?" * len(values))

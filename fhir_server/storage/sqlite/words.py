@@ -14,7 +14,8 @@ import apsw
 import msgspec
 
 from fhir_server.fhir.errors import TooCostly
-from fhir_server.search.expression import Every, HasWords, Phrase, Some, Words
+from fhir_server.search.expression import HasWords
+from fhir_server.search.phrases import Every, Phrase, Some, Words
 from fhir_server.search.words import NO_TEXTS, Texts, has_words, texts_of
 
 TABLES = """

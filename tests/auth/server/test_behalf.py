@@ -7,16 +7,20 @@ from typing import Any
 
 import jwt
 import pytest
+from msgspec import structs
 
 from fhir_server.auth.behalf import Behalf, extensions_of
 from fhir_server.auth.server.clients import BadClient, Client, check
 from fhir_server.auth.server.errors import InvalidClient, InvalidGrant, InvalidScope
 from fhir_server.auth.server.server import AuthorizationServer
+from fhir_server.policy.scopes import PERSON_INDEX
 from fhir_server.rules import admission
 from fhir_server.settings import Settings
 from tests.auth.server.assertions import NOT_GOOD, UNPROVEN
 from tests.auth.server.behalf import ADA, MALFORMED, NOT_ADMITTED, naming
-from tests.auth.server.material import HUB, MOMENT, a_server, asserting, backend
+from tests.auth.server.material import APP, HUB, MOMENT, a_server, asserting, backend
+
+BOTH = (*HUB.scopes, PERSON_INDEX)
 
 
 async def a_member() -> AuthorizationServer:
@@ -144,3 +148,39 @@ def test_who_asks_for_others_has_no_other_rights(changes: dict[str, Any], told: 
     client: Client = backend(**(given | changes))
     with pytest.raises(BadClient, match=told):
         check(client)
+
+
+async def a_member_with_an_index() -> AuthorizationServer:
+    """Return one that lets the hub know whom it has."""
+    server = await a_member()
+    await server.clients.remove("hub")
+    await server.clients.add(structs.replace(HUB, scopes=BOTH), now=MOMENT)
+    return server
+
+
+async def test_who_is_not_registered_for_the_index_of_persons_gets_no_token_for_it() -> None:
+    with pytest.raises(InvalidScope):
+        await claims_of(await a_member(), naming(None), scope=PERSON_INDEX)
+
+
+async def test_no_named_caller_gets_to_the_index_of_persons() -> None:
+    server = await a_member_with_an_index()
+    said = await claims_of(server, naming(extensions_of(ADA)), scope=" ".join(BOTH))
+    assert said["scope"] == "system/*.rs"
+    with pytest.raises(InvalidGrant):
+        await claims_of(server, naming(None, jti="2"), scope=" ".join(BOTH))
+
+
+async def test_the_token_for_the_index_of_persons_is_the_hubs_own_and_for_nothing_else() -> None:
+    server = await a_member_with_an_index()
+    said = await claims_of(server, naming(None), scope=PERSON_INDEX)
+    assert (said["sub"], said["client_id"], said["scope"]) == ("hub", "hub", PERSON_INDEX)
+    assert said.keys().isdisjoint({"act", "organisation", "role", "purpose", "programme"})
+
+
+@pytest.mark.parametrize("changes", [{}, {"scopes": (PERSON_INDEX,)}])
+def test_the_index_of_persons_is_for_hubs_alone(changes: dict[str, Any]) -> None:
+    with pytest.raises(BadClient, match="a hub"):
+        check(backend(**({"scopes": BOTH} | changes)))
+    with pytest.raises(BadClient):
+        check(structs.replace(APP, scopes=(*APP.scopes, PERSON_INDEX)))

@@ -23,6 +23,8 @@ ROWS = [
     ("system/*.rs", "system/*.rs", ""),
     ("openid", "patient/*.rs", ""),
     ("something-else", "something-else", ""),
+    ("system/$person-index", "system/$person-index", ""),
+    ("system/$person-index", "system/*.cruds", ""),
     ("patient/*.sr", "patient/*.cruds", ""),
     ("patient/*.", "patient/*.cruds", ""),
     # Given as asked.
