@@ -3,6 +3,27 @@
 from __future__ import annotations
 
 import pytest
+from httpx2._config import DEFAULT_TIMEOUT_CONFIG
+from hypothesis import HealthCheck, settings
+
+from tests.support.patience import PATIENCE
+
+# Five seconds else, wherever a request names no time of its own.
+for phase in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, phase, PATIENCE)
+
+# What is slow here may be quick where nobody else works, and compiles what all that follow use.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+
+LONGEST = {"e2e", "noninterference"}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders of the longest tests: one of a minute at the end would keep the others' processes waiting."""
+    items.sort(key=lambda each: LONGEST.isdisjoint(each.path.parts))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
+
 from fhir_server.federation.answers import BadAnswer, MemberPage, member_page
 from fhir_server.federation.lines import Line
 from fhir_server.federation.transport import Failed
@@ -54,6 +56,22 @@ def identity_of(patient: Resource) -> Identity:
     good = [each for each in numbers if is_nhs_number(each) and _is_verified(numbers[each])]
     in_force = frozenset(each for each in good if numbers[each].get("use") != "old")
     return Identity(frozenset(numbers), bool(good), in_force)
+
+
+class _Identified(msgspec.Struct):
+    identifier: list[dict[str, Any]] = []
+
+
+_identified = msgspec.json.Decoder(_Identified).decode
+
+
+def verified_number(patient: bytes) -> str | None:
+    """Return the least of the verified NHS numbers of a Patient, None where there is none: one, never several."""
+    try:
+        listed = _identified(patient).identifier
+    except msgspec.MsgspecError:
+        return None
+    return min(identity_of({"identifier": listed}).verified, default=None)
 
 
 def named_in(element: object) -> Iterator[Identity]:

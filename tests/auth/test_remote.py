@@ -14,6 +14,7 @@ from fhir_server.auth.refreshed import AFTER_A_FAILURE, FOR_A_KEY, FRESH, GOOD
 from fhir_server.auth.remote import RemoteIssuer
 from fhir_server.fhir.errors import Unavailable
 from tests.support.issuer import DISCOVERY, KEYS, OAUTH, Issuer, running_issuer
+from tests.support.patience import PATIENCE
 from tests.support.tokens import KID, NOW, published, rsa_key
 
 START = NOW * 1_000_000
@@ -35,7 +36,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
         yield opened
 
 
-def remote(there: Issuer, client: httpx2.AsyncClient, *, seconds: float = 5) -> RemoteIssuer:
+def remote(there: Issuer, client: httpx2.AsyncClient, *, seconds: float = PATIENCE) -> RemoteIssuer:
     return RemoteIssuer(there.url, Fetcher(client, seconds=seconds))
 
 

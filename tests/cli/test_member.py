@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nodes import command
+from tests.support.commands import typed
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from tests.support.nodes import command
 def test_what_cannot_be_done_is_told_in_one_line(
     arguments: tuple[str, ...], status: int, told: str, tmp_path: Path
 ) -> None:
-    done = command("member", *arguments, "--store", f"sqlite:{tmp_path / 'hub.db'}")
+    done = typed("member", *arguments, "--store", f"sqlite:{tmp_path / 'hub.db'}")
     assert (done.returncode, done.stdout) == (status, "")
     assert told in done.stderr
     assert done.stderr.count("\n") == 1

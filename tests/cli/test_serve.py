@@ -6,12 +6,6 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -26,54 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fhir_server.cli import main
 from fhir_server.cli.serve import announce
 from fhir_server.settings import Settings
+from tests.support.commands import typed
+from tests.support.nodes import command, running_node
 from tests.support.server import running_server
 
 NAME = "Zebedee-Quux"
 NUMBER = "9434765919"
-
-
-@dataclass(frozen=True)
-class Served:
-    """A running server; `log` is where its events go."""
-
-    process: subprocess.Popen[str]
-    base: str
-    log: Path
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "fhir_server", *arguments]
-
-
-def failing(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, **environment},
-    )
-
-
-@contextmanager
-def served(folder: Path, *flags: str) -> Iterator[Served]:
-    """Run `serve` on a free port until the test is done with it."""
-    log = folder / "log.jsonl"
-    flags = ("--store", f"sqlite:{folder / 'fhir.db'}", "--port", "0", "--auth", "none", *flags)
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(
-            command("serve", *flags), stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as process,
-    ):
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        try:
-            yield Served(process, line.removeprefix("FHIR R4 at ").strip(), log)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
 
 
 def a_certificate(folder: Path) -> tuple[Path, Path]:
@@ -181,8 +133,9 @@ def test_a_node_without_flags_asks_everyone_for_a_token(tmp_path: Path) -> None:
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_a_bad_variable_is_told_like_a_flag() -> None:
-    ended = failing("serve", FHIR_PORT="http")
+def test_a_bad_variable_is_told_like_a_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FHIR_PORT", "http")
+    ended = typed("serve")
 
     assert ended.returncode == 2
     assert ended.stderr.startswith("fhir-server: port: ")
@@ -193,7 +146,7 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        ended = failing("serve", "--port", port, "--store", f"sqlite:{tmp_path / 'x.db'}")
+        ended = typed("serve", "--port", port, "--store", f"sqlite:{tmp_path / 'x.db'}")
 
     assert ended.returncode == 1
     assert (
@@ -207,7 +160,7 @@ def test_a_file_that_is_no_store_is_told(tmp_path: Path, workers: str) -> None:
     (tmp_path / "x.db").write_text("this is no database, but a text of some length\n" * 50)
     flags = ["--port", "0", "--workers", workers, "--store", f"sqlite:{tmp_path / 'x.db'}"]
 
-    ended = failing("serve", *flags)
+    ended = command("serve", *flags)
 
     assert ended.returncode == 1
     (told,) = ended.stderr.splitlines()
@@ -216,20 +169,20 @@ def test_a_file_that_is_no_store_is_told(tmp_path: Path, workers: str) -> None:
 
 
 def test_a_folder_is_no_store(tmp_path: Path) -> None:
-    ended = failing("serve", "--port", "0", "--store", f"sqlite:{tmp_path}")
+    ended = typed("serve", "--port", "0", "--store", f"sqlite:{tmp_path}")
 
     assert ended.stderr == f"fhir-server: store: {tmp_path} is a folder; name a file\n"
 
 
 def test_without_a_command_the_commands_are_told() -> None:
-    ended = failing()
+    ended = typed()
 
     assert ended.returncode == 2
     assert "usage: fhir-server" in ended.stderr
 
 
 def test_help_names_every_setting_and_its_variable() -> None:
-    told = failing("serve", "--help").stdout
+    told = typed("serve", "--help").stdout
 
     assert "--base-url" in told
     assert "FHIR_BASE_URL" in told
@@ -237,20 +190,21 @@ def test_help_names_every_setting_and_its_variable() -> None:
 
 
 def test_the_log_tells_what_was_done_but_not_to_whom(tmp_path: Path) -> None:
-    with served(tmp_path) as server, httpx.Client() as client:
+    with running_node(tmp_path / "fhir.db") as server, httpx.Client() as client:
         body = {"resourceType": "Patient", "id": f"id-{NUMBER}", "name": [{"family": NAME}]}
-        client.put(f"{server.base}/Patient/id-{NUMBER}", json=body)
-        client.get(f"{server.base}/Patient", params={"name": NAME, "identifier": NUMBER})
-        client.get(f"{server.base}/Patient", params={NAME: NUMBER})
-        client.get(f"{server.base}/{NAME}/{NUMBER}")
-        client.request(NUMBER, f"{server.base}/Patient")
-        client.post(f"{server.base}/Patient/_search", data={"name": NAME})
+        client.put(f"{server.url}/Patient/id-{NUMBER}", json=body)
+        client.get(f"{server.url}/Patient", params={"name": NAME, "identifier": NUMBER})
+        client.get(f"{server.url}/Patient", params={NAME: NUMBER})
+        client.get(f"{server.url}/{NAME}/{NUMBER}")
+        client.request(NUMBER, f"{server.url}/Patient")
+        client.post(f"{server.url}/Patient/_search", data={"name": NAME})
         client.post(
-            f"{server.base}/Patient", content=NAME, headers={"content-type": "application/json"}
+            f"{server.url}/Patient", content=NAME, headers={"content-type": "application/json"}
         )
-        client.get(server.base.replace("/fhir", f"/{NAME}"), params={"name": NAME})
+        client.get(f"{server.origin}/{NAME}", params={"name": NAME})
+        server.terminate()
+        log = server.log()
 
-    log = server.log.read_text()
     assert '"event":"request_completed"' in log
     assert '"route":"/[type]/[id]"' in log
     for secret in (NAME, NUMBER, "127.0.0.1"):
@@ -258,16 +212,18 @@ def test_the_log_tells_what_was_done_but_not_to_whom(tmp_path: Path) -> None:
 
 
 def test_a_server_starts_soon_stays_small_and_ends_cleanly(tmp_path: Path) -> None:
-    began = time.perf_counter()
-    with served(tmp_path) as server:
-        assert httpx.get(f"{server.base}/Patient").status_code == 200
-        took = time.perf_counter() - began
-        status = Path(f"/proc/{server.process.pid}/status").read_text()
+    with running_node(tmp_path / "fhir.db") as server:
+        assert httpx.get(f"{server.url}/Patient").status_code == 200
+        process = Path(f"/proc/{server.process.pid}")
+        status = (process / "status").read_text()
+        times = (process / "stat").read_text().rpartition(")")[2].split()[11:13]
+        ended = server.terminate()
 
     (resident,) = (each.split()[1] for each in status.splitlines() if each.startswith("VmRSS"))
-    assert took < 10, "1.5 s are promised; a machine that is shared may take longer"
+    took = sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+    assert took < 5, "1.5 s are promised; on a shared machine the processor itself is slower"
     assert int(resident) < 120_000
-    assert server.process.returncode in {0, -signal.SIGTERM}
+    assert ended in {0, -signal.SIGTERM}
     assert not (tmp_path / "fhir.db-wal").exists()
 
 
@@ -276,22 +232,25 @@ def test_with_a_certificate_it_serves_https(tmp_path: Path) -> None:
     flags = ["--tls-cert", str(certificate), "--tls-key", str(key)]
 
     trusted = ssl.create_default_context(cafile=certificate)
-    with served(tmp_path, *flags) as server, httpx.Client(verify=trusted) as client:
-        created = client.post(f"{server.base}/Patient", json={"resourceType": "Patient"})
+    with (
+        running_node(tmp_path / "fhir.db", *flags) as server,
+        httpx.Client(verify=trusted) as client,
+    ):
+        created = client.post(f"{server.url}/Patient", json={"resourceType": "Patient"})
 
-    assert server.base.startswith("https://")
+    assert server.url.startswith("https://")
     assert created.headers["location"].startswith("https://")
 
 
 def test_several_workers_share_one_store_and_one_count(tmp_path: Path) -> None:
-    with served(tmp_path, "--workers", "2") as server:
+    with running_node(tmp_path / "fhir.db", "--workers", "2") as server:
         for number in range(20):
             with httpx.Client() as client:
                 body = {"resourceType": "Patient", "id": f"w{number}"}
-                client.put(f"{server.base}/Patient/w{number}", json=body).raise_for_status()
+                client.put(f"{server.url}/Patient/w{number}", json=body).raise_for_status()
         with httpx.Client() as client:
-            found = client.get(f"{server.base}/Patient?_summary=count").json()
-            metrics = client.get(server.base.replace("/fhir", "/metrics")).text
+            found = client.get(f"{server.url}/Patient?_summary=count").json()
+            metrics = client.get(f"{server.origin}/metrics").text
 
     assert found["total"] == 20
     assert (

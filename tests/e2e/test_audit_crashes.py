@@ -44,7 +44,7 @@ async def asked_until(node: Node, end: str, round_: int) -> tuple[set[str], set[
             return
 
     limits = httpx2.Limits(max_connections=CLIENTS)
-    async with httpx2.AsyncClient(base_url=node.url, limits=limits, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=node.url, limits=limits) as client:
         await asyncio.gather(*(ask(client, f"client-{each}") for each in range(CLIENTS)))
     await asyncio.to_thread(node.process.wait, 45)
     return read, written

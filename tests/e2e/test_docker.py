@@ -26,11 +26,11 @@ import pytest
 
 from tests.support.mongo import free_port
 from tests.support.nodes import environment, running_node
+from tests.support.patience import DEADLINE, PATIENCE
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
 FILES = sorted(each.name for each in DOCKER.glob("compose*.yaml"))
-SECONDS = 90
 
 
 def owed(message: str) -> None:
@@ -131,17 +131,19 @@ class Stack:
                 yield lambda: await_ready(process, how["env"]["FHIR_PORT"])
             finally:
                 process.terminate()
-                process.wait(45)
+                process.wait(PATIENCE)
 
 
 def await_ready(process: subprocess.Popen[bytes], port: str) -> None:
     """Return when a service is ready; fail where it ends or takes too long."""
-    until = monotonic() + SECONDS
+    until = monotonic() + 2 * PATIENCE
     while True:
         assert process.poll() is None, f"it ended with {process.returncode}"
         assert monotonic() < until, "it does not become ready"
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5).close()
+            urllib.request.urlopen(
+                f"http://127.0.0.1:{port}/health/ready", timeout=PATIENCE
+            ).close()
         except OSError:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.1)
@@ -188,7 +190,8 @@ def test_the_federation_takes_its_members_in_and_answers_for_all_of_them(tmp_pat
         taken_in = stack.ended("members")
         running.enter_context(stack.running("hub"))()
         answer = httpx2.get(
-            f"http://127.0.0.1:{port}/federated/Slot?status=free&_sort=start&_count=10", timeout=60
+            f"http://127.0.0.1:{port}/federated/Slot?status=free&_sort=start&_count=10",
+            headers=DEADLINE,
         )
 
     assert taken_in.returncode == 0, taken_in.stderr

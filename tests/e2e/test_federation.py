@@ -18,9 +18,12 @@ import httpx2 as httpx
 import pytest
 
 from fhir_server.cli.frame import main
-from tests.support.nodes import Node, command, running_node
+from tests.support.commands import typed
+from tests.support.nodes import Node, running_node
+from tests.support.patience import DEADLINE, MEMBER_SECONDS, PATIENCE
 
 LOOPBACK = ("--member-networks", "127.0.0.0/8")
+PATIENT = ("--seconds", f"{MEMBER_SECONDS:.0f}")
 RETRY = "https://example.org/fdp/link/missing"
 
 
@@ -33,8 +36,8 @@ def patients(base: str, numbers: Sequence[int]) -> None:
 
 
 def add(hub: Node, name: str, base: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    store = ("--store", f"sqlite:{hub.store}")
-    return command("member", "add", name, "--base", base, *flags, *store, *LOOPBACK)
+    store = ("--store", hub.store)
+    return typed("member", "add", name, "--base", base, *flags, *store, *LOOPBACK, *PATIENT)
 
 
 def numbers(bundle: dict[str, Any]) -> list[int]:
@@ -76,7 +79,7 @@ def federation(folder: Path) -> Iterator[tuple[Node, list[Node]]]:
 def test_three_members_answer_as_one_and_one_that_is_killed_is_told_and_comes_back(
     tmp_path: Path,
 ) -> None:
-    with federation(tmp_path) as (hub, members), httpx.Client(timeout=30) as client:
+    with federation(tmp_path) as (hub, members), httpx.Client(headers=DEADLINE) as client:
         first = client.get(f"{hub.origin}/federated/Patient?_sort=birthdate&_count=8").json()
         assert numbers(first) == list(range(1, 9))
         assert set(statuses(first).values()) == {"ok"}
@@ -121,7 +124,7 @@ def test_a_server_that_is_not_ours_takes_part(tmp_path: Path) -> None:
 
         found, url = [], f"{hub.origin}/federated/Patient?_sort=birthdate&_count=2"
         while url:
-            page = httpx.get(url, timeout=30).json()
+            page = httpx.get(url, headers=DEADLINE).json()
             assert set(statuses(page).values()) == {"ok"}
             found += [each for each in page["entry"] if each["search"]["mode"] == "match"]
             url = link(page, "next") or ""
@@ -132,9 +135,9 @@ def test_a_server_that_is_not_ours_takes_part(tmp_path: Path) -> None:
     )
 
 
-def wait_for(port: int, *, seconds: float = 30) -> None:
+def wait_for(port: int) -> None:
     """Return once something listens at a port of this machine."""
-    until = monotonic() + seconds
+    until = monotonic() + PATIENCE
     while monotonic() < until:
         with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
             return
@@ -153,7 +156,7 @@ def foreign(folder: Path, port: int) -> Iterator[str]:
     environment = os.environ | {"NO_PROXY": "*"}
     seeding = (*sekmet, "seed", "--count", "6", *configured)
     subprocess.run(
-        seeding, cwd=folder, env=environment, capture_output=True, timeout=60, check=True
+        seeding, cwd=folder, env=environment, capture_output=True, timeout=PATIENCE, check=True
     )
     server = subprocess.Popen(
         (*sekmet, "serve", "--host", "127.0.0.1", "--port", str(port), *configured),
@@ -167,7 +170,7 @@ def foreign(folder: Path, port: int) -> Iterator[str]:
         yield base
     finally:
         server.kill()
-        server.wait(20)
+        server.wait(PATIENCE)
 
 
 def test_one_request_goes_by_the_same_names_in_both_logs_and_is_counted_by_member(
@@ -182,7 +185,7 @@ def test_one_request_goes_by_the_same_names_in_both_logs_and_is_counted_by_membe
     with (
         running_node(tmp_path / "m.db") as member,
         running_node(tmp_path / "hub.db", *LOOPBACK) as hub,
-        httpx.Client(timeout=30) as client,
+        httpx.Client(headers=DEADLINE) as client,
     ):
         assert add(hub, "trust-0", member.url).returncode == 0
         assert client.get(f"{hub.origin}/federated/Patient", headers=sent).status_code == 200
@@ -234,7 +237,7 @@ def test_what_cannot_be_a_member_is_refused_in_one_line(
     base: str, told: str, tmp_path: Path
 ) -> None:
     store = ("--store", f"sqlite:{tmp_path / 'hub.db'}")
-    added = command("member", "add", "x", "--base", base, *store, *LOOPBACK)
+    added = typed("member", "add", "x", "--base", base, *store, *LOOPBACK)
     assert (added.returncode, added.stdout) == (1, "")
     assert told in added.stderr
     assert added.stderr.count("\n") == 1

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.data import ROOT
 from tests.support.nodes import Node, running_node
+from tests.support.patience import PATIENCE
 
 SESSION = Path(__file__).with_name("fhir_kit_client.mjs")
 CLIENT = ROOT / ".cache" / "node" / "node_modules" / "fhir-kit-client" / "dist" / "index.js"
@@ -34,7 +35,7 @@ def run_session(interpreter: str, node: Node) -> subprocess.CompletedProcess[str
         (interpreter, str(SESSION), str(CLIENT), node.url),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

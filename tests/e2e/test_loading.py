@@ -21,8 +21,10 @@ import pytest
 
 from tests.e2e.fuzz.asking import bad_bundle, wrong_elements
 from tests.e2e.fuzz.spoiling import spoiled_bytes
+from tests.support.commands import typed
 from tests.support.data import ROOT, package, shared_data
 from tests.support.nodes import Node, command, environment, running_node
+from tests.support.patience import PATIENCE
 
 RECORDS = 6_202
 OF_STU3 = 835
@@ -41,7 +43,9 @@ EVERY = 1 if os.environ.get("FHIR_TEST_LONG") else 13
 
 def load(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Load into the store of a folder."""
-    return command("load", *arguments, "--store", "sqlite:node.db", cwd=folder, timeout=280)
+    return command(
+        "load", *arguments, "--store", "sqlite:node.db", cwd=folder, timeout=2 * PATIENCE
+    )
 
 
 def told(ran: subprocess.CompletedProcess[str]) -> tuple[int, int, int]:
@@ -78,7 +82,7 @@ def differences(node: Node, path: Path) -> list[str]:
 def listed(node: Node, resource_type: str) -> Iterator[Any]:
     """Yield all resources of a type, page by page."""
     following: str | None = f"{node.url}/{resource_type}?_count=1000"
-    with httpx2.Client(timeout=60) as client:
+    with httpx2.Client() as client:
         while following:
             # Not parsed by itself: the digits of decimals would be lost.
             page = json.loads(client.get(following).content, parse_float=_digits, parse_int=_digits)
@@ -118,7 +122,7 @@ def test_spoiled_files_end_in_rejections(tmp_path: Path) -> None:
     assert told(ran)[2] > 400
     assert told(sent)[2] > 400
     assert failures == []
-    checked = command("check", "--store", "sqlite:node.db", cwd=tmp_path)
+    checked = typed("check", "--store", "sqlite:node.db", cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout
 
 
@@ -130,7 +134,7 @@ def test_all_records_are_kept_to_the_last_digit_and_once(tmp_path: Path) -> None
     with running_node(tmp_path / "node.db") as node:
         differing = {path.name: differences(node, path) for path in records.glob("*.ndjson")}
         over_http = load(tmp_path, str(records / "Patient.ndjson"), "--url", node.url)
-        history = httpx2.get(f"{node.url}/Patient/_history?_count=1000", timeout=60).json()
+        history = httpx2.get(f"{node.url}/Patient/_history?_count=1000").json()
 
     assert told(first) == (RECORDS, 0, 0)
     assert told(again) == (0, RECORDS, 0)
@@ -166,7 +170,7 @@ def test_a_load_that_is_killed_goes_on_when_it_is_started_again(files: int, tmp_
     assert 0 < written < RECORDS
     assert (rejected, unchanged < RECORDS) == (0, True)
     assert differing == []
-    checked = command("check", "--store", "sqlite:node.db", cwd=tmp_path)
+    checked = typed("check", "--store", "sqlite:node.db", cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout
 
 
@@ -180,7 +184,7 @@ def test_the_official_examples_are_loaded_but_for_those_that_break_a_rule(tmp_pa
     refused = {Path(json.loads(each)["source"]).name for each in errors}
     assert refused == names & (REFUSED.keys() | BEYOND)
     assert told(ran)[2] >= len(refused)
-    checked = command("check", "--store", "sqlite:node.db", cwd=tmp_path, timeout=280)
+    checked = typed("check", "--store", "sqlite:node.db", cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout
 
 

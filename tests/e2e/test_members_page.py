@@ -10,7 +10,7 @@ import httpx2 as httpx
 from fhir_server.federation.members import Member
 from fhir_server.offline.enrolling import add_member
 from fhir_server.settings import Settings
-from tests.support.browser import running_browser
+from tests.support.browser import profile, running_browser, settle
 from tests.support.server import running_server
 
 NETWORKS = ("127.0.0.0/8",)
@@ -29,15 +29,17 @@ def test_the_page_fits_and_looks_again_by_itself(tmp_path: Path) -> None:
 def look(base: str) -> None:
     """Look at the page of a hub on a phone in the dark, and suspend its member meanwhile."""
     with running_browser() as browser:
-        page = browser.new_page(
-            viewport={"width": 320, "height": 700}, color_scheme="dark", reduced_motion="reduce"
-        )
+        narrow = {"width": 320, "height": 700}
+        context = profile(browser, viewport=narrow, color_scheme="dark", reduced_motion="reduce")
+        page = context.new_page()
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.clock.install()
         page.goto(base.removesuffix("/fhir"))
         page.get_by_role("link", name="Members of this federation").click()
+        page.wait_for_url("**/members")
+        settle(page)
 
         assert page.get_by_role("heading", level=3).inner_text().startswith("Northern Care Trust")
         assert page.get_by_role("img").count() == 1

@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.support import mongo
-
-ROOT = Path(__file__).parents[2]
-SERVE = (
-    sys.executable,
-    "-m",
-    "fhir_server",
-    "serve",
-    "--auth",
-    "none",
-    "--port",
-    "0",
-    "--log-level",
-    "error",
-    "--store",
-)
-
-
-@contextmanager
-def serving(url: str, *, ended: str = "terminate") -> Iterator[str]:
-    """Serve a node on a database; yield its FHIR base. Where the database is gone it is not asked to end, but killed."""
-    process = subprocess.Popen(
-        [*SERVE, url], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().split()[-1]
-    finally:
-        getattr(process, ended)()
-        process.wait(20)
-        process.stdout.close()
+from tests.support.commands import typed
+from tests.support.nodes import command, running_node
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +48,10 @@ SEARCHES = {
 
 
 def test_what_a_node_on_mongodb_is_given_it_finds_pages_keeps_and_versions(server: str) -> None:
-    with serving(f"{server}/one") as base, httpx2.Client(base_url=base, timeout=30) as client:
+    with (
+        running_node(f"{server}/one") as node,
+        httpx2.Client(base_url=node.url) as client,
+    ):
         created = client.put("/Patient/ada", json=ADA)
         for number in range(1, 5):
             assert client.post("/Observation", json=observation(number)).status_code == 201
@@ -104,10 +75,10 @@ def test_what_a_node_on_mongodb_is_given_it_finds_pages_keeps_and_versions(serve
 
 
 def test_what_one_process_wrote_another_serves(server: str) -> None:
-    with serving(f"{server}/two") as one, serving(f"{server}/two") as other:
-        httpx2.put(f"{one}/Patient/ada", json=ADA)
+    with running_node(f"{server}/two") as one, running_node(f"{server}/two") as other:
+        httpx2.put(f"{one.url}/Patient/ada", json=ADA)
 
-        assert httpx2.get(f"{other}/Patient/ada").json()["name"] == ADA["name"]
+        assert httpx2.get(f"{other.url}/Patient/ada").json()["name"] == ADA["name"]
 
 
 def test_a_transaction_is_written_whole_or_not_at_all(server: str) -> None:
@@ -116,7 +87,8 @@ def test_a_transaction_is_written_whole_or_not_at_all(server: str) -> None:
         return {"resource": {"resourceType": "Patient", "id": name}, "request": request}
 
     bundle = {"resourceType": "Bundle", "type": "transaction"}
-    with serving(f"{server}/three") as base:
+    with running_node(f"{server}/three") as node:
+        base = node.url
         httpx2.put(f"{base}/Patient/a", json={**ADA, "id": "a"})
         wrong = httpx2.post(
             base, json={**bundle, "entry": [entry("a", 'W/"1"'), entry("b", 'W/"9"')]}
@@ -127,14 +99,63 @@ def test_a_transaction_is_written_whole_or_not_at_all(server: str) -> None:
     assert after == 'W/"1"'
 
 
+@pytest.fixture(scope="module")
+def standalone() -> Iterator[str]:
+    process, address = mongo.started("--standalone")
+    yield address
+    mongo.ended(process)
+
+
+SINGLE = ("--store-options", "single-writes")
+
+
+def test_a_node_on_a_standalone_writes_one_resource_at_a_time_and_says_so(standalone: str) -> None:
+    entry = {"resource": ADA, "request": {"method": "PUT", "url": "Patient/ada"}}
+    bundle = {"resourceType": "Bundle", "entry": [entry]}
+    provenance = {"X-Provenance": '{"resourceType":"Provenance"}'}
+    url = f"{standalone}/one"
+    with running_node(url, *SINGLE) as node, httpx2.Client(base_url=node.url) as client:
+        transaction = client.post("", json={**bundle, "type": "transaction"})
+        sent_along = client.put("/Patient/ada", json=ADA, headers=provenance)
+        before = client.get("/Patient/ada")
+        batch = client.post("", json={**bundle, "type": "batch"}).json()
+        match = {"If-None-Exist": "name=lovelace"}
+        twice = client.post("/Patient", json=ADA, headers=match)
+        told = client.get("/metadata").json()["rest"][0]
+        ready = client.get(f"{node.origin}/health/ready").text
+    checked = typed("check", "--store", url, *SINGLE)
+    refused = typed("check", "--store", url)
+
+    assert transaction.status_code == 400
+    assert "no transactions" in transaction.json()["issue"][0]["diagnostics"]
+    assert sent_along.status_code == 400
+    assert before.status_code == 404
+    assert batch["entry"][0]["response"]["status"].startswith("201")
+    assert twice.status_code == 200
+    assert [each["code"] for each in told["interaction"]] == [
+        "batch",
+        "search-system",
+        "history-system",
+    ]
+    assert "no transactions" in told["documentation"]
+    assert ready == "ready: single writes, no transactions"
+    assert (checked.returncode, checked.stdout) == (
+        0,
+        "1 resources checked, deletions included: no problem\n",
+    )
+    assert refused.returncode == 1
+    assert "--replSet rs0" in refused.stderr
+    assert "--store-options single-writes" in refused.stderr
+
+
 def test_a_node_whose_server_is_lost_says_so_and_when_to_try_again() -> None:
     process, address = mongo.started()
-    with serving(f"{address}/four", ended="kill") as base:
-        httpx2.put(f"{base}/Patient/ada", json=ADA)
+    with running_node(f"{address}/four") as node:
+        httpx2.put(f"{node.url}/Patient/ada", json=ADA)
         mongo.ended(process)
 
-        answer = httpx2.get(f"{base}/Patient/ada", timeout=30)
-        ready = httpx2.get(base.replace("/fhir", "/health/ready"), timeout=30)
+        answer = httpx2.get(f"{node.url}/Patient/ada")
+        ready = httpx2.get(f"{node.origin}/health/ready")
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
@@ -145,8 +166,7 @@ def test_a_node_whose_server_is_lost_says_so_and_when_to_try_again() -> None:
 def test_a_node_that_finds_no_server_ends_with_one_line_and_no_password() -> None:
     url = f"mongodb://user:secret@127.0.0.1:{mongo.free_port()}/x"
 
-    asked = [*SERVE, url, "--store-wait-seconds", "0"]
-    ended = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    ended = command("serve", "--port", "0", "--store", url, "--store-wait-seconds", "0")
 
     assert ended.returncode == 1
     assert "MongoDB cannot be reached: 127.0.0.1:" in ended.stderr

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
@@ -14,49 +12,17 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from tests.e2e.test_mongo import ADA, ROOT, SERVE
+from tests.e2e.test_mongo import ADA
 from tests.support import mongo
+from tests.support.nodes import Node, command, running_node
+from tests.support.patience import PATIENCE
 from tests.support.proxy import proxied
 
 SOON = "serverSelectionTimeoutMS=500&directConnection=true"
-WITHIN = 30
-"""Seconds in which a node sees that its store is there again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A node and its log."""
-
-    base: str
-    process: subprocess.Popen[str]
-    log: Path
-
-    def at(self, path: str) -> str:
-        """Return the address of what is not FHIR."""
-        return self.base.removesuffix("/fhir") + path
-
-
-@contextmanager
-def running(url: str, folder: Path, *options: str) -> Iterator[Running]:
-    log = folder / "node.log"
-    arguments = [*SERVE, url, *options]
-    arguments[arguments.index("error")] = "warning"
-    with log.open("w") as stream:
-        process = subprocess.Popen(
-            arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=stream, text=True
-        )
-    assert process.stdout is not None
-    try:
-        yield Running(process.stdout.readline().split()[-1], process, log)
-    finally:
-        process.kill()
-        process.wait(20)
-        process.stdout.close()
 
 
 def ended(url: str, *options: str) -> subprocess.CompletedProcess[str]:
-    asked = [*SERVE, url, *options]
-    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return command("serve", "--auth", "none", "--port", "0", "--store", url, *options)
 
 
 def test_a_wrong_password_ends_the_node_at_once_with_a_line_that_does_not_repeat_it() -> None:
@@ -92,31 +58,31 @@ def test_a_node_whose_server_is_away_listens_says_so_and_serves_once_it_comes(
 ) -> None:
     port = mongo.free_port()
     url = f"mongodb://127.0.0.1:{port}/x?{SOON}"
-    with running(url, tmp_path) as node:
-        live = httpx2.get(node.at("/health/live"))
-        ready = httpx2.get(node.at("/health/ready"))
-        away = httpx2.put(f"{node.base}/Patient/ada", json=ADA)
-        page = httpx2.get(node.at("/"))
+    with running_node(url) as node:
+        live = httpx2.get(f"{node.origin}/health/live")
+        ready = httpx2.get(f"{node.origin}/health/ready")
+        away = httpx2.put(f"{node.url}/Patient/ada", json=ADA)
+        page = httpx2.get(f"{node.origin}/")
         process, _ = mongo.started(port=port)
         try:
             until_ready(node)
-            created = httpx2.put(f"{node.base}/Patient/ada", json=ADA, timeout=30)
+            created = httpx2.put(f"{node.url}/Patient/ada", json=ADA)
         finally:
             mongo.ended(process)
+        said = node.log()
 
     assert [live.status_code, ready.status_code, page.status_code] == [200, 503, 503]
     assert away.status_code == 503
     assert away.headers["retry-after"] == "2"
     assert away.json()["issue"][0]["code"] == "transient"
     assert created.status_code == 201
-    said = node.log.read_text()
     assert '"event":"store_awaited"' in said
     assert "Connect call failed" in said
 
 
-def until_ready(node: Running) -> None:
-    until = monotonic() + WITHIN
-    while httpx2.get(node.at("/health/ready"), timeout=30).status_code != 200:
+def until_ready(node: Node) -> None:
+    until = monotonic() + PATIENCE
+    while httpx2.get(f"{node.origin}/health/ready").status_code != 200:
         assert monotonic() < until, "the node does not become ready"
 
 
@@ -131,17 +97,16 @@ async def test_a_node_whose_server_is_lost_says_so_and_goes_on_when_it_is_back(
             AsyncExitStack() as stack,
         ):
             url = f"mongodb://127.0.0.1:{proxy.port}{parts.path}?{SOON}"
-            opening = running(url, tmp_path)
+            opening = running_node(url)
             # In a thread: it waits for the node, which needs the proxy.
             node = await asyncio.to_thread(stack.enter_context, opening)
-            client = await stack.enter_async_context(
-                httpx2.AsyncClient(base_url=node.base, timeout=30)
-            )
+            client = await stack.enter_async_context(httpx2.AsyncClient(base_url=node.url))
+            await asyncio.to_thread(until_ready, node)
             first = await client.put("/Patient/ada", json=ADA)
             proxy.closed = True
             proxy.cut()
             lost = await client.get("/Patient/ada")
-            ready = await client.get(node.at("/health/ready"))
+            ready = await client.get(f"{node.origin}/health/ready")
             proxy.closed = False
             await asyncio.to_thread(until_ready, node)
             back = await client.put("/Patient/ada", json={**ADA, "active": True})

@@ -14,9 +14,9 @@ import httpx2 as httpx
 
 from tests.support.data import ROOT
 from tests.support.nodes import command, environment
+from tests.support.patience import DEADLINE, PATIENCE
 
 READY = "Ctrl-C stops"
-WITHIN = 240
 
 
 def group(leader: int) -> set[int]:
@@ -64,17 +64,24 @@ def test_the_platform_cannot_be_shown_with_tokens() -> None:
     assert "--auth none" in refused.stderr
 
 
+def test_the_platform_takes_no_store_that_it_would_not_use() -> None:
+    refused = command("demo", "--platform", "--store", "mongodb://127.0.0.1:1/demo")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "--trust 2 --store mongodb://" in refused.stderr
+
+
 def test_three_trusts_answer_as_one_and_all_of_it_ends_at_a_signal(tmp_path: Path) -> None:
     process = started(tmp_path)
     try:
         told = screen(process)
+        assert "MongoDB's protocol" in told
         urls = re.findall(r"'(http://[^']+/federated/[^']+)'", told)
-        page = httpx.get(urls[0], timeout=30).json()
+        page = httpx.get(urls[0], headers=DEADLINE).json()
         check_beds(told, page)
         check_booking(told)
         assert len(group(process.pid)) >= 5
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         assert group(process.pid) == set()
         assert list(tmp_path.iterdir()) == []
     finally:
@@ -99,7 +106,7 @@ def check_beds(told: str, page: dict[str, Any]) -> None:
 def check_booking(told: str) -> None:
     """The line that books a session books it, once."""
     (tag, change, url) = re.findall(r"'If-Match: ([^']+)' -d '([^']+)' '([^']+)'", told)[0]
-    headers = {"if-match": tag, "content-type": "application/json-patch+json"}
-    answers = [httpx.patch(url, content=change, headers=headers, timeout=30) for _ in range(2)]
+    headers = {"if-match": tag, "content-type": "application/json-patch+json", **DEADLINE}
+    answers = [httpx.patch(url, content=change, headers=headers) for _ in range(2)]
     assert [each.status_code for each in answers] == [200, 412]
     assert answers[0].json()["status"] == "busy"

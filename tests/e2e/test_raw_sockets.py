@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.nodes import Node, running_node
+from tests.support.patience import PATIENCE
 from tests.support.raw_http import Ask, answer_to, line_to
 
 POST = b"POST /fhir/Patient HTTP/1.1\r\nHost: h\r\nContent-Type: application/fhir+json\r\n"
@@ -96,7 +97,7 @@ def test_what_is_not_asked_to_its_end_is_not_answered(node: Node) -> None:
 @pytest.mark.parametrize("number", [1, 3])
 def test_a_client_that_sends_no_more_gets_its_answers(number: int, node: Node) -> None:
     """As `nc -N` does: its sending half ends with its last request."""
-    with socket.create_connection(("127.0.0.1", node.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", node.port), timeout=PATIENCE) as connection:
         connection.sendall(b"GET /fhir/metadata HTTP/1.1\r\nHost: h\r\n\r\n" * number)
         connection.shutdown(socket.SHUT_WR)
         answers = connection.makefile("rb").read()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.nodes import Node, running_node
+from tests.support.patience import PATIENCE
 
 
 def run_scenario(node: Node, folder: Path, name: str, wire: str) -> list[dict[str, Any]]:
@@ -27,7 +28,7 @@ def run_scenario(node: Node, folder: Path, name: str, wire: str) -> list[dict[st
         env=os.environ | {"NO_PROXY": "*"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     reports = list(folder.glob("*/results.json"))

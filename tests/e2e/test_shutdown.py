@@ -11,11 +11,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.nodes import Node, command, running_node
+from tests.support.commands import typed
+from tests.support.nodes import Node, running_node
+from tests.support.patience import PATIENCE
 
 IN_FLIGHT = 200
-ENDS_WITHIN = 10
-"""Seconds."""
 
 
 def a_transaction(number: int) -> dict[str, Any]:
@@ -44,7 +44,7 @@ async def stopped_amid_writes(node: Node) -> Mapping[int, int]:
     headers = {"Content-Type": "application/fhir+json"}
     limits = httpx2.Limits(max_connections=IN_FLIGHT)
     async with (
-        httpx2.AsyncClient(base_url=node.url, limits=limits, timeout=30) as client,
+        httpx2.AsyncClient(base_url=node.url, limits=limits) as client,
         asyncio.TaskGroup() as group,
     ):
         for number in range(IN_FLIGHT):
@@ -57,7 +57,7 @@ async def stopped_amid_writes(node: Node) -> Mapping[int, int]:
 async def found_on(node: Node) -> Mapping[int, set[str]]:
     """Return which sides of each transaction a node has."""
     found: dict[int, set[str]] = {number: set() for number in range(IN_FLIGHT)}
-    async with httpx2.AsyncClient(timeout=30) as client:
+    async with httpx2.AsyncClient() as client:
         following: str | None = f"{node.url}/Patient?_count=1000"
         while following:
             page = (await client.get(following)).json()
@@ -75,7 +75,7 @@ def test_what_was_answered_before_the_end_is_there_after_it(workers: str, tmp_pa
     store = tmp_path / "node.db"
     with running_node(store, "--workers", workers) as node:
         answered = asyncio.run(stopped_amid_writes(node))
-        status = node.process.wait(ENDS_WITHIN)
+        status = node.process.wait(PATIENCE)
 
     with running_node(store) as node:
         found = asyncio.run(found_on(node))
@@ -86,5 +86,5 @@ def test_what_was_answered_before_the_end_is_there_after_it(workers: str, tmp_pa
     assert done
     assert {number for number in done if found[number] != {"left", "right"}} == set()
     assert {len(sides) for sides in found.values()} <= {0, 2}
-    checked = command("check", "--store", f"sqlite:{store}")
+    checked = typed("check", "--store", f"sqlite:{store}")
     assert checked.returncode == 0, checked.stdout + checked.stderr

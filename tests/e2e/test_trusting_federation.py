@@ -19,7 +19,9 @@ from fhir_server.offline.opting_out import load_opt_outs
 from fhir_server.settings import Settings
 from tests.rest.access import PROGRAMMES
 from tests.rest.trusting import a_patient, an_observation, put, shown, statuses
-from tests.support.nodes import Node, command, running_node
+from tests.support.commands import typed
+from tests.support.nodes import Node, running_node
+from tests.support.patience import DEADLINE
 
 CLINICIAN = {"role": "R8000", "organisation": "X99", "scope": "user/*.rs", "purpose": "TREAT"}
 PLANNER = CLINICIAN | {"role": "R8012", "purpose": "HOPERAT", "programme": "records"}
@@ -34,13 +36,13 @@ class Federation:
 
     def asked(self, path: str, subject: str, claims: Mapping[str, str]) -> httpx.Response:
         """Return the hub's answer to who has a token with these claims."""
-        headers = bearing(self.hub, sub=subject, **claims)
-        return httpx.get(f"{self.hub.origin}/federated/{path}", headers=headers, timeout=30)
+        headers = bearing(self.hub, sub=subject, **claims) | DEADLINE
+        return httpx.get(f"{self.hub.origin}/federated/{path}", headers=headers)
 
 
 def done(*arguments: str) -> str:
     """Run a command that has to succeed, and return what it wrote."""
-    found = command(*arguments)
+    found = typed(*arguments)
     assert found.returncode == 0, found.stderr
     return found.stdout
 
@@ -49,7 +51,7 @@ def bearing(node: Node, **claims: str) -> dict[str, str]:
     """Return the header with a token of a node, as `fhir-server token` makes it."""
 
     async def token() -> str:
-        settings = Settings(store=f"sqlite:{node.store}", port=node.port)
+        settings = Settings(store=node.store, port=node.port)
         async with authorization(settings) as server:
             now = time_ns() // 1000
             return await server.issuing.development(claims, seconds=600, now=now)
@@ -86,16 +88,25 @@ def federation(folder: Path) -> Iterator[Federation]:
         hub = stack.enter_context(running_node(folder / "hub.db", *flags, *networks))
         asks = ("--id", "hub", "--jwks", f"{hub.origin}/federated/jwks", "--scopes", "system/*.rs")
         for number, member, purposes in ((1, first, "TREAT,HOPERAT"), (2, second, "HOPERAT")):
-            own = ("--store", f"sqlite:{member.store}")
+            own = ("--store", member.store)
             done("client", "add", *asks, "--on-behalf", purposes, *own)
-            where = ("--base", member.url, "--ods", f"RX{number}", "--client-id", "hub")
-            there = ("--store", f"sqlite:{hub.store}", *networks)
+            where = (
+                "--base",
+                member.url,
+                "--ods",
+                f"RX{number}",
+                "--client-id",
+                "hub",
+                "--seconds",
+                "60",
+            )
+            there = ("--store", hub.store, *networks)
             done("member", "add", f"trust-{number}", *where, *there)
         yield Federation(hub, (first, second))
 
 
 def opted_out(node: Node, *people: int) -> None:
-    settings = Settings(store=f"sqlite:{node.store}")
+    settings = Settings(store=node.store)
     asyncio.run(load_opt_outs(settings, list(map(nhs_number, people)), as_of=time_ns() // 1000))
 
 

@@ -55,7 +55,7 @@ _TLS = ssl.create_default_context()
 
 def a_client(base: str = "", **headers: str) -> httpx.Client:
     """Return a client that sends these headers."""
-    return httpx.Client(base_url=base, headers=headers, timeout=30, verify=_TLS)
+    return httpx.Client(base_url=base, headers=headers, verify=_TLS)
 
 
 @dataclass(frozen=True)

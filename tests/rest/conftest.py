@@ -21,5 +21,5 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def client(base: str) -> Iterator[httpx.Client]:
     """Return a client whose URLs are relative to the FHIR base."""
-    with httpx.Client(base_url=base + "/", timeout=30) as opened:
+    with httpx.Client(base_url=base + "/") as opened:
         yield opened

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from fhir_server.demonstration.identifiers import nhs_number
 from fhir_server.wiring import clock
 from tests.rest.access import Guarded, guarded
+from tests.support.commands import typed
 
 NHS = "https://fhir.nhs.uk/Id/nhs-number"
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
@@ -68,14 +68,9 @@ def ward(store: Path) -> Iterator[Guarded]:
         yield served
 
 
-def optout(store: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def optout(store: Path, *arguments: str) -> CompletedProcess[str]:
     """Run the command on the store that is being served."""
-    return subprocess.run(
-        [sys.executable, "-m", "fhir_server", "optout", *arguments, "--store", f"sqlite:{store}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return typed("optout", *arguments, "--store", f"sqlite:{store}")
 
 
 def load(store: Path, *numbers: int, as_of: str = TODAY) -> None:

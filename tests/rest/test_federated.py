@@ -15,8 +15,10 @@ from fhir_server.federation.accounts import AT_LEAST
 from fhir_server.federation.members import Member
 from fhir_server.offline.enrolling import add_member, remove_member, set_member_status
 from fhir_server.policy.personal import NHS_NUMBER
+from fhir_server.rest.federated.pages import DUPLICATE
 from fhir_server.settings import Settings
 from tests.rest.access import a_client, guarded
+from tests.support.patience import DEADLINE, MEMBER_SECONDS
 from tests.support.server import running_server
 
 NETWORKS = ("127.0.0.0/8",)
@@ -40,11 +42,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         running_server(folder / "a.db") as first,
         running_server(folder / "b.db") as second,
         running_server(folder / "hub.db", member_networks=NETWORKS) as base,
-        httpx.Client(base_url=base.replace("/fhir", "/federated/"), timeout=30) as client,
+        httpx.Client(base_url=base.replace("/fhir", "/federated/"), headers=DEADLINE) as client,
     ):
         for name, url in (("a", first), ("b", second)):
             fill(url)
-            asyncio.run(add_member(settings, Member(name, name.upper(), url)))
+            asyncio.run(
+                add_member(settings, Member(name, name.upper(), url, seconds=MEMBER_SECONDS))
+            )
         yield Hub(client, settings, (first, second), folder)
 
 
@@ -115,7 +119,7 @@ def test_a_member_is_read_only_for_what_it_has(hub: Hub, member: str, told: int)
 
 def test_without_a_required_member_there_is_no_answer_and_it_is_told_which(hub: Hub) -> None:
     with running_server(hub.folder / "c.db") as third:
-        required = Member("c", "C", third, required=True)
+        required = Member("c", "C", third, required=True, seconds=MEMBER_SECONDS)
         asyncio.run(add_member(hub.settings, required))
         assert hub.client.get("Patient").status_code == 200
     try:
@@ -129,7 +133,7 @@ def test_without_a_required_member_there_is_no_answer_and_it_is_told_which(hub: 
 
 def test_a_strict_caller_gets_all_or_nothing(hub: Hub) -> None:
     with running_server(hub.folder / "d.db") as third:
-        asyncio.run(add_member(hub.settings, Member("d", "D", third)))
+        asyncio.run(add_member(hub.settings, Member("d", "D", third, seconds=MEMBER_SECONDS)))
     try:
         lenient = hub.client.get("Patient?_count=20")
         assert lenient.status_code == 200
@@ -197,7 +201,8 @@ def test_what_is_the_same_is_shown_once_where_that_is_preferred_on_all_pages(hub
         second = hub.client.get(next_of(first)).json()
         shown = [*matches(first), *matches(second)]
         assert len({each["resource"]["id"] for each in shown}) == len(shown) == 3
-        named = [part for each in shown for part in each["extension"][1:]]
+        parts = [part for each in shown for part in each["extension"][1:]]
+        named = [part for part in parts if part["url"] == DUPLICATE]
         left_out = second["entry"][-1]["resource"]["issue"]
         told = [each for each in left_out if each["code"] == "duplicate"]
         assert len(named) + len(told) == 3
@@ -338,7 +343,9 @@ def test_a_member_that_is_taken_out_is_asked_no_more(hub: Hub) -> None:
     try:
         assert hub.client.get("Patient?_summary=count").json()["total"] == 5
     finally:
-        asyncio.run(add_member(hub.settings, Member("b", "B", hub.members[1])))
+        asyncio.run(
+            add_member(hub.settings, Member("b", "B", hub.members[1], seconds=MEMBER_SECONDS))
+        )
     assert hub.client.get("Patient?_summary=count").json()["total"] == 10
 
 

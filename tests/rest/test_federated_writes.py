@@ -26,6 +26,7 @@ from fhir_server.settings import Settings, definitions_folder
 from tests.federation.test_lines import Answer as Script
 from tests.federation.test_lines import Scripted, after
 from tests.rest.trusting import Federation, federation, put
+from tests.support.patience import DEADLINE, MEMBER_SECONDS
 from tests.support.server import running_server
 from tests.support.virtual import in_virtual_time, moment
 
@@ -58,10 +59,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Base]:
     with (
         running_server(folder / "a.db") as member,
         running_server(folder / "hub.db", member_networks=NETWORKS) as hub,
-        httpx.Client(base_url=hub.replace("/fhir", "/federated/"), timeout=30) as client,
-        httpx.Client(base_url=member + "/", timeout=30) as own,
+        httpx.Client(base_url=hub.replace("/fhir", "/federated/"), headers=DEADLINE) as client,
+        httpx.Client(base_url=member + "/") as own,
     ):
-        asyncio.run(add_member(settings, Member("a", "A", member)))
+        asyncio.run(add_member(settings, Member("a", "A", member, seconds=MEMBER_SECONDS)))
         yield Base(client, own)
 
 

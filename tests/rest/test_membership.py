@@ -38,8 +38,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     with (
         running_server(folder / "a.db") as server,
         running_server(folder / "hub.db", member_networks=NETWORKS) as base,
-        httpx.Client(base_url=base.replace("/fhir", "/federated/"), timeout=30) as client,
-        httpx.Client(base_url=base + "/", timeout=30) as node,
+        httpx.Client(base_url=base.replace("/fhir", "/federated/")) as client,
+        httpx.Client(base_url=base + "/") as node,
     ):
         settings = Settings(store=f"sqlite:{folder / 'hub.db'}", member_networks=NETWORKS)
         yield Hub(client, node, server, settings)
@@ -191,7 +191,7 @@ def test_what_is_said_of_credentials_is_kept_and_never_answered_back(hub: Hub) -
     for each in answers:
         assert each.status_code == 200
         assert not [value for value in secret.values() if value in each.text]
-    (kept,) = asyncio.run(members_of(hub.settings))
+    ((kept, _),) = asyncio.run(members_of(hub.settings))
     assert kept.credentials == Credentials(
         "our-client-there", "https://tokens.example/here", ("system/Slot.rs",), on_behalf=False
     )
@@ -255,7 +255,7 @@ async def _leave_behind(store: Path, content: bytes | None) -> None:
 def test_a_hub_that_cannot_be_opened_says_so_and_serves_once_it_can(tmp_path: Path) -> None:
     store = tmp_path / "hub.db"
     asyncio.run(_leave_behind(store, b"no member"))
-    with running_server(store) as base, httpx.Client(timeout=30) as client:
+    with running_server(store) as base, httpx.Client() as client:
         hub, page = base.replace("/fhir", "/federated/$members"), base.replace("/fhir", "/members")
         refused = [client.get(hub), client.get(hub)]
         shown = client.get(page)

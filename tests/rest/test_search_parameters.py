@@ -10,9 +10,9 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.support.server import running_server
 
-PATIENCE = 20
 FRENCH = {"coding": [{"system": "urn:ietf:bcp:47", "code": "fr"}]}
 ADA = {"resourceType": "Patient", "id": "ada", "communication": [{"language": FRENCH}]}
 
@@ -24,8 +24,8 @@ def clients(tmp_path: Path) -> Iterator[tuple[httpx.Client, httpx.Client]]:
     with (
         running_server(path) as one,
         running_server(path) as two,
-        httpx.Client(base_url=one + "/", timeout=PATIENCE) as first,
-        httpx.Client(base_url=two + "/", timeout=PATIENCE) as second,
+        httpx.Client(base_url=one + "/") as first,
+        httpx.Client(base_url=two + "/") as second,
     ):
         yield first, second
 

@@ -22,6 +22,7 @@ from fhir_server.offline.enrolling import add_member, remove_member
 from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.settings import Settings
 from tests.rest.access import PROGRAMMES, Guarded, a_client, guarded
+from tests.support.patience import DEADLINE, MEMBER_SECONDS
 from tests.support.server import running_server
 
 NETWORKS = ("127.0.0.0/8",)
@@ -77,7 +78,7 @@ class Federation:
     def client(self, scope: str = "user/*.rs", **claims: Any) -> httpx.Client:
         """Return a client of a caller at the hub."""
         token = self.hub.token(scope, **(BY | claims))
-        return a_client(self.base + "/", authorization=f"Bearer {token}")
+        return a_client(self.base + "/", authorization=f"Bearer {token}", **DEADLINE)
 
     def register(self, **changes: Any) -> None:
         """Register the hub at each member."""
@@ -86,7 +87,10 @@ class Federation:
 
     def enrol(self, name: str, **changes: Any) -> None:
         """Take a member in at the hub, in place of one of the same id."""
-        own = {"credentials": Credentials("hub", "", ("system/*.rs",))}
+        own: dict[str, Any] = {
+            "seconds": MEMBER_SECONDS,
+            "credentials": Credentials("hub", "", ("system/*.rs",)),
+        }
         member = Member(name, name.upper(), self.members[name].base, **(own | changes))
         asyncio.run(add_member(self.settings, member))
 

@@ -7,7 +7,7 @@ import gc
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
@@ -19,7 +19,7 @@ from pymongo import MongoClient
 from pymongo.errors import ExecutionTimeout, NetworkTimeout, NotPrimaryError, PyMongoError
 
 from fhir_server.fhir.errors import FhirError, TooCostly, Unavailable, Unreachable
-from fhir_server.fhir.resource import Key
+from fhir_server.fhir.resource import Key, Stored
 from fhir_server.search.expression import Plan
 from fhir_server.storage.contract import Put, Store, Written
 from fhir_server.storage.mongo import failures, opening, reaching
@@ -27,6 +27,7 @@ from tests.storage.conftest import ENFORCEMENT, ticking
 from tests.storage.test_contract import EVERYTHING, a_draft
 from tests.support import mongo
 from tests.support.certificates import Authority, Files
+from tests.support.patience import PATIENCE
 from tests.support.proxy import Proxy, proxied
 
 PATIENTS = Plan(frozenset({"Patient"}))
@@ -46,12 +47,15 @@ def opened(url: str, *, seconds: float = 10) -> AbstractAsyncContextManager[Stor
     return opening.open_store(url, clock=ticking(), enforcement=ENFORCEMENT, seconds=seconds)
 
 
-async def refusal(url: str) -> FhirError:
-    """Return why an address does not open, after a second at most."""
+async def refusal(url: str, told: str, milliseconds: int = 1_000) -> FhirError:
+    """Return why an address does not open, which is told; the driver asks until its time is up, and a busy machine gets more."""
     separator = "&" if "?" in url else "/?"
     with pytest.raises(Unavailable) as refused:
-        async with opened(f"{url}{separator}serverSelectionTimeoutMS=1000"):
+        async with opened(f"{url}{separator}serverSelectionTimeoutMS={milliseconds}"):
             pytest.fail("it opened")
+    if told not in str(refused.value) and milliseconds < 100_000:
+        return await refusal(url, told, 10 * milliseconds)
+    assert told in str(refused.value)
     return refused.value
 
 
@@ -66,12 +70,11 @@ def serving(*options: str) -> Iterator[str]:
 
 def test_a_wrong_password_is_refused_at_once_without_repeating_it() -> None:
     with serving("--auth") as address:
-        said = asyncio.run(refusal(address.replace("//", "//ada:secret@")))
-        nobody = asyncio.run(refusal(address))
+        refused = "refuses the user or password"
+        said = asyncio.run(refusal(address.replace("//", "//ada:secret@"), refused))
+        nobody = asyncio.run(refusal(address, refused))
 
-    assert "refuses the user or password" in str(said)
     assert "secret" not in str(said)
-    assert "refuses the user or password" in str(nobody)
     assert not isinstance(said, Unreachable)
     assert not isinstance(nobody, Unreachable)
 
@@ -80,16 +83,16 @@ async def test_a_standalone_server_that_is_asked_for_by_its_replica_set_is_refus
     None
 ):
     with serving("--standalone") as address:
-        said = await refusal(f"{address}/x?replicaSet=rs0")
+        told = "member of the replica set rs0: it is standalone (start it with --replSet"
+        said = await refusal(f"{address}/x?replicaSet=rs0", told)
 
     assert not isinstance(said, Unreachable)
-    assert "member of the replica set rs0: it is standalone (start it with --replSet" in str(said)
 
 
 async def test_a_file_that_the_address_names_and_that_is_not_there_is_named() -> None:
-    said = await refusal("mongodb://127.0.0.1:1/x?tls=true&tlsCAFile=/nowhere/ca.pem")
+    address = "mongodb://127.0.0.1:1/x?tls=true&tlsCAFile=/nowhere/ca.pem"
 
-    assert "/nowhere/ca.pem: No such file" in str(said)
+    await refusal(address, "/nowhere/ca.pem: No such file")
 
 
 @pytest.fixture(scope="module")
@@ -114,27 +117,25 @@ async def test_an_unknown_authority_and_a_client_without_tls_are_refused_and_a_k
 ) -> None:
     other = Authority(tmp_path, "other").certificate
     async with encrypted(tmp_path, authority.signed("127.0.0.1")) as url:
-        unknown = await refusal(f"{url}&tls=true&tlsCAFile={other}")
-        plain = await refusal(url)
+        unknown = await refusal(f"{url}&tls=true&tlsCAFile={other}", "certificate verify failed")
+        await refusal(url, "a server that wants TLS does so: tls=true")
         async with opened(f"{url}&tls=true&tlsCAFile={authority.certificate}") as store:
             await store.write([Put(a_draft(ADA))], atomic=True)
             found = await store.read(EVERYTHING, ADA)
 
     assert found is not None
     assert not isinstance(unknown, Unreachable)
-    assert "certificate verify failed" in str(unknown)
     assert "tlsCAFile=PATH" in str(unknown)
-    assert "a server that wants TLS does so: tls=true" in str(plain)
 
 
 async def test_a_certificate_for_another_host_is_refused(
     authority: Authority, tmp_path: Path
 ) -> None:
     async with encrypted(tmp_path, authority.signed("elsewhere.example")) as url:
-        said = await refusal(f"{url}&tls=true&tlsCAFile={authority.certificate}")
+        there = f"{url}&tls=true&tlsCAFile={authority.certificate}"
+        said = await refusal(there, "not valid for '127.0.0.1'")
 
     assert not isinstance(said, Unreachable)
-    assert "not valid for '127.0.0.1'" in str(said)
 
 
 @pytest.mark.parametrize(
@@ -249,13 +250,23 @@ async def test_a_statement_that_the_server_ends_at_its_time_is_refused_as_too_co
 
 @asynccontextmanager
 async def behind_a_proxy(tmp_path: Path, *, seconds: float) -> AsyncIterator[tuple[Store, Proxy]]:
+    """Yield a store that has a patient and gives up so soon, and the proxy to its server."""
     with mongo.database(tmp_path) as url:
         parts = urlsplit(url)
         assert parts.hostname
         async with proxied(parts.hostname, parts.port or 27_017) as proxy:
             address = f"mongodb://127.0.0.1:{proxy.port}{parts.path}?directConnection=true"
-            async with opened(address, seconds=seconds) as store:
+            async with opened(address) as patient, opened(address, seconds=seconds) as store:
+                await patient.write([Put(a_draft(ADA))], atomic=True)
                 yield store, proxy
+
+
+async def eventually(ask: Callable[[], Awaitable[Stored | None]]) -> Stored | None:
+    """Return the first answer that is no refusal."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(Unavailable):
+                return await ask()
 
 
 READS: dict[str, Callable[[Store], Awaitable[object]]] = {
@@ -273,7 +284,6 @@ async def test_a_server_that_keeps_silent_is_not_waited_for_longer_than_a_reques
     monkeypatch.setattr(failures, "GRACE", 0.1)
     monkeypatch.setattr("fhir_server.storage.mongo.statements.ABORT_SECONDS", 0.1)
     async with behind_a_proxy(tmp_path, seconds=0.3) as (store, proxy):
-        await store.write([Put(a_draft(ADA))], atomic=True)
         proxy.hold()
         began = monotonic()
         with pytest.raises(Unreachable, match="did not answer in time"):
@@ -281,9 +291,9 @@ async def test_a_server_that_keeps_silent_is_not_waited_for_longer_than_a_reques
         took = monotonic() - began
         proxy.release()
 
-        assert await store.read(EVERYTHING, ADA) is not None
+        assert await eventually(lambda: store.read(EVERYTHING, ADA)) is not None
 
-    assert took < 5
+    assert took < 0.5 * reaching.SILENCE_MILLISECONDS / 1000
 
 
 async def test_a_read_that_was_given_up_leaves_no_transaction_behind(
@@ -291,7 +301,6 @@ async def test_a_read_that_was_given_up_leaves_no_transaction_behind(
 ) -> None:
     monkeypatch.setattr(failures, "GRACE", 0.0)
     async with behind_a_proxy(tmp_path, seconds=0.4) as (store, proxy):
-        await store.write([Put(a_draft(ADA))], atomic=True)
         proxy.seconds = 0.3
         with pytest.raises(FhirError):
             await store.catalogue()

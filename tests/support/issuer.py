@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.patience import PATIENCE
+
 DISCOVERY = "/.well-known/openid-configuration"
 OAUTH = "/.well-known/oauth-authorization-server"
 KEYS = "/keys"
@@ -52,7 +54,7 @@ def running_issuer(*keys: dict[str, Any]) -> Iterator[Issuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             issuer.asked.append(self.path)
-            issuer.hold.wait(20)
+            issuer.hold.wait(PATIENCE)
             status, body = issuer.pages.get(self.path, (404, b""))
             self.send_response(status)
             for name, value in issuer.headers.items():

@@ -19,19 +19,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.support.data import ROOT
+from tests.support.patience import PATIENCE
 
-_STARTS_WITHIN = 60
-_STOPS_WITHIN = 45
 _SHOWN_OF_LOG = 4000
 
 
 class Node:
-    """`fhir-server serve` on a free loopback port, leader of its own process group."""
+    """`fhir-server serve` on a free loopback port, leader of its own process group; `store` is a file or an address."""
 
-    def __init__(self, store: Path, *flags: str) -> None:
-        self.store = store
+    def __init__(self, store: Path | str, *flags: str) -> None:
+        self.store = f"sqlite:{store}" if isinstance(store, Path) else store
         open_to_all = () if "--auth" in flags else ("--auth", "none")
-        command = ("serve", "--port", "0", "--store", f"sqlite:{store}", *open_to_all, *flags)
+        command = ("serve", "--port", "0", "--store", self.store, *open_to_all, *flags)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the node
         self.process = subprocess.Popen(
             (sys.executable, "-m", "fhir_server", *command),
@@ -85,13 +84,13 @@ class Node:
     def terminate(self) -> int:
         """Ask it to stop with SIGTERM; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(_STOPS_WITHIN)
+        return self.process.wait(PATIENCE)
 
     def kill(self) -> None:
         """End every process of the group with SIGKILL, wherever they are in their work."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(_STOPS_WITHIN)
+        self.process.wait(PATIENCE)
 
     def close(self) -> None:
         """End what still runs, and let go of its streams."""
@@ -103,14 +102,14 @@ class Node:
     def _announced(self) -> str:
         """Return the base URL, which it prints once it listens."""
         assert self.process.stdout is not None
-        line = _line_within(self.process.stdout, _STARTS_WITHIN)
+        line = _line_within(self.process.stdout, PATIENCE)
         word, _, url = line.strip().rpartition(" ")
         assert word, f"the server did not start:\n{self.log()[-_SHOWN_OF_LOG:]}"
         return url
 
 
 @contextmanager
-def running_node(store: Path, *flags: str) -> Iterator[Node]:
+def running_node(store: Path | str, *flags: str) -> Iterator[Node]:
     """Serve a store until the block ends; an error in it carries the end of the server's log."""
     node = Node(store, *flags)
     try:
@@ -123,7 +122,7 @@ def running_node(store: Path, *flags: str) -> Iterator[Node]:
 
 
 def command(
-    *arguments: str, cwd: Path = ROOT, timeout: float = 120
+    *arguments: str, cwd: Path = ROOT, timeout: float = 2 * PATIENCE
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of `fhir-server` to its end."""
     return subprocess.run(

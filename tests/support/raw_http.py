@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
 
-_PATIENCE = 30
+from tests.support.patience import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Line:
 
     def _asked(self, ask: Ask) -> Told:
         if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), _PATIENCE)
+            self._socket = socket.create_connection(("127.0.0.1", self._port), PATIENCE)
         # It may answer, and hang up, before it has read all.
         with suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(ask.message())
@@ -85,7 +85,7 @@ def line_to(port: int) -> Iterator[Line]:
 
 def answer_to(port: int, *parts: bytes) -> Told | None:
     """Send bytes, and end the sending half; return the answer, or None where there is none."""
-    with socket.create_connection(("127.0.0.1", port), _PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
         try:
             for part in parts:
                 connection.sendall(part)

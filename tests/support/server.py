@@ -13,8 +13,7 @@ import uvicorn
 
 from fhir_server.settings import Settings
 from fhir_server.wiring import application
-
-_PATIENCE = 20
+from tests.support.patience import PATIENCE
 
 
 class _Signalling(uvicorn.Server):
@@ -47,15 +46,15 @@ def running_server(store: Path, **settings: Any) -> Iterator[str]:
             http="fhir_server.cli.connection:Connection",
             lifespan="on",
             ws="none",
-            timeout_graceful_shutdown=_PATIENCE,
+            timeout_graceful_shutdown=20,
         )
         server = _Signalling(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:
-            started = server.listening.wait(_PATIENCE)
+            started = server.listening.wait(PATIENCE)
             assert started, reasons or "the server did not start"
             yield f"http://127.0.0.1:{port}/fhir"
         finally:
             server.should_exit = True
-            thread.join(_PATIENCE)
+            thread.join(PATIENCE)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from urllib.parse import quote, urlencode
 
 from fhir_server.federation.accounts import EXTENSION, outcome_of
+from fhir_server.federation.identities import PATIENT, verified_number
 from fhir_server.federation.merging import Source, Taken
 from fhir_server.federation.search import Federated
 from fhir_server.fhir.bundle import Entry, Link, SearchMode, bundle_bytes
@@ -22,15 +24,23 @@ RETRY = "https://example.org/fdp/link/missing"
 """The relation of the link that asks those alone that failed: a URL, since FHIR's names are those of IANA."""
 
 
+_NAME = 12
+"""Bytes of a name."""
+
 DUPLICATE = "https://example.org/fdp/StructureDefinition/federation-duplicate"
 """An extension on an entry: where the same is as well, by member and address, and is not shown again."""
+
+
+PERSON = "https://example.org/fdp/StructureDefinition/federation-person"
+"""An extension on the entry of a Patient: Patients of one search that have the same are of the same person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """How a page is written: `address` is that of the search, `applied` what counts of its query.
 
-    `cleared`: what members answered was decided on here.
+    `key` makes names of people out of their numbers, other ones for each search and caller. `cleared`: what members
+    answered was decided on here.
     """
 
     id: str
@@ -39,6 +49,7 @@ class Shown:
     applied: Pairs
     projector: Projector
     projection: Projection | None
+    key: bytes
     cleared: bool = False
 
 
@@ -83,12 +94,20 @@ def _entries(shown: Shown, taken: Sequence[Taken], mode: SearchMode) -> Iterator
         body = each.match.resource
         if shown.projection is not None:
             body = shown.projector.project(body, shown.projection, included=mode == "include")
-        yield Entry(each.match.full_url, body, mode, extension=_sources(each))
+        yield Entry(each.match.full_url, body, mode, extension=_sources(each, shown.key))
 
 
-def _sources(taken: Taken) -> bytes:
+def _sources(taken: Taken, key: bytes) -> bytes:
     own = {"url": EXTENSION, "valueString": taken.member}
-    return dump([own, *map(_duplicate, taken.also)])
+    return dump([own, *map(_duplicate, taken.also), *_person(taken, key)])
+
+
+def _person(taken: Taken, key: bytes) -> Iterator[Resource]:
+    """Yield by what a Patient is known as the same person as others, if it has a number that is verified."""
+    number = verified_number(taken.match.resource) if taken.match.type == PATIENT else None
+    if number is not None:
+        name = blake2b(number.encode(), key=key, digest_size=_NAME).hexdigest()
+        yield {"url": PERSON, "valueString": name}
 
 
 def _duplicate(source: Source) -> Resource:

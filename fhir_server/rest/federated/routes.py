@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import get_args
 
 from fhir_server.conformance.capability import (
@@ -28,6 +29,7 @@ from fhir_server.federation.search import (
     federated_count,
     federated_search,
 )
+from fhir_server.federation.sparing import spared, tell_as_of
 from fhir_server.federation.statement import told_by_member
 from fhir_server.federation.writes import Writes
 from fhir_server.fhir.errors import MethodNotAllowed, NotSupported
@@ -56,11 +58,12 @@ from fhir_server.search.parsing import Query, parse_query
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """Serves the hub's base."""
+    """Serves the hub's base; `key` is a secret of its store, by which people are named."""
 
     reach: Reach
     duplicates: Duplicates
     writes: Writes
+    key: bytes
 
     @property
     def hub(self) -> Hub:
@@ -178,12 +181,14 @@ class Federation:
         if admission is not None:
             _check_joined(admission, question, parties)
         if cursor is None:
-            parties = await joined(question, parties)
+            shapes = self.reach.shapes
+            parties = spared(question, await joined(question, parties, shapes), shapes)
         if query.only_count:
             _check_counted(question)
             found = await federated_count(question, parties)
         else:
             found = await federated_search(question, parties, cursor)
+        tell_as_of(found.accounts, parties)
         self.hub.saw(found, cursor)
         address = f"{request.base_url}/{request.type}"
         projection = service.projector.projection(request.type, query.summary, query.elements)
@@ -194,6 +199,7 @@ class Federation:
             asked,
             service.projector,
             projection,
+            blake2b(scope, key=self.key).digest(),
             cleared=admission is not None,
         )
         _record(request, admission, found)

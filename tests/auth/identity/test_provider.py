@@ -23,6 +23,7 @@ from fhir_server.auth.server.grants import challenge_of
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.storage.keyvalues import KeyValues
 from tests.storage.conftest import open_sqlite
+from tests.support.patience import PATIENCE
 from tests.support.tokens import NOW, a_token, ec_key, published, rsa_key, signed, unsigned
 
 ISSUER = "https://login.example.org"
@@ -93,7 +94,7 @@ async def make(
             return IdentityProvider(
                 key,
                 registration,
-                RemoteIssuer(registration.issuer, Fetcher(client)),
+                RemoteIssuer(registration.issuer, Fetcher(client, seconds=PATIENCE)),
                 Exchange(client),
                 values,
                 "https://node.example.org/auth/callback/login",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import msgspec
@@ -49,9 +49,9 @@ async def test_an_unknown_name_takes_as_long_as_a_wrong_password() -> None:
     known = await accounts()
 
     async def seconds(name: str) -> float:
-        began = perf_counter()
+        began = process_time()
         await known.verify(name, "wrong password", now=MOMENT)
-        return perf_counter() - began
+        return process_time() - began
 
     pairs = [(await seconds("ada"), await seconds("nobody")) for _ in range(5)]
 

@@ -12,7 +12,8 @@ from random import Random
 from tests.e2e.crash.ledger import Ledger
 from tests.e2e.crash.verifying import problems_with
 from tests.e2e.crash.writing import write_until_gone
-from tests.support.nodes import Node, command, running_node
+from tests.support.commands import typed
+from tests.support.nodes import Node, running_node
 
 WRITERS = tuple(f"writer-{number}" for number in range(10))
 SHORTEST, LONGEST = 0.02, 1.0
@@ -65,7 +66,7 @@ class Crashes:
 
     def _broken(self) -> list[str]:
         """Return in what the store contradicts itself."""
-        checked = command("check", "--store", f"sqlite:{self.store}")
+        checked = typed("check", "--store", f"sqlite:{self.store}")
         return [] if checked.returncode == 0 else [checked.stdout + checked.stderr]
 
     async def _write_and_kill(self, node: Node) -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from tests.e2e.crash.ledger import Acknowledged, Address, digest
 from tests.e2e.crash.writing import pair_of
+from tests.support.patience import PATIENCE
 
 AT_ONCE = 8
 _PAGE = 1000
@@ -45,7 +46,7 @@ async def problems_with(
 ) -> list[str]:
     """Return all in which a server differs from what it acknowledged."""
     turns = asyncio.Semaphore(AT_ONCE)
-    async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as client:
 
         async def looked_at(looking: AsyncIterator[str]) -> list[str]:
             async with turns:

@@ -12,6 +12,7 @@ import httpx2
 import msgspec
 
 from tests.e2e.crash.ledger import Acknowledged, Address, Ledger, digest
+from tests.support.patience import PATIENCE
 
 JSON = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
@@ -150,7 +151,7 @@ async def write_until_gone(
 ) -> list[str]:
     """Let one writer per name write at a server until it is gone; return answers that were wrong."""
     limits = httpx2.Limits(max_connections=len(names))
-    async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=PATIENCE) as client:
         writers = [Writer(client, name, ledger, Random(random.random())) for name in names]
         async with asyncio.TaskGroup() as group:
             for writer in writers:

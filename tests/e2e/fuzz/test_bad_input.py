@@ -13,8 +13,9 @@ import pytest
 
 from tests.e2e.fuzz.asking import JSON, KINDS, Making, asking
 from tests.e2e.fuzz.judging import faults_of
+from tests.support.commands import typed
 from tests.support.data import shared_data
-from tests.support.nodes import Node, command, running_node
+from tests.support.nodes import Node, running_node
 from tests.support.raw_http import Ask, line_to
 
 SEED = int(os.environ.get("FHIR_TEST_SEED", "1"))
@@ -47,7 +48,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         yield running
         assert line.ask(Ask(b"GET", b"/fhir/metadata")).status == 200
         assert running.failures() == []
-        checked = command("check", "--store", f"sqlite:{store}")
+        checked = typed("check", "--store", f"sqlite:{store}")
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

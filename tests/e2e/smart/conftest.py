@@ -14,15 +14,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from fhir_server.auth.server.clients import Client
-from tests.support.browser import running_browser
+from tests.support.browser import profile, running_browser
 from tests.support.data import package
 from tests.support.nodes import running_node
 from tests.support.smart import SCOPES, fill, register
 
 _LIBRARY = "package/build/fhir-client.pure.min.js"
 _PAGE = Path(__file__).with_name("app.html")
-_PATIENCE = 15_000
-"""Milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +93,7 @@ def browser(place: Place) -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """Return a profile that knows nothing yet."""
-    context = browser.new_context()
-    context.set_default_timeout(_PATIENCE)
+    context = profile(browser)
     yield context
     context.close()
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.support.browser import running_browser
+from tests.support.browser import profile, running_browser
 from tests.support.nodes import running_node
 from tests.support.smart import CLINICIAN, PASSWORD, enrol
 
@@ -51,7 +51,7 @@ def test_nobody_but_this_site_can_set_or_read_the_session(
     enrol(store, CLINICIAN)
     flags = ("--auth", "smart", "--tls-cert", str(certificate[0]), "--tls-key", str(certificate[1]))
     with running_node(store, *flags) as node, running_browser() as browser:
-        context = browser.new_context(ignore_https_errors=True)
+        context = profile(browser, ignore_https_errors=True)
         page = context.new_page()
         page.goto(f"{node.origin}/auth/sign-in")
         page.get_by_label("User name").fill("ada")

@@ -15,7 +15,7 @@ from fhir_server.federation.members import Member
 from fhir_server.offline.enrolling import add_member
 from fhir_server.settings import Settings
 from tests.e2e.smart.test_pages import CONTRAST, LOOKS
-from tests.support.browser import running_browser
+from tests.support.browser import profile, running_browser, settle
 from tests.support.nodes import running_node
 from tests.support.smart import PASSWORD, enrol
 
@@ -43,7 +43,7 @@ def test_who_looks_after_members_signs_in_and_sees_how_they_fare(hub: str) -> No
 
 def seen(browser: Browser, hub: str, look: dict[str, Any]) -> None:
     """Sign in, and look at the page in one look."""
-    context = browser.new_context(**look)
+    context = profile(browser, **look)
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -54,6 +54,7 @@ def seen(browser: Browser, hub: str, look: dict[str, Any]) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Members of this federation").wait_for()
+    settle(page)
 
     assert page.get_by_role("heading", level=3).inner_text().startswith("Northern Care Trust")
     assert page.get_by_role("img").count() == 1

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.smart.conftest import Place
+from tests.support.browser import profile, settle
 from tests.support.smart import APP, PASSWORD, App
 
 SCOPE = "launch/patient launch/encounter openid fhirUser patient/*.rs user/Practitioner.r"
@@ -57,6 +58,7 @@ _FOCUSED = """() => { const style = getComputedStyle(document.activeElement);
 def steps(page: Page, address: str) -> Iterator[str]:
     """Go through every page by the keyboard alone; yield the heading of each."""
     page.goto(address)
+    settle(page)
     yield heading(page)
     type_and_send(page, "ada", "wrong")
     yield heading(page)
@@ -88,6 +90,7 @@ def type_and_send(page: Page, *texts: str) -> None:
 def press(page: Page, key: str) -> None:
     with page.expect_navigation():
         page.keyboard.press(key)
+    settle(page)
 
 
 @pytest.fixture
@@ -102,7 +105,7 @@ def looked(browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts = []
 
     def look(**options: Any) -> Page:
-        contexts.append(browser.new_context(**options))
+        contexts.append(profile(browser, **options))
         return contexts[-1].new_page()
 
     yield look
@@ -153,7 +156,7 @@ def test_the_page_that_explains_an_access_can_be_read_in_every_look(
 def test_the_whole_journey_goes_by_the_keyboard_without_scripts(
     browser: Browser, address: str, place: Place
 ) -> None:
-    context = browser.new_context(java_script_enabled=False)
+    context = profile(browser, java_script_enabled=False)
     page = context.new_page()
 
     *_, last = steps(page, address)
@@ -174,6 +177,7 @@ def test_the_whole_journey_goes_by_the_keyboard_without_scripts(
 
 def test_an_error_is_tied_to_its_field(page: Page, address: str) -> None:
     page.goto(address)
+    settle(page)
     type_and_send(page, "ada", "wrong")
 
     password = page.get_by_label("Password")

@@ -17,6 +17,7 @@ from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry
 from fhir_server.web.failing import failing_quietly
 from tests.support.nodes import Node, running_node
+from tests.support.patience import PATIENCE
 
 NUMBER, NAME, ID, TOKEN = "9434765919", "Lovelace", "ada-1815", "eyJhbGciOiJub25lIn0"
 TELLING = (NUMBER, NAME, ID, TOKEN, "943 476 5919", "943-476-5919")
@@ -93,13 +94,13 @@ def node(
 
 def sent(node: Node, method: str, path: str, **more: Any) -> None:
     """Send a request, whatever is answered."""
-    with httpx.Client(base_url=node.origin, timeout=30) as client:
+    with httpx.Client(base_url=node.origin) as client:
         client.request(method, path, **more)
 
 
 def check_nothing_is_told(node: Node) -> None:
     """Look at all that was ever logged and counted."""
-    with httpx.Client(base_url=node.origin, timeout=30) as client:
+    with httpx.Client(base_url=node.origin) as client:
         metrics = client.get("/metrics").raise_for_status().text
     log = node.log()
     assert "request_completed" in log
@@ -153,7 +154,7 @@ def test_no_body_is_told(node: Node) -> None:
 )
 def test_what_is_no_http_is_not_told(node: Node, raw: str) -> None:
     address = urlsplit(node.origin)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as connection:
         connection.sendall(raw.encode())
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(65536):
