@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from bench import core, disclosed, enforcement, federation, growth, http, revocation
 from bench.figures import Figure, as_markdown, save
 from bench.place import Place
+from fhir_server.demonstration.identifiers import NHS_NUMBERS
 
 NAMES = (
     "load",
@@ -34,7 +36,9 @@ OF_LARGE = {"read", "audit", "search", "enforcement", "count"}
 WITHOUT_STORE = {"validation", "federation"}
 """What is measured without the store: a hub keeps nothing of what it passes on."""
 
-STORES = ("large", "create", "bundle", "start")
+NOT_MEASURED = "not measured"
+
+STORES = ("large", "create", "bundle", "start", "revocation")
 
 
 def main() -> None:
@@ -47,6 +51,18 @@ def main() -> None:
         help="of the stores of growth; README has 10000,100000,1000000, 3.6 GB [10000,100000]",
     )  # fmt: skip
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round over HTTP")
+    parser.add_argument(
+        "--connections",
+        type=int,
+        default=32,
+        help="that read, search and create at once; fewer for a slow server",
+    )
+    parser.add_argument(
+        "--register",
+        type=int,
+        default=NHS_NUMBERS,
+        help="numbers on the register of opt-outs of enforcement",
+    )
     parser.add_argument("--keep", type=Path, help="folder whose stores are used again")
     parser.add_argument(
         "--store", type=_address, help="mongodb://HOST/NAME: measure there, in databases NAME_large and so on, which "
@@ -68,6 +84,7 @@ def main() -> None:
             clean(place, given.sizes)
     print(as_markdown(figures))
     save(figures, (growth.RESULTS if given.store is None else growth.OF_MONGODB) / "latest.json")
+    sys.exit(any(each.measured.startswith(NOT_MEASURED) for each in figures))
 
 
 def clean(place: Place, sizes: Sequence[int]) -> None:
@@ -95,15 +112,14 @@ def _sizes(text: str) -> tuple[int, ...]:
 def measure(names: set[str], given: argparse.Namespace, place: Place) -> list[Figure]:
     """Return the figures, in the order in which they are measured."""
     large, folder = place.address("large"), place.folder
-    figures: list[Figure] = []
-    if "load" in names or (names & OF_LARGE and not place.holds("large")):
-        figures += _of(place, "load", core.load(given.resources, place))
+    pressure = http.Pressure(given.connections, given.seconds)
     steps: dict[str, Callable[[], Figure | list[Figure]]] = {
-        "read": lambda: http.read_by_id(large, folder, given.seconds),
-        "audit": lambda: http.audited_reads(large, folder, given.seconds),
-        "search": lambda: http.search_page(large, folder, given.seconds, given.resources),
+        "load": lambda: core.load(given.resources, place),
+        "read": lambda: http.read_by_id(large, folder, pressure),
+        "audit": lambda: http.audited_reads(large, folder, pressure),
+        "search": lambda: http.search_page(large, folder, pressure, given.resources),
         "enforcement": lambda: [
-            *enforcement.of_the_store(large, folder),
+            *enforcement.of_the_store(large, folder, given.register),
             *disclosed.over_http(large, folder),
         ],
         "revocation": lambda: revocation.over_workers(place),
@@ -111,16 +127,29 @@ def measure(names: set[str], given: argparse.Namespace, place: Place) -> list[Fi
         "growth": lambda: growth.growth(given.sizes, place),
         "validation": core.validation,
         "start": lambda: core.start(place),
-        "create": lambda: http.create(place, given.seconds),
+        "create": lambda: http.create(place, pressure),
         "bundle": lambda: http.transactions(place, given.seconds),
         "federation": lambda: federation.federation(folder, given.seconds),
     }
-    for name, step in steps.items():
-        if name in names:
-            print(f"measuring {name} …", flush=True)
-            found = step()
-            figures += _of(place, name, found if isinstance(found, list) else [found])
-    return figures
+    if names & OF_LARGE and not place.holds("large"):
+        names |= {"load"}
+    return [
+        figure
+        for name, step in steps.items()
+        if name in names
+        for figure in _of(place, name, measured(name, step))
+    ]
+
+
+def measured(name: str, step: Callable[[], Figure | list[Figure]]) -> list[Figure]:
+    """Return the figures of a step, or one that says why there are none: the others are still measured."""
+    print(f"measuring {name} …", flush=True)
+    try:
+        found = step()
+    except Exception as problem:  # noqa: BLE001 - whatever it was, it must not cost the other figures
+        told = f"{NOT_MEASURED}: {type(problem).__name__}: {problem}"
+        return [Figure(name, told, "", "", "", None)]
+    return found if isinstance(found, list) else [found]
 
 
 def _of(place: Place, name: str, figures: Sequence[Figure]) -> Sequence[Figure]:

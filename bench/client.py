@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -31,9 +32,15 @@ class Outcome:
 
     seconds: float = 0.0
     answers: int = 0
-    errors: int = 0
     bytes: int = 0
     latencies: list[float] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    """How many answers had which status that is not a good one."""
+
+    @property
+    def errors(self) -> int:
+        """How many answers were no good ones."""
+        return self.refused.total()
 
     @property
     def rate(self) -> float:
@@ -66,7 +73,7 @@ class _Connection(asyncio.Protocol):
                 return
             head = self._buffer[:end].lower()
             if head[9:10] != b"2":
-                self._outcome.errors += 1
+                self._outcome.refused[head[9:12].decode()] += 1
             place = head.find(b"content-length:")
             length = int(head[place + 15 :].split(b"\r\n", 1)[0]) if place >= 0 else 0
             self._missing = length - (len(self._buffer) - end - 4)

@@ -20,11 +20,14 @@ from fhir_server.federation.enrolment import Enrolment, Writer
 from fhir_server.federation.health import Health
 from fhir_server.federation.http import HttpTransport
 from fhir_server.federation.hub import Hub
+from fhir_server.federation.locating import Locator
 from fhir_server.federation.minding import STEP, Minder
 from fhir_server.federation.pools import Pools
 from fhir_server.federation.registry import SIGHT, Registry
 from fhir_server.federation.roster import Listed, roster
+from fhir_server.federation.sparing import Shapes
 from fhir_server.federation.tokens import Tokens
+from fhir_server.federation.transport import Transport
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.interactions.call import Call
 from fhir_server.rest.app import FhirApplication
@@ -36,6 +39,7 @@ from fhir_server.rest.telemetry import Telemetry, Tell
 from fhir_server.rest.tracing import new_trace
 from fhir_server.rules import enforcement, federated_writes
 from fhir_server.settings import FEDERATED, PREFIX
+from fhir_server.storage.contract import Store
 from fhir_server.web.waiting import refusing
 
 T = TypeVar("T")
@@ -132,16 +136,14 @@ class FederatedBase:
             Health(service.new_id()),
             metrics,
         )
-        minder = Minder(hub, metrics.breakers)
-        await stack.enter_async_context(minding(minder, self._telemetry.tell))
-        keys = SigningKeys(kept, AESGCM(await service.store.secret(SECRET)))
-        tokens = Tokens(keys, transport, service.clock, token_urlsafe)
-        federation = Federation(
-            Reach(hub, tokens, enforcement()),
-            self._duplicates,
-            federated_writes(),
-            await service.store.secret(PEOPLE),
-        )
+        tokens = await tokens_of(service.store, transport, service.clock)
+        hub.locator = Locator(registry, tokens, hub.way_to, service.clock, hub.health)
+        for step in (Minder(hub, metrics.breakers).step, hub.locator.step):
+            await stack.enter_async_context(minding(step, self._telemetry.tell))
+        shapes = Shapes(service.clock, metrics)
+        reach = Reach(hub, tokens, enforcement(), shapes)
+        people = await service.store.secret(PEOPLE)
+        federation = Federation(reach, self._duplicates, federated_writes(), people)
         routes = federation.routes()
         self._telemetry.count(routes)
         application = FhirApplication(
@@ -155,14 +157,20 @@ class FederatedBase:
         return application, hub
 
 
+async def tokens_of(store: Store, transport: Transport, clock: Callable[[], int]) -> Tokens:
+    """Return what gets the hub's tokens at members, by the key that is sealed in its store."""
+    keys = SigningKeys(store.key_values, AESGCM(await store.secret(SECRET)))
+    return Tokens(keys, transport, clock, token_urlsafe)
+
+
 @asynccontextmanager
-async def minding(minder: Minder, tell: Tell) -> AsyncIterator[None]:
-    """Mind the members, beside the requests, until the block ends."""
+async def minding(step: Callable[[], Awaitable[None]], tell: Tell) -> AsyncIterator[None]:
+    """Take a step of minding the members again and again, beside the requests, until the block ends."""
 
     async def mind() -> None:
         while True:
             try:
-                await minder.step()
+                await step()
             except Exception as problem:  # noqa: BLE001 - whatever it was, the next attempt may fare better
                 tell("minding_failed", {"level": "error", "problem": type(problem).__name__})
             await asyncio.sleep(STEP)

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from pydantic_settings import NoDecode
 
 from fhir_server.auth.addresses import is_safe
 
 SQLITE = "sqlite:"
+SINGLE_WRITES = "single-writes"
 _MONGO = ("mongodb://", "mongodb+srv://")
 
 
@@ -59,11 +60,22 @@ def _issuers(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _store_options(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    if unknown := sorted({*value} - {SINGLE_WRITES}):
+        raise ValueError(f"there is no option {unknown[0][:64]!r}: this is {SINGLE_WRITES}")
+    if value and str(info.data.get("store")).startswith(SQLITE):
+        raise ValueError(f"{SINGLE_WRITES} is for a store on MongoDB")
+    return value
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """A list that is written with commas."""
 
 Networks = Annotated[Names, AfterValidator(_networks)]
 Issuers = Annotated[Names, AfterValidator(_issuers)]
 BaseUrl = Annotated[str, AfterValidator(_base)]
+StoreOptions = Annotated[Names, AfterValidator(_store_options)]
+"""How the store is used; said after the store."""
+
 StoreAddress = Annotated[str, AfterValidator(_store)]
 ZoneName = Annotated[str, AfterValidator(_zone)]

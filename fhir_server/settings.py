@@ -16,12 +16,14 @@ from fhir_server.conformance.definitions import definitions_in
 from fhir_server.policy.personal import NHS_NUMBER
 from fhir_server.search.defaults import DEFAULT_ZONE, PAGE_SIZES
 from fhir_server.setting_values import (
+    SINGLE_WRITES,
     SQLITE,
     BaseUrl,
     Issuers,
     Names,
     Networks,
     StoreAddress,
+    StoreOptions,
     ZoneName,
 )
 
@@ -45,6 +47,10 @@ class Settings(BaseSettings):
     store: StoreAddress = Field(
         default="sqlite:data/fhir.db",
         description="where resources are kept: sqlite:PATH, or mongodb://HOST/DATABASE",
+    )
+    store_options: StoreOptions = Field(
+        default=(),
+        description="`single-writes`: a standalone MongoDB is served, without Bundles that are transactions",
     )
     store_wait_seconds: float = Field(
         default=300.0,
@@ -203,6 +209,11 @@ class Settings(BaseSettings):
     def is_in_a_file(self) -> bool:
         """Whether the store is a file of this machine."""
         return self.store.startswith(SQLITE)
+
+    @property
+    def single_writes(self) -> bool:
+        """Whether the store is written without transactions."""
+        return SINGLE_WRITES in self.store_options
 
     @property
     def store_name(self) -> str:

@@ -39,4 +39,5 @@ def store_of(
         seconds=settings.search_seconds,
         enforcement=rules,
         zone=settings.time_zone,
+        single_writes=settings.single_writes,
     )

@@ -187,6 +187,7 @@ class Node:
             prefix=PREFIX,
             call=service.call_at if callers is None else None,
             clock=clock,
+            has_transactions=store.has_transactions,
             signs_in=trust is not None and trust.server is not None,
             federation=self._federation if callers is None else None,
         )

@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--after", type=int, default=0, help="export: the number of the last event that you have"
     )
-    add_settings(parser, ["store"])
+    add_settings(parser, ["store", "store_options"])
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -32,7 +32,7 @@ def add_action(
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_settings(parser, ["store"])
+    add_settings(parser, ["store", "store_options"])
     return parser
 
 

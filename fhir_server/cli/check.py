@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Compare every index row with what the resource's body says, and every history with its current"
         " version. Reads only; the server may run meanwhile."
     )
-    add_settings(parser, ["store", "base_url"])
+    add_settings(parser, ["store", "store_options", "base_url"])
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delay", type=float, default=0.0, metavar="SECONDS", help="answer this late [0]"
     )
-    add_settings(parser, ["store", "host", "port", "auth", "log_level"])
+    add_settings(parser, ["store", "store_options", "host", "port", "auth", "log_level"])
     parser.set_defaults(store="sqlite:data/demo.db", log_level="warning", auth="none")
 
 

@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="load what breaks a rule of R4 as it is; the error file tells what is wrong with it",
     )
-    add_settings(parser, ["store", "base_url"])
+    add_settings(parser, ["store", "store_options", "base_url"])
 
 
 def run(arguments: argparse.Namespace) -> None:

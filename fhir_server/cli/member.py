@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--unsorted", action="store_true", help="it keeps no order: all its matches are fetched"
     )
     _add_access(parser)
-    add_settings(parser, ["store", "member_networks"])
+    add_settings(parser, ["store", "store_options", "member_networks"])
 
 
 def _add_access(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +62,12 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--open", action="store_true", help="it lets everyone in, and is asked without a token"
+    )
+    parser.add_argument(
+        "--locator",
+        action="store_true",
+        help="it is asked whom it knows, and then about nobody else; it has to permit that"
+        " (client add --scopes 'system/$person-index …')",
     )
 
 
@@ -104,6 +110,7 @@ def _add(settings: Settings, arguments: argparse.Namespace) -> None:
         sorted=not arguments.unsorted,
         credentials=_credentials(arguments),
         open=arguments.open,
+        locator=arguments.locator,
     )
     try:
         found = asyncio.run(add_member(settings, member, arguments.service))
@@ -129,15 +136,18 @@ def _credentials(arguments: argparse.Namespace) -> Credentials | None:
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> None:
+    from fhir_server.federation.roster import told_of  # noqa: PLC0415
     from fhir_server.offline.enrolling import members_of  # noqa: PLC0415
 
-    for each in asyncio.run(members_of(settings)):
+    for each, persons in asyncio.run(members_of(settings)):
         marks = [
             each.ods or "",
             "required" if each.required else "",
             "" if each.sorted else "unsorted",
             "" if each.credentials is None else f"as {each.credentials.client_id}",
             "open" if each.open else "",
+            "locator" if each.locator else "",
+            "" if persons is None else told_of(persons),
             f"not asked: {each.withheld}" if each.withheld else "",
         ]
         told = ", ".join(filter(None, [each.name, *marks]))
@@ -145,23 +155,28 @@ def _list(settings: Settings, _: argparse.Namespace) -> None:
 
 
 def _check(settings: Settings, _: argparse.Namespace) -> None:
+    from fhir_server.federation.health import Persons  # noqa: PLC0415
     from fhir_server.federation.members import Capabilities, Member  # noqa: PLC0415
+    from fhir_server.federation.roster import told_of  # noqa: PLC0415
     from fhir_server.federation.transport import Failed  # noqa: PLC0415
     from fhir_server.offline.enrolling import check_members  # noqa: PLC0415
 
     failed: list[str] = []
 
-    def tell(member: Member, found: Capabilities | Failed) -> None:
+    def tell(member: Member, found: Capabilities | Persons | Failed) -> None:
         if isinstance(found, Failed):
             failed.append(member.id)
             told = str(found) or found.state
+        elif isinstance(found, Persons):
+            told = told_of(found)
+            failed.extend([member.id] if found.problem else [])
         else:
             told = ", ".join([f"ok, searches {len(found.types)} resource types", *found.told])
         sys.stdout.write(f"{member.id}  {told}\n")
 
     asyncio.run(check_members(settings, tell))
     if failed:
-        raise CommandFailed(f"{', '.join(failed)}: no answer that can be used")
+        raise CommandFailed(f"{', '.join(dict.fromkeys(failed))}: no answer that can be used")
 
 
 def _suspend(settings: Settings, arguments: argparse.Namespace) -> None:

@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as-of", type=date.fromisoformat, help="the day on which the register held: YYYY-MM-DD"
     )
-    add_settings(parser, ["store", "opt_out_days"])
+    add_settings(parser, ["store", "store_options", "opt_out_days"])
 
 
 def run(arguments: argparse.Namespace) -> None:

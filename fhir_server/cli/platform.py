@@ -65,6 +65,11 @@ def show(settings: Settings) -> None:
     """Start the platform, show it, and serve it until stopped; raise CommandFailed where it does not start."""
     if settings.auth != "none":
         raise CommandFailed("--platform lets everyone in (--auth none), on this machine alone")
+    if not settings.is_in_a_file:
+        raise CommandFailed(
+            "--platform keeps nothing, so it takes no --store; a trust on MongoDB is served by"
+            " fhir-server demo --trusts 3 --trust 2 --store mongodb://…"
+        )
     began = time.monotonic()
     with (
         suppress(KeyboardInterrupt),

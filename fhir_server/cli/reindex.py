@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Write every index row anew from what the resources say: after a release that finds more in them,"
         " or where `fhir-server check` asks for it. The server may run meanwhile."
     )
-    add_settings(parser, ["store", "base_url"])
+    add_settings(parser, ["store", "store_options", "base_url"])
 
 
 def run(arguments: argparse.Namespace) -> None:

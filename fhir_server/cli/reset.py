@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " The nodes of a MongoDB are stopped first."
     )
     parser.add_argument("--yes", action="store_true", help="do it: nothing can bring it back")
-    add_settings(parser, ["store"])
+    add_settings(parser, ["store", "store_options"])
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=int, default=60, help=f"how long it is good, up to {MOST_MINUTES} [60]"
     )
-    add_settings(parser, ["store", *ADDRESS])
+    add_settings(parser, ["store", "store_options", *ADDRESS])
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -35,6 +35,7 @@ class Interactions:
 
     `compartments` tells whether searches in these are served; `operations` gives those of a type, the URL
     of the definition by name, `everywhere` those of the system and of each type. Of the `read_only` types nothing is written.
+    `told` is what people should know of them besides.
     `extensions` tell what R4 has no element for.
     """
 
@@ -44,6 +45,7 @@ class Interactions:
     operations: Callable[[str], Mapping[str, str]] = lambda _: {}
     everywhere: Mapping[str, str] = field(default_factory=dict)
     read_only: frozenset[str] = frozenset()
+    told: str | None = None
     extensions: Sequence[Resource] = ()
 
     def of_type(self, name: str) -> tuple[str, ...]:
@@ -105,6 +107,7 @@ def capability_statement(
             {
                 **({"extension": [*interactions.extensions]} if interactions.extensions else {}),
                 "mode": "server",
+                **({"documentation": interactions.told} if interactions.told else {}),
                 "security": {"cors": security.cross_origin, **_smart(security.oauth_uris)},
                 "resource": [
                     _of_type(

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from fhir_server.fhir.instants import instant
 from fhir_server.fhir.outcome import Issue, operation_outcome
 from fhir_server.fhir.resource import Resource
 
@@ -55,8 +56,9 @@ _SAID: dict[State, str] = {
 class Account(msgspec.Struct):
     """One member in one cursor. `milliseconds` is what this page waited for it; `fetched` and `emitted` count matches.
 
-    `frozen_at` is the page, from 1, at which it was given up: nothing of it comes later in this cursor. `total` is how
-    many matches it has, None where that is not known.
+    `persons_as_of` (us): of people whom it came to know later it was not asked. `frozen_at` is the page, from 1, at which
+    it was given up: nothing of it comes later in this cursor. `total` is how many matches it has, None where that is not
+    known.
     """
 
     member: str
@@ -68,6 +70,7 @@ class Account(msgspec.Struct):
     frozen_at: int | None = None
     problem: str = ""
     total: int | None = None
+    persons_as_of: int | None = None
 
     @property
     def frozen(self) -> bool:
@@ -126,6 +129,8 @@ def _listed(account: Account, *, cleared: bool) -> Resource:
         told[2:2] = [took, {"url": "fetched", "valueInteger": account.fetched}]
     if account.ods is not None:
         told.append({"url": "organisation", "valueString": account.ods})
+    if account.persons_as_of is not None:
+        told.append({"url": "personsAsOf", "valueInstant": instant(account.persons_as_of)})
     if account.frozen_at is not None:
         told.append({"url": "frozenAtPage", "valueInteger": account.frozen_at})
     return {"url": EXTENSION, "extension": told}

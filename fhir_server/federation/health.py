@@ -42,11 +42,23 @@ class Look(msgspec.Struct, frozen=True, array_like=True, order=True):
     problem: str = ""
 
 
+class Persons(msgspec.Struct, frozen=True, array_like=True):
+    """The last time (us) that a member was asked whom it knows: how many, or why that is not known."""
+
+    moment: int
+    count: int = 0
+    problem: str = ""
+
+
 class Told(msgspec.Struct):
-    """What one process knows: its looks by member, and the members that it leaves alone, their breakers being open."""
+    """What one process knows: its looks by member, and the members that it leaves alone, their breakers being open.
+
+    `persons` are of those members that are asked whom they know.
+    """
 
     looks: dict[str, list[Look]] = {}
     open: list[str] = []
+    persons: dict[str, Persons] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class History:
 
     looks: Sequence[Look] = ()
     open_in: int = 0
+    persons: Persons | None = None
 
     @property
     def last(self) -> Look | None:
@@ -81,6 +94,7 @@ class Health:
     _looks: dict[str, deque[Look]] = field(
         default_factory=lambda: defaultdict(lambda: deque(maxlen=MOST))
     )
+    _persons: dict[str, Persons] = field(default_factory=dict)
     _written: bytes = b""
 
     def saw(self, member: str, look: Look) -> None:
@@ -96,10 +110,15 @@ class Health:
                 look = Look(now, "search", each.state, each.milliseconds, told)
                 self.saw(each.member, look)
 
+    def knows(self, member: str, persons: Persons) -> None:
+        """Remember how many people a member knows."""
+        self._persons[member] = persons
+
     def forget(self, members: frozenset[str]) -> None:
         """Let go of all but these members."""
-        for gone in self._looks.keys() - members:
-            del self._looks[gone]
+        for known in (self._looks, self._persons):
+            for gone in known.keys() - members:
+                del known[gone]
 
     async def keep(self, kept: KeyValues, open_members: Sequence[str], *, now: int) -> None:
         """Write down what this process knows, where that is more than it wrote down."""
@@ -121,11 +140,11 @@ class Health:
 
     def _own(self, open_members: Sequence[str]) -> Told:
         looks = {member: list(looks) for member, looks in self._looks.items()}
-        return Told(looks, sorted(open_members))
+        return Told(looks, sorted(open_members), self._persons)
 
 
 def _together(told: Sequence[Told]) -> Mapping[str, History]:
-    names = {member for each in told for member in (*each.looks, *each.open)}
+    names = {member for each in told for member in (*each.looks, *each.open, *each.persons)}
     return {
         name: _history([each for each in told if name in each.looks], name, told) for name in names
     }
@@ -133,4 +152,6 @@ def _together(told: Sequence[Told]) -> Mapping[str, History]:
 
 def _history(with_looks: Sequence[Told], name: str, told: Sequence[Told]) -> History:
     looks = sorted(look for each in with_looks for look in each.looks[name])
-    return History(looks[-MOST:], sum(name in each.open for each in told))
+    persons = [each.persons[name] for each in told if name in each.persons]
+    latest = max(persons, key=lambda each: each.moment, default=None)
+    return History(looks[-MOST:], sum(name in each.open for each in told), latest)

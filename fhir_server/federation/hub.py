@@ -14,6 +14,7 @@ from fhir_server.federation.answers import is_below
 from fhir_server.federation.cursors import FederatedCursor, packed_cursor, unpacked_cursor
 from fhir_server.federation.health import Health, Look
 from fhir_server.federation.lines import Line
+from fhir_server.federation.locating import Locator
 from fhir_server.federation.members import Capabilities, Member
 from fhir_server.federation.registry import Registered, Registry
 from fhir_server.federation.search import Federated, Party
@@ -33,7 +34,10 @@ HEADERS: Mapping[str, str] = {"accept": "application/fhir+json", "prefer": "hand
 
 @dataclass(slots=True)
 class Hub:
-    """`clock` gives microseconds, `new_handle` names that nobody can guess; `lifetime` of cursors in microseconds."""
+    """`clock` gives microseconds, `new_handle` names that nobody can guess; `lifetime` of cursors in microseconds.
+
+    `locator` says whom members know, None where none is asked.
+    """
 
     registry: Registry
     kept: KeyValues
@@ -43,6 +47,7 @@ class Hub:
     lifetime: int
     health: Health
     watch: Watch = field(default_factory=NoWatch)
+    locator: Locator | None = None
     _lines: dict[Member, Line] = field(default_factory=dict)
     _known: dict[Registered, Capabilities] = field(default_factory=dict)
     _extractors: dict[str, Extractor] = field(default_factory=dict)
@@ -55,6 +60,7 @@ class Hub:
                 self._lines[each.member],
                 capabilities,
                 self._extractor(each.member.base, like),
+                persons=None if self.locator is None else self.locator.index_of(each),
             )
             for each, capabilities in known.items()
         ]
@@ -93,7 +99,7 @@ class Hub:
         member, began = registered.member, self.clock()
         look = Look(0, "check", "ok", 0)
         try:
-            statement = await declared(member, self._watched(member), self.clock)
+            statement = await declared(member, self.way_to(member), self.clock)
             return await self.registry.learn(registered, statement, now=self.clock())
         except Failed as failure:
             look = msgspec.structs.replace(look, state=failure.state, problem=str(failure))
@@ -140,9 +146,10 @@ class Hub:
         return content[_DIGEST:]
 
     def _line(self, member: Member) -> Line:
-        return Line(member, self._watched(member), self.clock)
+        return Line(member, self.way_to(member), self.clock)
 
-    def _watched(self, member: Member) -> Transport:
+    def way_to(self, member: Member) -> Transport:
+        """Return the way to a member without a token, looked on at."""
         return Watched(self.transport, member.id, self.watch, self.clock)
 
     def _extractor(self, base: str, like: Extractor) -> Extractor:

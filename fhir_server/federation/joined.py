@@ -22,12 +22,13 @@ TOGETHER = 50
 class Joined:
     """Criteria as they were asked, and what is asked in turns in their place: nothing, where they led nowhere.
 
-    `lacking` says what is missing from what they led through.
+    `lacking` says what is missing from what they led through, `persons_as_of` (us) as of when it is known who knows those.
     """
 
     criteria: Pairs
     turns: tuple[Pairs, ...]
     lacking: str = ""
+    persons_as_of: int | None = None
 
     def rest(self, query: Query) -> Query:
         """Return the query without these criteria."""

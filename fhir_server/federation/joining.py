@@ -14,6 +14,7 @@ from fhir_server.federation.joined import MOST, Joined, in_turns
 from fhir_server.federation.members import Capabilities
 from fhir_server.federation.referring import referred, referring
 from fhir_server.federation.search import Federated, Party, Question, federated_search
+from fhir_server.federation.sparing import Shapes, as_of, spared
 from fhir_server.fhir.errors import FhirError
 from fhir_server.fhir.json import parse
 from fhir_server.fhir.resource import Resource
@@ -44,8 +45,11 @@ class Chain:
         return capabilities.knows(self.target, self.inner.partition(":")[0])
 
 
-async def joined(question: Question, parties: Sequence[Party]) -> Sequence[Party]:
-    """Return the members, those to whom a chain or `_has` leads elsewhere with what they are asked in its place."""
+async def joined(question: Question, parties: Sequence[Party], shapes: Shapes) -> Sequence[Party]:
+    """Return the members, those to whom a chain or `_has` leads elsewhere with what they are asked in its place.
+
+    Who is meant by a chain is asked of those alone who may know, as `shapes` has it.
+    """
     if asked := referring(question, parties):
         return await referred(question, parties, asked)
     for chain in _chains(question):
@@ -56,7 +60,7 @@ async def joined(question: Question, parties: Sequence[Party]) -> Sequence[Party
         }
         able = [each for each in parties if chain.is_known_by(each.capabilities)]
         if concerned and able:
-            followed = await _followed(chain, question, able)
+            followed = await _followed(chain, question, able, shapes)
             return [
                 replace(each, joined=followed) if each.line.member.id in concerned else each
                 for each in parties
@@ -77,16 +81,20 @@ def _chains(question: Question) -> Iterator[Chain]:
             yield Chain((name, value), reference, targets[0], inner)
 
 
-async def _followed(chain: Chain, question: Question, able: Sequence[Party]) -> Joined:
+async def _followed(
+    chain: Chain, question: Question, able: Sequence[Party], shapes: Shapes
+) -> Joined:
     """Return what the chain leads to at the members that can tell, as identifiers."""
     pairs = ((chain.inner, chain.pair[1]), ("_count", str(MOST_TARGETS)))
     query = parse_query(chain.target, pairs, question.definitions, now=question.moment)
     inner = replace(question, query=query, resource_type=chain.target, duplicates=SHOW_ALL)
+    able = spared(inner, able, shapes)
     found = await federated_search(inner, able)
     identifiers = sorted(set(_identifiers(found)))
     values = [f"{escape(system)}|{escape(value)}" for system, value in identifiers]
     turns = in_turns(f"{chain.reference}:identifier", values)
-    return Joined((chain.pair,), turns, _lacking(chain, found, len(identifiers)))
+    lacking = _lacking(chain, found, len(identifiers))
+    return Joined((chain.pair,), turns, lacking, min(as_of(able).values(), default=None))
 
 
 def _identifiers(found: Federated) -> Iterator[tuple[str, str]]:

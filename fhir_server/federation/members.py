@@ -38,6 +38,8 @@ class Member(msgspec.Struct, frozen=True):
 
     `required`: without it there is no answer at all. `at_once` bounds the requests that wait for it, `seconds` each of
     them. Not `sorted`: it does not keep the order that it is asked for, so all its matches are fetched, up to a bound.
+    With a `locator` it is asked whom it knows, and then about nobody else (federation/sparing).
+
     `withheld` says why it is not asked for now, as its Endpoint stands; it is no setting.
     """
 
@@ -51,6 +53,7 @@ class Member(msgspec.Struct, frozen=True):
     sorted: bool = True
     credentials: Credentials | None = None
     open: bool = False
+    locator: bool = False
     withheld: str = ""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from fhir_server.federation.endpoints import ODS, endpoint_key
-from fhir_server.federation.health import History, Look
+from fhir_server.federation.health import History, Look, Persons
 from fhir_server.federation.hub import Hub
 from fhir_server.federation.members import Capabilities, Member
 from fhir_server.fhir.instants import instant
@@ -35,6 +35,11 @@ class Listed:
         if self.history.last is None:
             return "unknown"
         return "well" if self.history.last.state in {"ok", "partial"} else "failing"
+
+    @property
+    def persons(self) -> Persons | None:
+        """The last time that it was asked whom it knows, if it is to be."""
+        return self.history.persons if self.member.locator else None
 
 
 async def roster(hub: Hub, *, now: int) -> Sequence[Listed]:
@@ -78,8 +83,27 @@ def _parts(listed: Listed) -> list[Resource]:
     ]
     found += [(name, kind, value) for name, kind, value in optional if value]
     parts: list[Resource] = [{"name": name, kind: value} for name, kind, value in found]
+    parts += _persons(listed)
     looks = {"lastLook": history.last, "lastFailure": history.last_failure}
     return [*parts, *({"name": name, "part": _look(each)} for name, each in looks.items() if each)]
+
+
+def told_of(persons: Persons) -> str:
+    """Return how many people a member knows, as of when, or why that is not known."""
+    if persons.problem:
+        return f"whom it knows is not known since {instant(persons.moment)}: {persons.problem}"
+    return f"knows {persons.count} people as of {instant(persons.moment)}"
+
+
+def _persons(listed: Listed) -> list[Resource]:
+    """Return how many people it knows, as of when, and why that is not known."""
+    known = listed.persons
+    if known is None:
+        return []
+    told: list[Resource] = [{"name": "personsAsOf", "valueInstant": instant(known.moment)}]
+    if known.problem:
+        return [*told, {"name": "personsProblem", "valueString": known.problem}]
+    return [*told, {"name": "persons", "valueInteger": known.count}]
 
 
 def _look(look: Look) -> list[Mapping[str, Any]]:

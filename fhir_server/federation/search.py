@@ -27,6 +27,7 @@ from fhir_server.federation.lines import Line
 from fhir_server.federation.linking import belonging
 from fhir_server.federation.members import Capabilities
 from fhir_server.federation.merging import Judge, Merge, Source, Stream, Taken
+from fhir_server.federation.persons import PersonIndex
 from fhir_server.federation.totals import Total, counted, total_of
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.errors import TooCostly
@@ -47,7 +48,7 @@ MOST_PAGES = 50
 class Party:
     """A member that takes part: the line to it, what it declares, what reads its resources, what clears them.
 
-    `joined` is what it is asked in the place of a chain that leads to other members.
+    `joined` is what it is asked in the place of a chain that leads to other members; `persons` are whom it knows.
     """
 
     line: Line
@@ -55,6 +56,7 @@ class Party:
     extractor: Extractor
     clearing: Clearing | None = None
     joined: Joined | None = None
+    persons: PersonIndex | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ class Watch(Protocol):
         """Take note how it ended: with `2xx` to `5xx`, `error`, or `left`."""
         ...
 
+    def spared(self, member: str) -> None:
+        """Take note that a member was not asked, since it has nobody whom a search names."""
+        ...
+
 
 class NoWatch:
     """Takes no note."""
@@ -32,6 +36,9 @@ class NoWatch:
         """Do nothing."""
 
     def ended(self, member: str, status: str, seconds: float) -> None:
+        """Do nothing."""
+
+    def spared(self, member: str) -> None:
         """Do nothing."""
 
 

@@ -25,7 +25,7 @@ from fhir_server.interactions.entries import (
 )
 from fhir_server.interactions.linking import resolve_links
 from fhir_server.interactions.outcomes import Deleted, Saved
-from fhir_server.interactions.provenance import write_all
+from fhir_server.interactions.provenance import check_transactions, write_all
 from fhir_server.interactions.steps import Step, steps_of
 from fhir_server.interactions.targets import Target, Targets, Writing, find_targets, permitted
 from fhir_server.interactions.writing import check_not_hidden, saved, version_mismatch
@@ -47,6 +47,7 @@ async def transaction(
     call: Call, bundle: Resource, *, most: int = MOST_ENTRIES
 ) -> tuple[EntryResult, ...]:
     """Do what the entries ask for, all or nothing; raise a FhirError that names the entry at fault."""
+    check_transactions(call.store)
     entries = read_entries(call, bundle, most)
     for _ in range(ATTEMPTS):
         targets = await find_targets(call, entries)

@@ -17,4 +17,4 @@ def upkeep_of(settings: Settings) -> Upkeep:
         from fhir_server.storage.mongo.upkeep import MongoUpkeep  # noqa: PLC0415
     except ImportError:
         raise Unavailable("PyMongo is not installed: pip install 'fhir-server[mongo]'") from None
-    return MongoUpkeep(settings.store)
+    return MongoUpkeep(settings.store, single_writes=settings.single_writes)

@@ -14,11 +14,12 @@ from typing import TypeVar
 from fhir_server.catalogue.register import InForce, Register
 from fhir_server.conformance.definitions import definitions_in
 from fhir_server.conformance.validation import Validator
-from fhir_server.federating import transport_to
+from fhir_server.federating import tokens_of, transport_to
 from fhir_server.federation.credentials import with_token_endpoint
 from fhir_server.federation.enrolment import Enrolment, Writer
-from fhir_server.federation.health import Health
+from fhir_server.federation.health import Health, History, Persons
 from fhir_server.federation.hub import Hub, declared
+from fhir_server.federation.locating import Locator
 from fhir_server.federation.members import Capabilities, Member
 from fhir_server.federation.registry import SIGHT, Registry
 from fhir_server.federation.transport import Failed, Transport
@@ -69,23 +70,31 @@ async def _added(
     return found
 
 
-async def members_of(settings: Settings) -> Sequence[Member]:
-    """Return the members; raise FhirError."""
-    async with _members(settings) as (_, enrolment, _):
-        return await enrolment.registry.members(now=clock())
+async def members_of(settings: Settings) -> Sequence[tuple[Member, Persons | None]]:
+    """Return the members, each with how many people it knows where it is asked that; raise FhirError."""
+    async with _members(settings) as (store, enrolment, _):
+        known = await Health(new_id()).histories(store.key_values, (), now=clock())
+        return [
+            (each, known.get(each.id, History()).persons if each.locator else None)
+            for each in await enrolment.registry.members(now=clock())
+        ]
 
 
 async def check_members(
-    settings: Settings, tell: Callable[[Member, Capabilities | Failed], None]
+    settings: Settings, tell: Callable[[Member, Capabilities | Persons | Failed], None]
 ) -> None:
-    """Ask each member anew what it can do, keep that and how it went, and tell of it; raise FhirError."""
+    """Ask each member anew what it can do, and whom it knows; keep that and how it went, and tell of it; raise FhirError."""
     async with _members(settings) as (store, enrolment, transport):
         health = Health(_COMMAND)
         hub = Hub(enrolment.registry, store.key_values, transport, clock, new_id, 0, health)
+        tokens = await tokens_of(store, transport, clock)
+        locator = Locator(hub.registry, tokens, hub.way_to, clock, health)
         try:
             for each in await hub.registry.registered(now=clock()):
                 try:
                     tell(each.member, await hub.check(each))
+                    if each.member.locator:
+                        tell(each.member, await locator.ask(each))
                 except Failed as failure:
                     tell(each.member, failure)
                 except ValueError as problem:

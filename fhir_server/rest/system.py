@@ -24,6 +24,8 @@ from fhir_server.rest.service import Routes, Service
 from fhir_server.rest.smart import oauth_uris
 from fhir_server.search.declaring import extension_of, own_abilities
 
+SINGLE_WRITES = "This node writes one resource at a time: its MongoDB is a standalone, which has no transactions."
+
 
 async def metadata(service: Service, request: Request) -> Answer:
     """Serve `GET metadata`."""
@@ -39,10 +41,7 @@ async def metadata(service: Service, request: Request) -> Answer:
         statement = capability_statement(
             definitions,
             types=service.types,
-            interactions=replace(
-                interactions_of(service.routes, read_only=_read_only(service)),
-                extensions=[extension_of(own_abilities(service.limits.pages.most))],
-            ),
+            interactions=_interactions(service),
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), uris),
         )
@@ -54,6 +53,17 @@ async def metadata(service: Service, request: Request) -> Answer:
 
 def _read_only(service: Service) -> frozenset[str]:
     return frozenset() if service.trail is None else frozenset({AUDIT_EVENT})
+
+
+def _interactions(service: Service) -> Interactions:
+    found = replace(
+        interactions_of(service.routes, read_only=_read_only(service)),
+        extensions=[extension_of(own_abilities(service.limits.pages.most))],
+    )
+    if service.store.has_transactions:
+        return found
+    system = tuple(each for each in found.system if each != "transaction")
+    return replace(found, system=system, told=SINGLE_WRITES)
 
 
 def interactions_of(routes: Routes, *, read_only: frozenset[str] = frozenset()) -> Interactions:

@@ -164,6 +164,11 @@ class Store(Protocol):
     """Versioned resources with an index. Hidden and absent give the same answer."""
 
     @property
+    def has_transactions(self) -> bool:
+        """Whether several resources that are written at once are there at once, for all who read."""
+        ...
+
+    @property
     def key_values(self) -> KeyValues:
         """What the server remembers besides resources."""
         ...

@@ -68,7 +68,8 @@ def web_application(
             await ready()
         except FhirError:
             return PlainTextResponse("the store does not answer", 503)
-        return PlainTextResponse("ready")
+        single = "" if about.has_transactions else ": single writes, no transactions"
+        return PlainTextResponse(f"ready{single}")
 
     @app.get("/metrics")
     async def metrics() -> Response:

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from fhir_server.federation.health import Look
+from fhir_server.federation.health import Look, Persons
 from fhir_server.federation.roster import Listed, Standing
 from fhir_server.fhir.instants import instant
 from fhir_server.web.sparkline import median, sparkline
@@ -101,6 +101,8 @@ def _facts(listed: Listed, now: int) -> Sequence[tuple[str, str]]:
         found.append(("Breaker", f"open in {history.open_in} of the processes here"))
     if history.last_failure is not None:
         found.append(("Last failure", _failure(history.last_failure, now)))
+    if listed.persons is not None:
+        found.append(("Knows", _persons(listed.persons, now)))
     if known.taken:
         software = escape(known.software or "some server")
         told = f"{software}, FHIR {escape(known.fhir_version)}, {_ago(known.taken, now)}"
@@ -113,6 +115,14 @@ def _facts(listed: Listed, now: int) -> Sequence[tuple[str, str]]:
 def _failure(look: Look, now: int) -> str:
     problem = f" ({escape(look.problem)})" if look.problem else ""
     return f"{look.state}{problem}, {_ago(look.moment, now)}"
+
+
+def _persons(persons: Persons, now: int) -> str:
+    """Return whom it knows, by which it is left alone about others."""
+    told = (
+        f"not known ({escape(persons.problem)})" if persons.problem else f"{persons.count} people"
+    )
+    return f"{told}, {_ago(persons.moment, now)}"
 
 
 def _ago(moment: int, now: int) -> str:

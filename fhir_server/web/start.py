@@ -56,6 +56,7 @@ class About:
     call: Callable[[str], Call] | None
     clock: Callable[[], int]
     signs_in: bool = False
+    has_transactions: bool = True
     federation: Callable[[], Federation | None] | None = None
 
 

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from tests.support import mongo
+from tests.support.commands import typed
 from tests.support.nodes import command, running_node
 
 
@@ -96,6 +97,55 @@ def test_a_transaction_is_written_whole_or_not_at_all(server: str) -> None:
 
     assert wrong.status_code == 412
     assert after == 'W/"1"'
+
+
+@pytest.fixture(scope="module")
+def standalone() -> Iterator[str]:
+    process, address = mongo.started("--standalone")
+    yield address
+    mongo.ended(process)
+
+
+SINGLE = ("--store-options", "single-writes")
+
+
+def test_a_node_on_a_standalone_writes_one_resource_at_a_time_and_says_so(standalone: str) -> None:
+    entry = {"resource": ADA, "request": {"method": "PUT", "url": "Patient/ada"}}
+    bundle = {"resourceType": "Bundle", "entry": [entry]}
+    provenance = {"X-Provenance": '{"resourceType":"Provenance"}'}
+    url = f"{standalone}/one"
+    with running_node(url, *SINGLE) as node, httpx2.Client(base_url=node.url) as client:
+        transaction = client.post("", json={**bundle, "type": "transaction"})
+        sent_along = client.put("/Patient/ada", json=ADA, headers=provenance)
+        before = client.get("/Patient/ada")
+        batch = client.post("", json={**bundle, "type": "batch"}).json()
+        match = {"If-None-Exist": "name=lovelace"}
+        twice = client.post("/Patient", json=ADA, headers=match)
+        told = client.get("/metadata").json()["rest"][0]
+        ready = client.get(f"{node.origin}/health/ready").text
+    checked = typed("check", "--store", url, *SINGLE)
+    refused = typed("check", "--store", url)
+
+    assert transaction.status_code == 400
+    assert "no transactions" in transaction.json()["issue"][0]["diagnostics"]
+    assert sent_along.status_code == 400
+    assert before.status_code == 404
+    assert batch["entry"][0]["response"]["status"].startswith("201")
+    assert twice.status_code == 200
+    assert [each["code"] for each in told["interaction"]] == [
+        "batch",
+        "search-system",
+        "history-system",
+    ]
+    assert "no transactions" in told["documentation"]
+    assert ready == "ready: single writes, no transactions"
+    assert (checked.returncode, checked.stdout) == (
+        0,
+        "1 resources checked, deletions included: no problem\n",
+    )
+    assert refused.returncode == 1
+    assert "--replSet rs0" in refused.stderr
+    assert "--store-options single-writes" in refused.stderr
 
 
 def test_a_node_whose_server_is_lost_says_so_and_when_to_try_again() -> None:

@@ -64,10 +64,17 @@ def test_the_platform_cannot_be_shown_with_tokens() -> None:
     assert "--auth none" in refused.stderr
 
 
+def test_the_platform_takes_no_store_that_it_would_not_use() -> None:
+    refused = command("demo", "--platform", "--store", "mongodb://127.0.0.1:1/demo")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "--trust 2 --store mongodb://" in refused.stderr
+
+
 def test_three_trusts_answer_as_one_and_all_of_it_ends_at_a_signal(tmp_path: Path) -> None:
     process = started(tmp_path)
     try:
         told = screen(process)
+        assert "MongoDB's protocol" in told
         urls = re.findall(r"'(http://[^']+/federated/[^']+)'", told)
         page = httpx.get(urls[0], headers=DEADLINE).json()
         check_beds(told, page)

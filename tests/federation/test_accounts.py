@@ -30,3 +30,12 @@ def test_the_time_of_a_check_is_told_and_that_of_a_search_is_not(
     history = History([Look(1, occasion, "timeout", 7041)])
     listed = Listed(Member("a", "A", "https://a.example/fhir"), Capabilities({}), history)
     assert ("7041" in str(roster_parameters([listed]))) == is_told
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+def test_as_of_when_it_is_known_whom_a_member_knows_is_told_to_everyone(*, cleared: bool) -> None:
+    located = Account("a", persons_as_of=1_750_000_000_000_000)
+    told = {"url": "personsAsOf", "valueInstant": "2025-06-15T15:06:40.000Z"}
+    (listed,) = outcome_of([located], cleared=cleared)["extension"]
+    assert told in listed["extension"]
+    assert "personsAsOf" not in str(outcome_of([Account("a")], cleared=cleared))

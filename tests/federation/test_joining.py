@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -10,10 +11,13 @@ import pytest
 from fhir_server.federation.cursors import packed_cursor, unpacked_cursor
 from fhir_server.federation.joined import MOST, TOGETHER
 from fhir_server.federation.joining import joined
+from fhir_server.federation.persons import PersonIndex
 from fhir_server.federation.search import Federated, Party, federated_count, federated_search
+from fhir_server.federation.sparing import Shapes, tell_as_of
 from fhir_server.federation.totals import Total
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.resource import Resource
+from fhir_server.policy.person_marks import mark_of
 from fhir_server.policy.personal import NHS_NUMBER
 from tests.federation.fakes import FakeMember
 from tests.federation.test_search import fails_at, question
@@ -55,7 +59,7 @@ async def asked(query: str, members: Sequence[FakeMember]) -> list[Federated]:
     """Return all pages; each is asked by a cursor that was kept."""
     asking = question(query)
     parties: Sequence[Party] = [each.party() for each in members]
-    pages = [await federated_search(asking, await joined(asking, parties))]
+    pages = [await federated_search(asking, await joined(asking, parties, Shapes(lambda: 0)))]
     while (cursor := pages[-1].cursor) is not None:
         pages.append(
             await federated_search(asking, parties, unpacked_cursor(packed_cursor(cursor)))
@@ -148,7 +152,7 @@ async def test_where_nobody_can_tell_who_is_meant_the_member_is_asked_as_it_was(
     asking = question(SMITHS)
     parties = [laboratory.party()]
 
-    assert await joined(asking, parties) == parties
+    assert await joined(asking, parties, Shapes(lambda: 0)) == parties
 
 
 @pytest.mark.parametrize("people", [3, TOGETHER + 1, TOGETHER * 3])
@@ -158,9 +162,11 @@ async def test_a_total_is_told_however_many_requests_tell_it(people: int) -> Non
     asking = question(f"{SMITHS}&_summary=count")
 
     counted = await federated_count(
-        asking, (await joined(asking, [each.party() for each in members]))[1:]
+        asking, (await joined(asking, [each.party() for each in members], Shapes(lambda: 0)))[1:]
     )
-    parties = (await joined(question(SMITHS), [each.party() for each in members]))[1:]
+    parties = (
+        await joined(question(SMITHS), [each.party() for each in members], Shapes(lambda: 0))
+    )[1:]
     page = await federated_search(question(f"{SMITHS}&_count=2"), parties)
 
     assert (counted.total.known, page.total.known) == (people, people)
@@ -171,6 +177,31 @@ async def test_of_a_chain_that_was_cut_is_told_how_many_there_are_at_least() -> 
     laboratory = FakeMember("lab", [result(each, each) for each in range(MOST + 40)])
     asking = question(f"{SMITHS}&_count=10")
 
-    page = await federated_search(asking, await joined(asking, [gp.party(), laboratory.party()]))
+    page = await federated_search(
+        asking, await joined(asking, [gp.party(), laboratory.party()], Shapes(lambda: 0))
+    )
 
     assert page.total == Total(MOST, exact=False)
+
+
+async def test_who_is_meant_by_a_number_is_asked_of_those_who_know_it() -> None:
+    number = f"{NHS_NUMBER}|9990000001"
+    gp, other = patients([person(1)]), patients([person(2)], "other")
+    laboratory = FakeMember("lab", [result(0, 1), result(1, 2)])
+    asking = question(f"subject:Patient.identifier={number}")
+    located = [
+        replace(each.party(), persons=index_of(as_of, told))
+        for each, as_of, told in ((gp, 7, "9990000001"), (other, 5, "9990000002"))
+    ]
+    parties = await joined(asking, [*located, laboratory.party()], Shapes(lambda: 7))
+    page = await federated_search(asking, parties)
+    tell_as_of(page.accounts, parties)
+
+    assert found([page]) == ["o0"]
+    assert ["9990000001" in url for url in (*gp.asked, *other.asked)] == [True, False]
+    assert {each.member: each.persons_as_of for each in page.accounts}["lab"] == 5
+
+
+def index_of(as_of: int, *numbers: str) -> PersonIndex:
+    key = b"k" * 32
+    return PersonIndex(as_of, key, b"".join(sorted(mark_of(key, each) for each in numbers)))

@@ -19,6 +19,7 @@ from fhir_server.federation.search import (
     federated_count,
     federated_search,
 )
+from fhir_server.federation.sparing import Shapes
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.resource import Resource
 from fhir_server.rest.federated.pages import Shown, page_bytes
@@ -66,7 +67,9 @@ async def pages(trusts: Trusts, asked: str) -> list[bytes]:
     query = parse_query(kind, pairs, DEFINITIONS, now=0)  # type: ignore[arg-type]
     until = asyncio.get_running_loop().time() + 60
     question = Question(query, kind, DEFINITIONS, HEADERS, 0, until)
-    parties = await joined(question, [each.party(trusts.judge()) for each in trusts.members])
+    parties = await joined(
+        question, [each.party(trusts.judge()) for each in trusts.members], Shapes(lambda: 0)
+    )
     if query.only_count:
         return [written(asked, await federated_count(question, parties))]
     return [written(asked, each) for each in await followed(question, query, parties)]

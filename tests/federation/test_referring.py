@@ -21,6 +21,7 @@ from fhir_server.federation.search import (
     federated_count,
     federated_search,
 )
+from fhir_server.federation.sparing import Shapes
 from fhir_server.federation.tokens import Refusing
 from fhir_server.fhir.resource import Resource
 from fhir_server.search.parsing import parse_query
@@ -52,7 +53,7 @@ def parties(trusts: Sequence[Trust], *, cleared: bool = False) -> list[Party]:
 async def asked(query: str, members: Sequence[Party]) -> list[Federated]:
     """Return all pages; each is asked by a cursor that was kept."""
     asking = question(query)
-    pages = [await federated_search(asking, await joined(asking, members))]
+    pages = [await federated_search(asking, await joined(asking, members, Shapes(lambda: 0)))]
     while (cursor := pages[-1].cursor) is not None:
         kept = unpacked_cursor(packed_cursor(cursor))
         pages.append(await federated_search(asking, members, kept))
@@ -176,7 +177,7 @@ async def test_several_of_them_have_to_hold_of_the_same_person() -> None:
 
 async def test_one_member_alone_is_asked_as_it_was() -> None:
     members = parties([trust("gp", a_patient("ada", 0))])
-    assert await joined(question(PRESSURE), members) == members
+    assert await joined(question(PRESSURE), members, Shapes(lambda: 0)) == members
 
 
 def random_trusts(random: Random) -> list[Trust]:
@@ -230,7 +231,7 @@ async def test_what_is_found_is_what_one_server_finds_however_people_are_spread(
 
         pages = await asked(f"{PRESSURE}&_count={random.choice((1, 2, 20))}", members)
         asking = question(PRESSURE)
-        counted = await federated_count(asking, await joined(asking, members))
+        counted = await federated_count(asking, await joined(asking, members, Shapes(lambda: 0)))
 
         partial = any(each.state != "ok" for each in pages[0].accounts)
         assert found(pages) <= expected

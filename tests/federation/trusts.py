@@ -15,11 +15,13 @@ from fhir_server.federation.clearing import Clearing, Judge
 from fhir_server.federation.identities import Directory
 from fhir_server.federation.lines import Line
 from fhir_server.federation.members import Capabilities, Member
+from fhir_server.federation.persons import PersonIndex
 from fhir_server.federation.search import Party
 from fhir_server.federation.transport import Reply
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.resource import Resource
 from fhir_server.policy.decision import Audience, Person, Provision
+from fhir_server.policy.person_marks import mark_of
 from fhir_server.policy.personal import personal_types
 from fhir_server.policy.visibility import Visibility
 from fhir_server.rules import policy
@@ -37,6 +39,8 @@ HEADERS = {"content-type": "application/fhir+json"}
 CODES = frozenset(
     {"date", "code", "subject", "patient", "status", "identifier", "birthdate", "_id"}
 )
+AS_OF = 1_750_000_000_000_000
+INDEX_KEY = b"k" * 32
 PERSONAL = personal_types(DEFINITIONS.compartments["Patient"])
 
 
@@ -54,6 +58,7 @@ class Trust:
     declared: frozenset[str]
     denying: frozenset[str] = frozenset()
     whole: Trust | None = None
+    asked: list[str] = field(default_factory=list)
     candidates: dict[str, list[Candidate]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +85,7 @@ class Trust:
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
         """Answer a search."""
         assert headers["accept"] == "application/fhir+json"
+        self.asked.append(url)
         return Reply(200, HEADERS, self.page(url))
 
     def page(self, url: str) -> bytes:
@@ -101,7 +107,7 @@ class Trust:
         bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(found), "link": links}
         return dump(bundle | ({"entry": entries} if entries else {}))
 
-    def _resolves(self, kind: str, predicate: Predicate) -> bool:
+    def _resolves(self, kind: str, predicate: Predicate, /) -> bool:
         return any(
             matches(predicate, each.record, updated=0, resolve=self._resolves)
             for each in self.candidates[kind]
@@ -113,6 +119,13 @@ class Trust:
         wanted = {each.get("subject", {}).get("reference") for each in shown}
         seen = [each for each in self.resources if self.denying.isdisjoint(_mentioned(each))]
         return [each for each in seen if _address(each) in wanted and each not in shown]
+
+    def index(self) -> PersonIndex:
+        """Return whom it knows, hidden or not, within other resources too."""
+        held = [each for one in self.resources for each in (one, *one.get("contained", ()))]
+        people = [each for each in held if each["resourceType"] == "Patient"]
+        marks = {mark_of(INDEX_KEY, number) for each in people for number in _numbers(each)}
+        return PersonIndex(AS_OF, INDEX_KEY, b"".join(sorted(marks)))
 
     def party(self, judge: Judge) -> Party:
         """Return it as a member whose answers are cleared."""

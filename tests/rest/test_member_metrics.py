@@ -40,3 +40,12 @@ def test_what_is_on_its_way_and_who_is_left_alone_is_told() -> None:
         0,
         1,
     )
+
+
+def test_questions_that_were_not_put_to_a_member_are_counted() -> None:
+    registry = CollectorRegistry()
+    metrics = MemberMetrics(registry)
+    for _ in range(3):
+        metrics.spared("a")
+    assert registry.get_sample_value("fhir_member_unasked_total", {"member": "a"}) == 3
+    assert registry.get_sample_value("fhir_member_request_seconds_count", {"member": "a"}) is None

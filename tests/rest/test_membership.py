@@ -191,7 +191,7 @@ def test_what_is_said_of_credentials_is_kept_and_never_answered_back(hub: Hub) -
     for each in answers:
         assert each.status_code == 200
         assert not [value for value in secret.values() if value in each.text]
-    (kept,) = asyncio.run(members_of(hub.settings))
+    ((kept, _),) = asyncio.run(members_of(hub.settings))
     assert kept.credentials == Credentials(
         "our-client-there", "https://tokens.example/here", ("system/Slot.rs",), on_behalf=False
     )

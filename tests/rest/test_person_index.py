@@ -24,7 +24,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with guarded(tmp_path_factory.mktemp("index") / "store.db", default_purpose=None) as server:
         with server.client("system/*.cruds", purpose="TREAT", role="integration") as client:
             inside = a_patient("p", 3)
-            about = {"resourceType": "Observation", "id": "o", "status": "final"}
+            about: dict[str, Any] = {"resourceType": "Observation", "id": "o", "status": "final"}
             about |= {"code": {"text": "x"}, "contained": [inside], "subject": {"reference": "#p"}}
             put(client, a_patient("p1", 1), a_patient("p2", 2), a_denial("p2"), about)
             put(client, {"resourceType": "Person", "id": "x", "identifier": [identifier(4)]})

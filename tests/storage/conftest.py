@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -52,7 +53,20 @@ async def open_mongo(folder: Path, clock: Callable[[], int] | None = None) -> As
             yield store
 
 
+@asynccontextmanager
+async def open_single(folder: Path, clock: Callable[[], int] | None = None) -> AsyncIterator[Store]:
+    """Open the store on a standalone MongoDB, which has no transactions."""
+    with mongo.database(folder, mongo.standalone()) as url:
+        async with opening.open_store(
+            url, clock=clock or ticking(), enforcement=ENFORCEMENT, single_writes=True
+        ) as store:
+            yield store
+
+
 BACKENDS = {"sqlite": open_sqlite, "mongo": open_mongo}
+
+EVERY_WAY = {**BACKENDS, "mongo-single": open_single}
+"""The backends, and the ways in which one of them is used besides."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -69,10 +83,10 @@ def _drop_databases() -> Iterator[None]:
     mongo.drop_closed()
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=EVERY_WAY)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """Return an empty store of each backend in turn."""
-    async with BACKENDS[request.param](tmp_path) as opened:
+    async with EVERY_WAY[request.param](tmp_path) as opened:
         yield opened
 
 
@@ -106,13 +120,30 @@ NOT_ON_MONGO = {
 """What is not run on MongoDB, and why, by name or with parameters: all else that takes a backend is."""
 
 
+WITHIN = "a standalone has no transactions: a write does not search in what it writes itself"
+NOT_ON_A_STANDALONE = {
+    "test_an_operation_sees_those_before_it_in_the_same_write": WITHIN,
+    "test_a_precondition_sees_the_words_of_what_the_same_write_wrote": WITHIN,
+}
+SUITES_ON_A_STANDALONE = {"test_contract", "test_races", "test_single_writes"}
+"""Those that are run there each time; the others alone with FHIR_TEST_LONG, as they read as on a replica set."""
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    name, _, parameters = item.name.partition("[")
+    if "mongo" in parameters:
+        same = item.name.replace("mongo-single", "mongo")
+        if {name, item.name, same} & NOT_ON_MONGO.keys():
+            return True
+    if "mongo-single" not in parameters:
+        return False
+    is_asked = item.path.stem in SUITES_ON_A_STANDALONE or os.environ.get("FHIR_TEST_LONG")
+    return name in NOT_ON_A_STANDALONE or not is_asked
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is not run on MongoDB."""
-    kept: list[pytest.Item] = []
-    left: list[pytest.Item] = []
-    for each in items:
-        name, _, parameters = each.name.partition("[")
-        is_left = {name, each.name} & NOT_ON_MONGO.keys() and "mongo" in parameters
-        (left if is_left else kept).append(each)
-    items[:] = kept
+    left = [each for each in items if _is_left_out(each)]
+    gone = {*map(id, left)}
+    items[:] = [each for each in items if id(each) not in gone]
     config.hook.pytest_deselected(items=left)

@@ -79,6 +79,12 @@ def an_observation(name: str, value: int, *patients: str, terms: Sequence[str] =
     return Put(Draft(Key("Observation", name), b'"source":"#\xc3\xa4"', rest, record))
 
 
+def a_provenance(name: str, *targets: str) -> Put:
+    record = a_record(name, about=tuple(f"Observation/{each}" for each in targets))
+    rest = b'"about":"%b"' % " ".join(targets).encode()
+    return Put(Draft(Key("Provenance", name), b"", rest, record))
+
+
 def a_consent(patient: str) -> Put:
     laid_down = LaidDown(patient, (NO_RESEARCH,))
     record = a_record("c", patient)
@@ -96,6 +102,8 @@ async def fill(store: Store) -> None:
     await write(an_observation("o1", 7, "ada"), an_observation("o2", 8, "grace", terms=(LABEL,)))
     await write(Delete(Key("Observation", "o1")), Delete(Key("Observation", "o3")))
     await write(an_observation("o3", 9, "ada"), Delete(Key("Patient", "twin")))
+    await write(a_provenance("p", "o1"), a_provenance("q", "o2", "o3"))
+    await write(a_provenance("p", "o4"), Delete(Key("Provenance", "q")))
     record = a_record("spoken")
     await write(Put(Draft(Key("SearchParameter", "spoken"), b"", b"", record)))
     await write(ReplaceCatalogue(0, 5, b"\x80"), Publish(0, 3))

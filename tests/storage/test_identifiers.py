@@ -6,6 +6,7 @@ from fhir_server.fhir.resource import Key
 from fhir_server.policy.visibility import Visibility
 from fhir_server.search.record import NO_DATE, IndexRecord, token_term
 from fhir_server.storage.contract import Delete, Draft, Put, Store
+from fhir_server.storage.sqlite.identifying import CHUNK
 from tests.storage.conftest import NHS_NUMBER
 from tests.storage.test_contract import a_draft
 
@@ -65,7 +66,7 @@ async def test_what_was_changed_or_deleted_is_told_of_no_more(store: Store) -> N
 
 
 async def test_more_than_are_read_at_once_are_all_told(store: Store) -> None:
-    numbers = {f"{each:010}" for each in range(1_203)}
+    numbers = {f"{each:010}" for each in range(CHUNK + 3)}
     drafts = [
         a_draft(Key("Patient", each), terms=(*known_by(each), *known_by("x" + each, system=LOCAL)))
         for each in sorted(numbers)

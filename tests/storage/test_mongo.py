@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from pymongo import MongoClient
+from pymongo.asynchronous.collection import AsyncCollection
 
 from fhir_server.fhir.errors import FhirError, TooCostly, TooLarge, Unavailable, Unreachable
 from fhir_server.fhir.resource import Key
@@ -173,6 +174,42 @@ async def test_of_many_creators_in_two_processes_with_one_condition_one_wins(
 
     assert sum(isinstance(each, Written) for each in results) == 1
     assert sum(isinstance(each, Refused) for each in results) == 15
+
+
+@pytest.mark.parametrize("held", ["insert_many", "delete_many"])
+async def test_a_register_is_in_force_with_all_its_marks_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    """One who loads a register sleeps after its marks are written, or before those of others are removed."""
+    asleep, awake = asyncio.Event(), asyncio.Event()
+    statement = getattr(AsyncCollection, held)
+
+    async def sleeping(collection: Any, *arguments: Any, **named: Any) -> Any:
+        if held == "delete_many" and not asleep.is_set():
+            asleep.set()
+            await awake.wait()
+        done = await statement(collection, *arguments, **named)
+        if not asleep.is_set():
+            asleep.set()
+            await awake.wait()
+        return done
+
+    async with open_mongo(tmp_path) as slow, open_mongo(tmp_path) as quick:
+        monkeypatch.setattr(AsyncCollection, held, sleeping)
+        late = asyncio.create_task(slow.replace_opt_outs(["9990000018"], as_of=1))
+        await asleep.wait()
+        monkeypatch.undo()
+        await quick.replace_opt_outs(["9990000026"], as_of=2)
+        awake.set()
+        await asyncio.wait({late})
+        people = await quick.people(["9990000018", "9990000026"])
+        with mongo.database(tmp_path) as url, MongoClient[dict[str, Any]](url) as client:
+            number = client.get_default_database()["opt_out"].count_documents({})
+
+    # The quick one came into force last, or else first: then the slow one was refused.
+    assert isinstance(late.exception(), Unavailable) == (held == "insert_many")
+    assert [bool(each.provisions) for each in people.values()] == [False, True]
+    assert number == 1
 
 
 @pytest.mark.parametrize("name", ["natural", "-code", "_lastUpdated", "of two types", "two keys"])

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.search.expression import HasTerm, Plan
 from fhir_server.storage.contract import (
     Expectation,
+    OptOuts,
     Put,
     Refused,
     Store,
     WriteResult,
     Written,
 )
-from tests.storage.conftest import BACKENDS
+from tests.storage.conftest import EVERY_WAY, START
 from tests.storage.test_contract import EVERYTHING, a_draft
 from tests.storage.test_denials import (
     NO_RESEARCH,
@@ -35,10 +37,10 @@ from tests.storage.test_denials import (
 Two = tuple[Store, Store]
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=EVERY_WAY)
 async def two(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Two]:
     """Return one store, opened by two that know nothing of each other."""
-    opened = BACKENDS[request.param]
+    opened = EVERY_WAY[request.param]
     async with opened(tmp_path) as one, opened(tmp_path) as other:
         yield one, other
 
@@ -138,3 +140,22 @@ async def test_the_next_page_obeys_what_another_process_laid_down(two: Two) -> N
     assert len(first.rows) == 4
     assert {row.record.mentions for row in rest.rows} == {("grace",)}
     assert len(rest.rows) == 4
+
+
+async def test_of_registers_that_are_loaded_at_once_one_is_in_force_and_whole(two: Two) -> None:
+    registers = [["9990000018"], ["9990000026", "9990000034"]]
+    everybody = [each for some in registers for each in some]
+    for moment in range(START, START + 4):
+        loading = (
+            store.replace_opt_outs(numbers, as_of=moment)
+            for store, numbers in zip(two, registers, strict=True)
+        )
+        results = await asyncio.gather(*loading, return_exceptions=True)
+        in_force = await two[0].opt_outs()
+        people = await two[1].people(everybody)
+
+        assert all(isinstance(each, OptOuts | Unavailable) for each in results)
+        assert in_force in results
+        assert in_force is not None
+        opted_out = [each for each in everybody if people[each].provisions]
+        assert opted_out == registers[in_force.number - 1]

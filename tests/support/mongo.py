@@ -108,10 +108,18 @@ def shared() -> str:
     return address
 
 
-def address_of(name: str) -> str:
+@cache
+def standalone() -> str:
+    """Return the address of the standalone server of this test process, started when first asked for."""
+    process, address = started("--standalone")
+    _processes.append(process)
+    return address
+
+
+def address_of(name: str, server: str | None = None) -> str:
     """Return the address of a database of this test process's server; options stay behind it."""
-    server, mark, options = shared().partition("?")
-    return f"{server.rstrip('/')}/{name}{mark}{options}"
+    address, mark, options = (server or shared()).partition("?")
+    return f"{address.rstrip('/')}/{name}{mark}{options}"
 
 
 def end_shared() -> None:
@@ -120,28 +128,31 @@ def end_shared() -> None:
         ended(_processes.pop())
 
 
-_open: dict[str, int] = {}
+_open: dict[tuple[str, str], int] = {}
+"""How often a database is open, by server and name."""
 
 
 @contextmanager
-def database(folder: Path) -> Iterator[str]:
-    """Yield the address of the database that belongs to a folder."""
+def database(folder: Path, server: str | None = None) -> Iterator[str]:
+    """Yield the address of the database that belongs to a folder, on the shared server or another one."""
     name = "test_" + blake2b(str(folder).encode(), digest_size=8).hexdigest()
-    _open[name] = _open.get(name, 0) + 1
+    place = server or shared(), name
+    _open[place] = _open.get(place, 0) + 1
     try:
-        yield address_of(name)
+        yield address_of(name, server)
     finally:
-        _open[name] -= 1
+        _open[place] -= 1
 
 
 def drop_closed() -> None:
     """Drop the databases that nobody has open; raise AssertionError where the server does not do so in time."""
-    closed = [name for name, number in _open.items() if not number]
-    if closed:
-        with MongoClient[dict[str, object]](shared(), timeoutMS=MILLISECONDS_TO_DROP) as client:
-            for name in closed:
-                del _open[name]
-                _drop(client, name)
+    closed = [place for place, number in _open.items() if not number]
+    for server in {each for each, _ in closed}:
+        with MongoClient[dict[str, object]](server, timeoutMS=MILLISECONDS_TO_DROP) as client:
+            for place in closed:
+                if place[0] == server:
+                    del _open[place]
+                    _drop(client, place[1])
 
 
 def _drop(client: MongoClient[dict[str, object]], name: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from fhir_server.federation.health import History, Look
+from fhir_server.federation.health import History, Look, Persons
 from fhir_server.federation.members import Capabilities, Member
 from fhir_server.federation.roster import Listed
 from fhir_server.search.declaring import Abilities
@@ -144,3 +144,23 @@ def test_members_are_not_told_to_who_has_no_token(tmp_path: Path) -> None:
         found = httpx.get(node.base.replace("/fhir", "/members"))
     assert found.status_code == 404
     assert "$members, to who has a token" in found.text
+
+
+@pytest.mark.parametrize(
+    ("persons", "told"),
+    [
+        (Persons(NOW - MINUTE, 17), "17 people, "),
+        (Persons(NOW - MINUTE, problem=EVIL), "not known (&lt;script&gt;"),
+    ],
+)
+def test_how_many_people_a_member_knows_is_said_as_of_when(persons: Persons, told: str) -> None:
+    member = Member("a", "A", "https://a.example/fhir", locator=True)
+    found = page(Listed(member, Capabilities({}), History(persons=persons)))
+    assert told in found
+    assert "1 min ago" in found
+
+
+def test_of_a_member_without_a_locator_nothing_is_said_of_people() -> None:
+    member = Member("a", "A", "https://a.example/fhir")
+    history = History(persons=Persons(NOW, 17))
+    assert "17 people" not in page(Listed(member, Capabilities({}), history))

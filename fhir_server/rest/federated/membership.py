@@ -134,7 +134,7 @@ class Membership:
 _ADDING = frozenset(
     {
         *("id", "address", "name", "organisation", "service", "required", "seconds", "sorted"),
-        *("client-id", "token-url", "scopes", "untold", "open"),
+        *("client-id", "token-url", "scopes", "untold", "open", "locator"),
     }
 )
 """As the flags of `fhir-server member add`. What is said of credentials is never answered back."""
@@ -180,6 +180,7 @@ def _member(given: Mapping[str, str]) -> Member:
         sorted=_switch(given, "sorted", default=True),
         credentials=_credentials(given, is_open=is_open),
         open=is_open,
+        locator=_switch(given, "locator", default=False),
     )
 
 

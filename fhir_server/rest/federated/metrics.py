@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -33,6 +33,12 @@ class MemberMetrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self._spared = Counter(
+            "fhir_member_unasked",
+            "Questions that were not put to a member, since it has nobody whom they name.",
+            ("member",),
+            registry=registry,
+        )
         self._open = Gauge(
             "fhir_member_breaker_open",
             "Processes that leave the member alone, since it failed again and again.",
@@ -50,6 +56,10 @@ class MemberMetrics:
         label = self._label(member)
         self._in_flight.labels(label).dec()
         self._seconds.labels(label, status).observe(seconds)
+
+    def spared(self, member: str) -> None:
+        """Count a question that was not put to a member."""
+        self._spared.labels(self._label(member)).inc()
 
     def breakers(self, members: Collection[str], open_members: Collection[str]) -> None:
         """Tell which of the members are left alone."""

@@ -10,6 +10,7 @@ from secrets import token_hex
 from fhir_server.federation.calling import reached
 from fhir_server.federation.hub import HEADERS, Hub
 from fhir_server.federation.search import Party
+from fhir_server.federation.sparing import Shapes
 from fhir_server.federation.tokens import Tokens
 from fhir_server.fhir.errors import BadRequest, shown
 from fhir_server.policy.decision import Enforcement
@@ -29,11 +30,15 @@ RESERVED = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The way to members; `tokens` are the hub's own there, what they answer is decided on by `enforcement`."""
+    """The way to members; `tokens` are the hub's own there, what they answer is decided on by `enforcement`.
+
+    `shapes` are by what members are left unasked that have nobody whom a search names.
+    """
 
     hub: Hub
     tokens: Tokens
     enforcement: Enforcement
+    shapes: Shapes
 
     async def members(
         self, service: Service, request: Request, letters: str

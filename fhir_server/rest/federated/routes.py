@@ -29,6 +29,7 @@ from fhir_server.federation.search import (
     federated_count,
     federated_search,
 )
+from fhir_server.federation.sparing import spared, tell_as_of
 from fhir_server.federation.statement import told_by_member
 from fhir_server.federation.writes import Writes
 from fhir_server.fhir.errors import MethodNotAllowed, NotSupported
@@ -180,12 +181,14 @@ class Federation:
         if admission is not None:
             _check_joined(admission, question, parties)
         if cursor is None:
-            parties = await joined(question, parties)
+            shapes = self.reach.shapes
+            parties = spared(question, await joined(question, parties, shapes), shapes)
         if query.only_count:
             _check_counted(question)
             found = await federated_count(question, parties)
         else:
             found = await federated_search(question, parties, cursor)
+        tell_as_of(found.accounts, parties)
         self.hub.saw(found, cursor)
         address = f"{request.base_url}/{request.type}"
         projection = service.projector.projection(request.type, query.summary, query.elements)

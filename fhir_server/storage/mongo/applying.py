@@ -43,7 +43,6 @@ from fhir_server.storage.mongo.owners import Owners, owner_id
 from fhir_server.storage.mongo.schema import CATALOGUE, STATE
 from fhir_server.storage.mongo.searching import Searcher
 from fhir_server.storage.mongo.sights import sight_of
-from fhir_server.storage.mongo.statements import Statements
 from fhir_server.storage.mongo.workspace import Workspace
 from fhir_server.storage.parameters import Reindex, ReplaceCatalogue
 
@@ -213,11 +212,7 @@ class Applier:
         if asked.audience is not None and self.denials is not None:
             await self.denials.admit(asked.audience)
         await self._workspace.flush()
-        statements = Statements(
-            self._workspace.statements.database,
-            seconds=SEARCHED_WHILE_WRITING,
-            session=self._workspace.statements.session,
-        )
+        statements = self._workspace.statements.within(SEARCHED_WHILE_WRITING)
         if self._enforcing is not None:
             asked = await self._enforcing.opened(statements, asked)
         sight = await sight_of(statements, asked)

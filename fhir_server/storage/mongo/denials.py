@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import msgspec
 
+from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.decision import (
     Audience,
@@ -26,7 +27,7 @@ from fhir_server.storage.contract import Draft
 from fhir_server.storage.mongo.documents import RESOURCE, Document
 from fhir_server.storage.mongo.door import DENIAL, JUDGED, denial_of, mark_of
 from fhir_server.storage.mongo.persons import Marks, Persons, those_apart
-from fhir_server.storage.mongo.schema import REGISTER, RULES, STATE
+from fhir_server.storage.mongo.schema import LOADS, REGISTER, RULES, STATE
 from fhir_server.storage.mongo.statements import Statements
 from fhir_server.storage.mongo.workspace import Workspace
 
@@ -35,6 +36,10 @@ MOST_AUDIENCES = 1_000
 
 _audience = msgspec.msgpack.Decoder(Audience).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class GivenUp(Unavailable):
+    """A register did not come into force, and never will: another one was loaded meanwhile."""
 
 
 class Enforcing:
@@ -157,8 +162,31 @@ class Denials:
         elif key.type == "Consent":
             await self._laid_down(str(key), None)
 
+    async def load_register(self, edition: bytes) -> None:
+        """Note that the marks of a register are being written."""
+        loads = await self._loads()
+        begun = [*loads["begun"], edition]
+        await self._workspace.put(STATE, LOADS, {**loads, "begun": begun})
+
+    async def forget_registers(self, editions: Sequence[bytes]) -> None:
+        """Note that no marks of these registers are there any more."""
+        loads = await self._loads()
+        left = [each for each in loads["left"] if each not in editions]
+        await self._workspace.put(STATE, LOADS, {**loads, "left": left})
+
     async def register(self, number: int, edition: bytes, as_of: int) -> None:
-        """Put the register of an edition, whose marks are there, in place of the one before."""
+        """Put the register of an edition in place of the one before, and let go of all others.
+
+        Raises GivenUp where another came first: then its marks are not all there any more.
+        """
+        loads, before = await self._loads(), await self._workspace.get(STATE, REGISTER)
+        if edition not in loads["begun"]:
+            raise GivenUp(
+                "Another register of opt-outs was loaded meanwhile, and this load was given up"
+            )
+        others = [each for each in loads["begun"] if each != edition]
+        left = [*loads["left"], *others, *([before["edition"]] if before else [])]
+        await self._workspace.put(STATE, LOADS, {"_id": LOADS, "begun": [], "left": left})
         register = {"_id": REGISTER, "as_of": as_of, "number": number, "edition": edition}
         await self._workspace.put(STATE, REGISTER, register)
         bound = [each for each in await self._known() if self._rules.is_bound(each)]
@@ -185,6 +213,10 @@ class Denials:
                         f"what {audience.purpose} may not see of owner class {number} is not what was laid down"
                     )
         return found
+
+    async def _loads(self) -> Document:
+        empty = {"_id": LOADS, "begun": [], "left": []}
+        return await self._workspace.get(STATE, LOADS) or empty
 
     async def _owner(self, number: int) -> Document:
         """Return an owner class that something was denied of; of one that is gone nothing is known."""

@@ -6,7 +6,7 @@ found are looked up, some at a time, in the same transaction (docs/decisions/004
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -241,7 +241,7 @@ class Door:
             )
 
 
-async def in_lots(documents: AsyncIterator[Document]) -> AsyncIterator[list[Document]]:
+async def in_lots(documents: AsyncIterable[Document]) -> AsyncIterator[list[Document]]:
     """Yield documents some at a time: few at first, then as many as a statement names."""
     some: list[Document] = []
     most = FIRST_LOT

@@ -35,6 +35,10 @@ class OutOfTime(Exception):
     """A statement, or a search of several, took longer than it may."""
 
 
+class Overtaken(Exception):
+    """Another wrote first, or the server was lost before anything was written: it may be tried again."""
+
+
 @contextmanager
 def reading() -> Iterator[None]:
     """Raise Unavailable or OutOfTime for what the driver raises."""
@@ -62,6 +66,10 @@ def as_ours(problem: Exception) -> FhirError:
     match problem:
         case FhirError():
             return problem
+        case Overtaken():
+            lost = problem.__cause__
+            told = "Others write all the time; please try again"
+            return as_ours(lost) if isinstance(lost, PyMongoError) else Unavailable(told)
         case OperationFailure(code=code) if code in _REFUSED:
             return Unavailable(
                 "MongoDB refuses the user or password, or what they may do: "

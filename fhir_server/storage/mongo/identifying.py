@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from pymongo.asynchronous.database import AsyncDatabase
-
 from fhir_server.fhir.errors import TooCostly
 from fhir_server.search.record import IDENTIFIER, inside, prefix_end, token_term
-from fhir_server.storage.mongo.documents import RESOURCE, Document
+from fhir_server.storage.mongo.documents import RESOURCE
 from fhir_server.storage.mongo.failures import OutOfTime, reading
+from fhir_server.storage.mongo.moments import Moments
 from fhir_server.storage.mongo.schema import BY_TERM
-from fhir_server.storage.mongo.statements import Statements, of_one_moment
+from fhir_server.storage.mongo.statements import Statements
 
 SECONDS = 50.0
 """How long it may take: a transaction lasts no longer than a minute."""
 
 
-async def identifiers(
-    database: AsyncDatabase[Document], kind: str, system: str
-) -> AsyncGenerator[str, None]:
+async def identifiers(moments: Moments, kind: str, system: str) -> AsyncGenerator[str, None]:
     """Yield the values; raise TooCostly or Unavailable."""
     end = token_term(IDENTIFIER, system, "").partition("=")[2]
+
+    async def values(statements: Statements) -> AsyncGenerator[str, None]:
+        for each in (kind, inside(kind)):
+            async for value in _posted(statements, f"{each}.{IDENTIFIER}=", end):
+                yield value
+
     try:
         with reading():
-            async with of_one_moment(database, seconds=SECONDS) as statements:
-                for each in (kind, inside(kind)):
-                    async for value in _posted(statements, f"{each}.{IDENTIFIER}=", end):
-                        yield value
+            async for value in moments.stream(values, seconds=SECONDS):
+                yield value
     except OutOfTime:
         raise TooCostly(f"To read all that {kind} is identified by took too long") from None
 

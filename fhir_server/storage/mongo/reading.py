@@ -19,11 +19,11 @@ from fhir_server.storage.mongo.documents import (
     stored_of,
 )
 from fhir_server.storage.mongo.door import Door, in_lots
-from fhir_server.storage.mongo.schema import BY_ID
+from fhir_server.storage.mongo.schema import BY_ID, CATALOGUE, STATE, STORE
 from fhir_server.storage.mongo.sights import Sight
 from fhir_server.storage.mongo.statements import Statements
 from fhir_server.storage.pages import Change, HistoryPage, HistoryScope, Part, Position, Row
-from fhir_server.storage.parameters import Extent
+from fhir_server.storage.parameters import Catalogue, Extent
 
 MOST_HIDDEN = 100_000
 """Past versions that may be passed over for one page, since what they are versions of may not be seen."""
@@ -151,6 +151,14 @@ async def extent_of(statements: Statements, kind: str) -> Extent:
     return Extent(number, highest[0]["n"] if highest else 0)
 
 
+async def catalogue(statements: Statements) -> Catalogue:
+    """Return the catalogue, to be read of one moment."""
+    state = await statements.one(STATE, {"_id": STORE})
+    kept = await statements.one(STATE, {"_id": CATALOGUE})
+    assert state is not None, "the state is made with the collections"
+    return Catalogue(state["revision"], state["generation"], kept["content"] if kept else b"")
+
+
 async def latest_moment(statements: Statements) -> int:
     """Return the moment of the latest committed write, 0 where there is none."""
     latest = await statements.all(RESOURCE, {}, {"m": 1}, order=NEWEST, limit=1)
@@ -160,9 +168,11 @@ async def latest_moment(statements: Statements) -> int:
 async def changes(statements: Statements, after: int, limit: int) -> list[Change]:
     """Return changes after a token, the oldest first; the moment is the token."""
     found: dict[int, Document] = {}
+    # What is written from here on is left for the next time: between the two it might come, and take another's place.
+    latest = await latest_moment(statements)
     # The current ones first: see Reader.history.
     for collection in (RESOURCE, HISTORY):
-        wanted = {"m": {"$gt": after}}
+        wanted = {"m": {"$gt": after, "$lte": latest}}
         cursor = statements.find(collection, wanted, VERSION, order=OLDEST, limit=limit)
         found.update({each["m"]: each async for each in cursor})
     return [

@@ -18,12 +18,12 @@ from fhir_server.storage.contract import Draft
 from fhir_server.storage.mongo.applying import note_axes, state_of
 from fhir_server.storage.mongo.denials import Denials, Enforcing
 from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document, checked, indexed
+from fhir_server.storage.mongo.moments import WRITING_SECONDS
 from fhir_server.storage.mongo.owners import Owners, owner_id
 from fhir_server.storage.mongo.remembering import secret_of
 from fhir_server.storage.mongo.schema import HALF_INDEXED, STATE, STORE, store_state
 from fhir_server.storage.mongo.statements import Statements, done_at_once
 from fhir_server.storage.mongo.workspace import Workspace
-from fhir_server.storage.mongo.writer import WRITING_SECONDS
 from fhir_server.storage.upkeep import Extract, People, Progress
 
 TOGETHER = 200

@@ -21,11 +21,17 @@ STATE = "state"
 STORE = "store"
 CATALOGUE = "catalogue"
 REGISTER = "register"
+LOADS = "loads"
 RULES = "rules"
 LOG = "log"
 TURNS = "turns"
 COPYING = "copying"
 EMPTYING = "emptying"
+
+INTENT = "intent"
+
+SINGLE = "single"
+"""The member of the state that is true while a database is written without transactions (`intents`)."""
 
 HALF_INDEXED = ""
 """What stands for the zone of a store that is being indexed anew in another one."""
@@ -71,6 +77,7 @@ INDEXES: dict[str, dict[str, Fields]] = {
     },
     "audit": {},
     "secret": {},
+    INTENT: {},
     STATE: {},
 }
 """The indexes of each collection besides that of `_id`."""
@@ -87,15 +94,21 @@ NEW: Document = {
 }
 
 
-async def check_topology(database: AsyncDatabase[Document]) -> None:
-    """Raise Unavailable for a server that has no transactions."""
+async def check_topology(database: AsyncDatabase[Document], *, single_writes: bool) -> None:
+    """Raise Unavailable for a server that has no transactions, or with `single_writes` for one that has."""
     told = await database.client.admin.command("hello")
     if told.get("maxWireVersion", 0) < LEAST_WIRE_VERSION:
         raise Unavailable("this is MongoDB 5.0 or newer; the server is older")
-    if "setName" not in told and told.get("msg") != "isdbgrid":
+    is_standalone = "setName" not in told and told.get("msg") != "isdbgrid"
+    if is_standalone and not single_writes:
         raise Unavailable(
             "the server is standalone and has no transactions: start it with --replSet rs0, "
-            "and run rs.initiate() in mongosh once"
+            "and run rs.initiate() in mongosh once; a node without Bundles serves it with "
+            "--store-options single-writes"
+        )
+    if single_writes and not is_standalone:
+        raise Unavailable(
+            "the server has transactions: leave out --store-options single-writes, which is for a standalone"
         )
 
 
@@ -123,12 +136,19 @@ async def check_format(database: AsyncDatabase[Document], state: Document) -> No
         )
 
 
-async def store_state(database: AsyncDatabase[Document]) -> Document:
-    """Return the state of a store of this release; raise Unavailable where there is none."""
+async def store_state(
+    database: AsyncDatabase[Document], *, single_writes: bool = False
+) -> Document:
+    """Return the state of a store of this release that is written so; raise Unavailable where there is none."""
     state = await database[STATE].find_one({"_id": STORE})
     if state is None:
         raise Unavailable("there is no store in the database")
     await check_format(database, state)
+    if bool(state.get(SINGLE)) != single_writes:
+        how = "with" if single_writes else "without"
+        raise Unavailable(
+            f"the database was last written {how} transactions: start a node on it once, which takes it over"
+        )
     return state
 
 

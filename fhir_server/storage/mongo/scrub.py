@@ -17,11 +17,12 @@ from fhir_server.search.record import IndexRecord, unpacked
 from fhir_server.storage.mongo.denials import Denials, Enforcing
 from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document, indexed
 from fhir_server.storage.mongo.failures import OutOfTime
+from fhir_server.storage.mongo.intents import is_unfinished
+from fhir_server.storage.mongo.moments import WRITING_SECONDS, Moments
 from fhir_server.storage.mongo.schema import STATE, STORE, index_problems, store_state
-from fhir_server.storage.mongo.statements import Statements, of_one_moment
+from fhir_server.storage.mongo.statements import Statements
 from fhir_server.storage.mongo.verifying import links
 from fhir_server.storage.mongo.workspace import Workspace
-from fhir_server.storage.mongo.writer import WRITING_SECONDS
 from fhir_server.storage.upkeep import Broken, Extract, Finding, Progress
 
 TOGETHER = 200
@@ -39,16 +40,23 @@ MEMBERS = {
 
 async def scrub(
     database: AsyncDatabase[Document],
+    moments: Moments,
     extract: Extract,
     *,
     unsettled: Collection[str],
     enforcement: Enforcement,
 ) -> AsyncIterator[Progress | Finding]:
     """See Upkeep.scrub."""
-    state = await store_state(database)
+    state = await store_state(database, single_writes=not moments.sees_own_changes)
+    if await is_unfinished(database, state):
+        yield Finding(
+            f"write {state['tick']}",
+            "it was begun and is not finished: the next node that starts or writes does so",
+        )
+        return
     async for problem in index_problems(database):
         yield Finding("database", problem)
-    work = _Scrub(database, extract, unsettled, state["revision"])
+    work = _Scrub(database, moments, extract, unsettled, state["revision"])
     total = await database[RESOURCE].count_documents({})
     done, last, past = 0, 0, 0
     while rows := await work.some(last):
@@ -58,7 +66,7 @@ async def scrub(
         done, last = done + len(rows), rows[-1].rid
         past += sum(row.version - 1 for row in rows)
         yield Progress(done, total)
-    for each in await _of_all(database, past, state, Enforcing(enforcement, key=b"")):
+    for each in await _of_all(moments, past, state, Enforcing(enforcement, key=b"")):
         yield each
     async for step in links(database):
         if isinstance(step, Broken):
@@ -85,13 +93,15 @@ class _Around:
 @dataclass(frozen=True, slots=True)
 class _Scrub:
     database: AsyncDatabase[Document]
+    moments: Moments
     extract: Extract
     unsettled: Collection[str]
     revision: int
 
     async def some(self, last: int) -> Sequence[_Checked]:
         """Check the resources that follow, of one moment; raise Unavailable where the parameters have changed."""
-        async with of_one_moment(self.database, seconds=WRITING_SECONDS) as statements:
+
+        async def read(statements: Statements) -> tuple[list[Document], _Around]:
             state = await statements.one(STATE, {"_id": STORE})
             if state is None or state["revision"] != self.revision:
                 raise Unavailable(
@@ -100,7 +110,9 @@ class _Scrub:
             rows = await statements.all(
                 RESOURCE, {"n": {"$gt": last}}, order=(("n", 1),), limit=TOGETHER
             )
-            around = await _around(statements, rows)
+            return rows, await _around(statements, rows)
+
+        rows, around = await self.moments.read(read, seconds=WRITING_SECONDS)
         return [self._checked(each, around) for each in rows]
 
     def _checked(self, row: Document, around: _Around) -> _Checked:
@@ -156,33 +168,39 @@ def _told(record: IndexRecord) -> tuple[list[str], ...]:
 
 
 async def _of_all(
-    database: AsyncDatabase[Document], past: int, before: Document, enforcing: Enforcing
+    moments: Moments, past: int, before: Document, enforcing: Enforcing
 ) -> list[Finding]:
     """Return what is wrong with the counts, and with the denials."""
-    found: list[Finding] = []
+
+    async def read(statements: Statements) -> list[Finding]:
+        counted = await _counts(statements, past, before)
+        denials = Denials(Workspace(statements), enforcing)
+        return counted + [Finding("collection denial", each) for each in await denials.wrong()]
+
     try:
-        async with of_one_moment(database, seconds=WRITING_SECONDS) as statements:
-            state = await statements.one(STATE, {"_id": STORE}) or before
-            for member, name, collection in (
-                ("moment", "m", RESOURCE),
-                ("rid", "n", RESOURCE),
-                ("owner", "n", "owner"),
-            ):
-                latest = await statements.all(
-                    collection, {}, {name: 1}, order=((name, -1),), limit=1
-                )
-                if latest and latest[0][name] > state[member]:
-                    problem = f"{member} is {state[member]}, and {latest[0][name]} was given"
-                    found.append(Finding("collection state", problem))
-            number = await statements.count(HISTORY, {})
-            # Where somebody wrote meanwhile, what was counted before is no longer so.
-            if number != past and state.get("tick") == before.get("tick"):
-                problem = f"{number} past versions where the current ones have {past}"
-                found.append(Finding("collection history", problem))
-            denials = Denials(Workspace(statements), enforcing)
-            found += [Finding("collection denial", each) for each in await denials.wrong()]
+        return await moments.read(read, seconds=WRITING_SECONDS)
     except OutOfTime:
         raise Unavailable(
             f"What is denied cannot be checked within {WRITING_SECONDS:g} seconds"
         ) from None
+
+
+async def _counts(statements: Statements, past: int, before: Document) -> list[Finding]:
+    """Return what is wrong with the numbers that were given, and with that of past versions."""
+    found: list[Finding] = []
+    state = await statements.one(STATE, {"_id": STORE}) or before
+    for member, name, collection in (
+        ("moment", "m", RESOURCE),
+        ("rid", "n", RESOURCE),
+        ("owner", "n", "owner"),
+    ):
+        latest = await statements.all(collection, {}, {name: 1}, order=((name, -1),), limit=1)
+        if latest and latest[0][name] > state[member]:
+            problem = f"{member} is {state[member]}, and {latest[0][name]} was given"
+            found.append(Finding("collection state", problem))
+    number = await statements.count(HISTORY, {})
+    # Where somebody wrote meanwhile, what was counted before is no longer so.
+    if number != past and state.get("tick") == before.get("tick"):
+        problem = f"{number} past versions where the current ones have {past}"
+        found.append(Finding("collection history", problem))
     return found

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 from time import monotonic
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
 
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
@@ -30,6 +31,32 @@ T = TypeVar("T")
 
 MAJORITY = WriteConcern("majority", j=True)
 SNAPSHOT = ReadConcern("snapshot")
+
+
+class Rows(Protocol):
+    """The documents that a statement found, as they come; what is closed early is left as it is."""
+
+    def __aiter__(self) -> AsyncIterator[Document]:
+        """Yield them."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Return this."""
+        ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        """Have the rest forgotten by the server."""
+        ...
+
+    async def to_list(self) -> list[Document]:
+        """Return all of them."""
+        ...
 
 
 class Statements:
@@ -57,6 +84,12 @@ class Statements:
             raise OutOfTime
         return left
 
+    def within(self, seconds: float) -> Self:
+        """Return the same with other seconds."""
+        other = copy(self)
+        other._deadline = monotonic() + seconds  # noqa: SLF001 - of its own kind
+        return other
+
     async def one(
         self, collection: str, wanted: Document, members: Mapping[str, int] | None = None
     ) -> Document | None:
@@ -75,7 +108,7 @@ class Statements:
         order: Fields = (),
         limit: int = 0,
         hint: str | None = None,
-    ) -> AsyncCursor[Document]:
+    ) -> Rows:
         """Return the documents that are wanted; `limit` 0: all of them."""
         cursor = self[collection].find(
             wanted,

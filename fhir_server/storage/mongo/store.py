@@ -11,10 +11,8 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from secrets import token_bytes
 from typing import TypeVar
 
-from bson import Binary
 from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_server.fhir.errors import TooCostly
@@ -28,20 +26,22 @@ from fhir_server.storage.contract import OptOuts, ToldOf, WriteOp, WriteResult
 from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.mongo import containing, reading
 from fhir_server.storage.mongo.auditing import MongoAuditLog
-from fhir_server.storage.mongo.denials import Denials, Enforcing
+from fhir_server.storage.mongo.denials import Enforcing
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.door import UnknownAudience
 from fhir_server.storage.mongo.explaining import explained
 from fhir_server.storage.mongo.failures import OutOfTime, answered
 from fhir_server.storage.mongo.failures import reading as problems
 from fhir_server.storage.mongo.identifying import identifiers
+from fhir_server.storage.mongo.moments import Moments, Transactions
 from fhir_server.storage.mongo.orders import is_served
 from fhir_server.storage.mongo.reading import Reader
+from fhir_server.storage.mongo.registering import replace_register
 from fhir_server.storage.mongo.remembering import MongoKeyValues, secret_of
-from fhir_server.storage.mongo.schema import CATALOGUE, REGISTER, STATE, STORE
+from fhir_server.storage.mongo.schema import REGISTER, STATE, STORE
 from fhir_server.storage.mongo.searching import Searcher
 from fhir_server.storage.mongo.sights import Sight, sight_of
-from fhir_server.storage.mongo.statements import Statements, of_one_moment, together
+from fhir_server.storage.mongo.statements import Statements
 from fhir_server.storage.mongo.writer import Writer
 from fhir_server.storage.pages import (
     Change,
@@ -67,15 +67,22 @@ class MongoStore:
     def __init__(
         self,
         database: AsyncDatabase[Document],
+        moments: Moments,
         writer: Writer,
         *,
         seconds: float,
     ) -> None:
         self._database = database
+        self._moments = moments
         self._writer = writer
         self._seconds = seconds
         self._key_values = MongoKeyValues(database)
         self._audit_log = MongoAuditLog(database, writer.log)
+
+    @property
+    def has_transactions(self) -> bool:
+        """See Store.has_transactions."""
+        return isinstance(self._moments, Transactions)
 
     @property
     def key_values(self) -> MongoKeyValues:
@@ -175,22 +182,12 @@ class MongoStore:
     def identifiers(self, sight: Visibility, kind: str, system: str) -> AsyncGenerator[str, None]:
         """See Store.identifiers."""
         assert sight.is_unlimited, "nobody is told whose they are"
-        return identifiers(self._database, kind, system)
+        return identifiers(self._moments, kind, system)
 
     async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
         """See Store.replace_opt_outs."""
         marks = sorted({self._enforcing.marks.of(each) for each in numbers})
-        edition = token_bytes(8)
-        with problems():
-            await self._note(edition, marks)
-
-        async def register(denials: Denials) -> None:
-            await denials.register(len(marks), edition, as_of)
-
-        await self._writer.do(register)
-        with problems():
-            await self._database["opt_out"].delete_many({"edition": {"$ne": edition}})
-        return OptOuts(as_of, len(marks))
+        return await replace_register(self._database, self._writer.do, marks, as_of)
 
     async def opt_outs(self) -> OptOuts | None:
         """See Store.opt_outs."""
@@ -201,14 +198,17 @@ class MongoStore:
     async def people(self, numbers: Collection[str]) -> Mapping[str, Person]:
         """See Store.people."""
         with problems():
-            async with of_one_moment(self._database, seconds=self._seconds) as statements:
-                return await self._enforcing.people(statements, numbers)
+            return await self._moments.read(
+                lambda each: self._enforcing.people(each, numbers), seconds=self._seconds
+            )
 
     async def decision(self, key: Key, audience: Audience, *, at: int) -> Decision | None:
         """See Store.decision."""
         with problems():
-            async with of_one_moment(self._database, seconds=self._seconds) as statements:
-                return await self._enforcing.decided(statements, key, audience, at=at)
+            return await self._moments.read(
+                lambda each: self._enforcing.decided(each, key, audience, at=at),
+                seconds=self._seconds,
+            )
 
     async def stamp(self) -> Stamp:
         """See Store.stamp."""
@@ -220,12 +220,7 @@ class MongoStore:
     async def catalogue(self) -> Catalogue:
         """See Store.catalogue."""
         with problems():
-            async with of_one_moment(self._database, seconds=self._seconds) as statements:
-                state = await statements.one(STATE, {"_id": STORE})
-                kept = await statements.one(STATE, {"_id": CATALOGUE})
-        assert state is not None, "the state is made with the collections"
-        content = kept["content"] if kept else b""
-        return Catalogue(state["revision"], state["generation"], content)
+            return await self._moments.read(reading.catalogue, seconds=self._seconds)
 
     async def extent(self, resource_type: str) -> Extent:
         """See Store.extent."""
@@ -250,14 +245,8 @@ class MongoStore:
         assert self._writer.enforcing is not None, "a store without enforcement decides nothing"
         return self._writer.enforcing
 
-    async def _note(self, edition: bytes, marks: Sequence[bytes]) -> None:
-        """Write the marks of a register that is not in force yet."""
-        for some in together(marks):
-            rows = [{"_id": Binary(edition + each), "edition": Binary(edition)} for each in some]
-            await self._database["opt_out"].insert_many(rows, ordered=False)
-
     def _statements(self) -> Statements:
-        return Statements(self._database, seconds=self._seconds)
+        return self._moments.statements(seconds=self._seconds)
 
     async def _reading(self, sight: Visibility, work: Callable[[Reader], Awaitable[T]]) -> T:
         """Read by a few statements: of one moment where an audience's denials are among them."""
@@ -311,10 +300,13 @@ class MongoStore:
     async def _within_a_transaction(
         self, sight: Visibility, work: Callable[[Statements, Sight], Awaitable[T]]
     ) -> T:
-        async with of_one_moment(self._database, seconds=self._seconds) as statements:
+        async def seen(statements: Statements) -> T:
+            opened = sight
             if sight.emergency and self._writer.enforcing is not None:
-                sight = await self._writer.enforcing.opened(statements, sight)
-            return await work(statements, await sight_of(statements, sight))
+                opened = await self._writer.enforcing.opened(statements, sight)
+            return await work(statements, await sight_of(statements, opened))
+
+        return await self._moments.read(seen, seconds=self._seconds)
 
 
 def _is_simple(plan: Plan) -> bool:

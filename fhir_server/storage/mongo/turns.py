@@ -33,6 +33,8 @@ class Turns:
         """Return when it is this process's turn, or nobody's."""
         seen, since = None, monotonic()
         while (first := await self._first()) not in {None, self._own}:
+            # Who waits is behind those who came before, and ahead of all others.
+            await self.queue()
             if first != seen:
                 seen, since = first, monotonic()
             elif monotonic() - since > PASSED_OVER:
@@ -40,7 +42,7 @@ class Turns:
             await asyncio.sleep(LOOK_AGAIN)
 
     async def queue(self) -> None:
-        """Ask for a turn: an attempt was refused."""
+        """Ask for a turn: an attempt was refused, or others wait."""
         if not self._is_queued:
             self._is_queued = True
             await self._state.update_one(

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from bson import Binary
 from pymongo import DeleteOne, InsertOne, ReplaceOne
-from pymongo.asynchronous.client_session import AsyncClientSession
 
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.statements import Statements, together
@@ -24,9 +23,7 @@ class Workspace:
     """The documents of one transaction. They are values: who changes one puts another in its place."""
 
     def __init__(self, statements: Statements) -> None:
-        assert statements.session is not None, "a workspace belongs to a transaction"
         self.statements = statements
-        self._session: AsyncClientSession = statements.session
         self._now: dict[Place, Document | None] = {}
         self._written: set[Place] = set()
         self._changed: dict[Place, None] = {}
@@ -72,15 +69,15 @@ class Workspace:
 
     async def flush(self) -> None:
         """Write what was changed: conditions see it from now on."""
+        session = self.statements.session
+        assert session is not None or not self._changed, "what is changed belongs to a transaction"
         by_collection: dict[str, list[InsertOne[Document] | ReplaceOne[Document] | DeleteOne]] = {}
         for place in self._changed:
             request = self._request(place)
             if request is not None:
                 by_collection.setdefault(place[0], []).append(request)
         for collection, requests in by_collection.items():
-            await self.statements[collection].bulk_write(
-                requests, ordered=False, session=self._session
-            )
+            await self.statements[collection].bulk_write(requests, ordered=False, session=session)
         self._changed.clear()
 
     def _change(self, place: Place, document: Document | None) -> None:

@@ -1,7 +1,7 @@
-"""The only writer of a process: requests that wait together are one transaction.
+"""The only writer of a process: requests that wait together are one transaction, or one intent on a standalone.
 
 One document orders the writes of all processes (`schema.STORE`): each transaction changes it first, so that of two at the
-same time one is refused and tried again. Moments and surrogate ids so rise in the order of commits, preconditions hold
+same time one is refused and tried again (`moments`). Moments and surrogate ids so rise in the order of commits, preconditions hold
 at the commit, and denials follow their causes (docs/decisions/0042-mongodb.md).
 """
 
@@ -12,37 +12,40 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import TypeAlias
 
-from pymongo import ReturnDocument
-from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
 from fhir_server.fhir.errors import FhirError, Unavailable
-from fhir_server.storage.contract import Refused, ToldOf, WriteOp, WriteResult
+from fhir_server.storage.contract import (
+    Delete,
+    Expect,
+    Put,
+    Refused,
+    ToldOf,
+    WriteOp,
+    WriteResult,
+)
 from fhir_server.storage.logbook import Waiting
-from fhir_server.storage.mongo.applying import Applier, state_of
+from fhir_server.storage.mongo.applying import Applier
 from fhir_server.storage.mongo.auditing import log
 from fhir_server.storage.mongo.denials import Denials, Enforcing
 from fhir_server.storage.mongo.documents import Document
-from fhir_server.storage.mongo.failures import TRANSIENT, UNKNOWN_COMMIT, OutOfTime, as_ours
-from fhir_server.storage.mongo.schema import STATE, STORE
-from fhir_server.storage.mongo.statements import Statements, in_transaction
+from fhir_server.storage.mongo.failures import TRANSIENT, OutOfTime, Overtaken, as_ours
+from fhir_server.storage.mongo.moments import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    PATIENT_SECONDS,
+    Moments,
+)
 from fhir_server.storage.mongo.turns import Turns
 from fhir_server.storage.mongo.workspace import Workspace
 
 GROUP_OPERATIONS = 500
 """Operations after which a group is committed, however many wait."""
-
-WRITING_SECONDS = 45.0
-"""How long a transaction may take: MongoDB ends one after 60 seconds."""
-
-PATIENT_SECONDS = 20.0
-"""How long a group is tried again, and a commit of which nothing is known."""
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.5
 
 Job: TypeAlias = Callable[[Denials], Awaitable[None]]
 """Work on the denials that is written by itself."""
@@ -65,12 +68,13 @@ class Writer:
     def __init__(
         self,
         database: AsyncDatabase[Document],
+        moments: Moments,
         clock: Callable[[], int],
         enforcing: Enforcing | None,
         *,
         sealing_key: bytes,
     ) -> None:
-        self._database = database
+        self._moments = moments
         self._clock = clock
         self._sealing_key = sealing_key
         self._turns = Turns(database)
@@ -119,6 +123,8 @@ class Writer:
         group: list[_Request] = []
         number = 0
         while self._waiting and (not group or number < GROUP_OPERATIONS):
+            if group and not self._moments.sees_own_changes and _asks(self._waiting[0]):
+                break
             group.append(self._waiting.popleft())
             number += len(group[-1].ops)
         return group
@@ -163,25 +169,18 @@ class Writer:
         return [each for each in group if at_work not in {None, each}]
 
     async def _attempt(self, group: list[_Request], logged: Sequence[bytes]) -> None:
-        """Write a group in one transaction."""
+        """Write a group at one moment."""
         self._at_work = None
-        async with in_transaction(self._database) as session:
-            await self._apply(group, logged, session)
-            await _commit(session)
+        await self._moments.write(partial(self._apply, group, logged))
 
     async def _apply(
-        self, group: list[_Request], logged: Sequence[bytes], session: AsyncClientSession
-    ) -> None:
-        # First of all: who comes second is told so before anything is done.
-        state = await self._database[STATE].find_one_and_update(
-            {"_id": STORE},
-            {"$inc": {"tick": 1}},
-            session=session,
-            return_document=ReturnDocument.AFTER,
-        )
-        statements = Statements(self._database, seconds=WRITING_SECONDS, session=session)
-        workspace = Workspace(statements)
-        applier = Applier(workspace, state_of(state), self._clock(), self.enforcing)
+        self,
+        group: list[_Request],
+        logged: Sequence[bytes],
+        workspace: Workspace,
+        state: Document,
+    ) -> Document:
+        applier = Applier(workspace, state, self._clock(), self.enforcing)
         await applier.prepare(op for request in group for op in request.ops)
         for request in group:
             self._at_work = request
@@ -190,8 +189,7 @@ class Writer:
         told = [each.told(each.results) for each in group if each.told and _holds(each)]
         if logged or told:
             await log(workspace, [*logged, *told], applier.moment, self._sealing_key)
-        await workspace.flush()
-        await self._database[STATE].replace_one({"_id": STORE}, applier.state, session=session)
+        return applier.state
 
 
 async def _apply_one(request: _Request, applier: Applier, workspace: Workspace) -> None:
@@ -218,31 +216,19 @@ async def _apply_one(request: _Request, applier: Applier, workspace: Workspace) 
     applier.undone(state)
 
 
-async def _commit(session: AsyncClientSession) -> None:
-    """Commit; where nothing is known of it, again: that is harmless."""
-    until, pause = monotonic() + PATIENT_SECONDS, FIRST_PAUSE
-    while True:
-        try:
-            await session.commit_transaction()
-        except PyMongoError as problem:
-            if not problem.has_error_label(UNKNOWN_COMMIT):
-                raise
-            if monotonic() > until:
-                raise Unavailable(
-                    "The connection to MongoDB was lost at the commit: whether it was written is not known"
-                ) from problem
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
-        else:
-            return
-
-
 def _holds(request: _Request) -> bool:
     """Tell whether nothing of a write failed or was refused."""
     return request.failure is None and not any(isinstance(e, Refused) for e in request.results)
 
 
+def _asks(request: _Request) -> bool:
+    """Tell whether a write has a precondition that is searched for."""
+    return any(isinstance(e, Expect | Put | Delete) and e.expectation for e in request.ops)
+
+
 def _may_pass(problem: Exception) -> bool:
+    if isinstance(problem, Overtaken):
+        return True
     return isinstance(problem, PyMongoError) and problem.has_error_label(TRANSIENT)
 
 

@@ -83,6 +83,11 @@ class SQLiteStore:
         self._audit_log = SQLiteAuditLog(self._inline.connection, writer.log)
 
     @property
+    def has_transactions(self) -> bool:
+        """See Store.has_transactions."""
+        return True
+
+    @property
     def key_values(self) -> SQLiteKeyValues:
         """See Store.key_values."""
         return self._key_values

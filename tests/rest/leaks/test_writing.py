@@ -119,6 +119,62 @@ def test_a_reference_to_the_hidden_is_taken_as_one_to_nothing(
     assert made.headers["etag"] == 'W/"1"'
 
 
+def a_provenance(*targets: str) -> dict[str, Any]:
+    return {
+        "resourceType": "Provenance",
+        "recorded": "2026-11-23T10:00:00Z",
+        "target": [{"reference": each} for each in targets],
+        "agent": [{"who": {"display": "somebody"}}],
+    }
+
+
+def test_what_would_tell_of_the_hidden_is_refused_as_what_would_tell_of_nothing(
+    own_ward: Guarded,
+) -> None:
+    with own_ward.client(purpose=ADMINISTRATION) as clerk:
+        of_bob, of_nothing = (
+            clerk.post("Provenance", json=a_provenance("Observation/adas", each))
+            for each in ("Observation/bobs", "Observation/none")
+        )
+        made = clerk.post("Provenance", json=a_provenance("Observation/adas"))
+
+    assert of_bob.status_code == 422
+    assert "this Provenance is about Observation/bobs, and you see nothing there" in of_bob.text
+    status, text, headers = told(of_nothing)
+    assert told(of_bob) == (status, text.replace("/none", "/bobs"), headers)
+    assert made.status_code == 201
+
+
+def test_what_tells_of_the_hidden_is_hidden_whoever_wrote_it(own_ward: Guarded) -> None:
+    with own_ward.client() as everybody:
+        made = everybody.post("Provenance", json=a_provenance("Observation/bobs"))
+        made.raise_for_status()
+    where = f"Provenance/{made.json()['id']}"
+    with (
+        own_ward.client(purpose=ADMINISTRATION) as clerk,
+        own_ward.client(purpose="TREAT") as doctor,
+    ):
+        assert clerk.get(where).status_code == 404
+        assert clerk.get("Provenance?_summary=count").json()["total"] == 0
+        assert doctor.get(where).status_code == 200
+
+
+def test_what_is_written_together_may_tell_of_itself(own_ward: Guarded) -> None:
+    new = an_observation("", "ada") | {"id": "new"}
+    entries = [
+        {
+            "resource": a_provenance("Observation/new"),
+            "request": {"method": "POST", "url": "Provenance"},
+        },
+        {"resource": new, "request": {"method": "PUT", "url": "Observation/new"}},
+    ]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    with own_ward.client(purpose=ADMINISTRATION) as clerk:
+        written = clerk.post("", json=bundle)
+
+    assert written.status_code == 200, written.text
+
+
 WRITES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("POST", "Observation", {}),
     ("PUT", "Observation/bobs", {}),
