@@ -68,7 +68,7 @@ try:
         print(problem.strerror)
 finally:
     process.terminate()
-    process.wait(45)
+    process.wait(120)
 """
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from fhir_server.cli.frame import main
 from tests.support.commands import typed
+from tests.support.mongo import free_port
 from tests.support.nodes import Node, running_node
 from tests.support.patience import DEADLINE, MEMBER_SECONDS, PATIENCE
 
@@ -65,7 +66,8 @@ def federation(folder: Path) -> Iterator[tuple[Node, list[Node]]]:
     """Yield a hub and three members with ten patients each."""
     with ExitStack() as stack:
         members = [
-            stack.enter_context(running_node(folder / f"m{each}.db", "--auth", "none"))
+            # One comes back at the port that it had.
+            stack.enter_context(running_node(folder / f"m{each}.db", "--port", str(free_port())))
             for each in range(3)
         ]
         hub = stack.enter_context(running_node(folder / "hub.db", "--auth", "none", *LOOPBACK))
@@ -109,9 +111,7 @@ def test_three_members_answer_as_one_and_one_that_is_killed_is_told_and_comes_ba
 
 
 def test_a_server_that_is_not_ours_takes_part(tmp_path: Path) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     with foreign(tmp_path, port) as base, ExitStack() as stack:
         own = stack.enter_context(running_node(tmp_path / "own.db", "--auth", "none"))
         hub = stack.enter_context(running_node(tmp_path / "hub.db", "--auth", "none", *LOOPBACK))

@@ -14,6 +14,7 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         self._target = host, port
         self._open: set[asyncio.StreamWriter] = set()
+        self._handled: set[asyncio.Task[None]] = set()
         self.port = 0
         self.seconds = 0.0
         self._flowing = asyncio.Event()
@@ -36,12 +37,29 @@ class Proxy:
         for each in list(self._open):
             each.transport.abort()
 
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass one connection on."""
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass one connection on, or lose it."""
         if self.closed:
             writer.transport.abort()
             return
-        to_reader, to_writer = await asyncio.open_connection(*self._target)
+        task = asyncio.create_task(self._handle(reader, writer))
+        self._handled.add(task)
+        task.add_done_callback(self._handled.discard)
+
+    async def end(self) -> None:
+        """Lose all connections, and wait until nothing is passed on."""
+        self.closed = True
+        self.release()
+        while self._handled:
+            self.cut()
+            await asyncio.wait(self._handled, timeout=0.1)
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            to_reader, to_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            writer.transport.abort()
+            return
         self._open |= {writer, to_writer}
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -74,11 +92,10 @@ async def proxied(
 ) -> AsyncIterator[Proxy]:
     """Yield a proxy in front of a server, on a free port of the loopback interface; with `tls` it decrypts."""
     proxy = Proxy(host, port)
-    server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
         server.close()
-        proxy.release()
-        proxy.cut()
+        await proxy.end()
