@@ -82,10 +82,14 @@ class Unauthenticated(FhirError):
 
 
 class Forbidden(FhirError):
-    """The caller may not do this."""
+    """The caller may not do this; `rule` names what says so, for the record."""
 
     status = 403
     code = "forbidden"
+
+    def __init__(self, message: str, *, expression: str | None = None, rule: str = "") -> None:
+        super().__init__(message, expression=expression)
+        self.rule = rule
 
 
 class InsufficientScope(Forbidden):

@@ -164,7 +164,8 @@ def _insufficient(call: Call, resource_type: str) -> Forbidden:
     ):
         return Forbidden(
             "Records of people are not disclosed for the token's purpose of use: ask for their number with "
-            "_summary=count, or with a token of a programme that is registered for records"
+            "_summary=count, or with a token of a programme that is registered for records",
+            rule="numbers",
         )
     told = f"This needs a scope such as user/{resource_type}.{call.needs}, which the token has not."
     if rights is not None and rights.narrowed is not None:
@@ -174,4 +175,4 @@ def _insufficient(call: Call, resource_type: str) -> Forbidden:
         )
     if rights is not None and rights.role is not None:
         told += f" Scopes give no more than the caller's role does: {rights.role}."
-    return InsufficientScope(told)
+    return InsufficientScope(told, rule="scopes-and-role")

@@ -68,7 +68,8 @@ class Disclosure:
             return Standing(audience, rule, rights)
         role = self._role(access, rule, self.tables.roles)
         if not role.permits(rule.id):
-            raise Forbidden(f"The role {role} is not for the purpose of use {audience.purpose}")
+            message = f"The role {role} is not for the purpose of use {audience.purpose}"
+            raise Forbidden(message, rule="role")
         programme = self._programme(access, audience, self.tables.programmes)
         told = replace(audience, clearances=frozenset(role.clearances))
         if programme is not None:
@@ -84,10 +85,12 @@ class Disclosure:
         rule = None if purpose is None else self.purposes.rule(purpose)
         if purpose is None:
             raise Forbidden(
-                "The token names no purpose of use (claim purpose), a code of v3-ActReason such as TREAT"
+                "The token names no purpose of use (claim purpose), a code of v3-ActReason such as TREAT",
+                rule="claims",
             )
         if rule is None or rule.use == "forbidden":
-            raise Forbidden("Nothing is disclosed for the token's purpose of use")
+            decided = "unknown-purpose" if rule is None else f"forbidden:{rule.id}"
+            raise Forbidden("Nothing is disclosed for the token's purpose of use", rule=decided)
         organisation = access.organisation
         actors = frozenset() if organisation is None else frozenset({f"{ODS_CODE}|{organisation}"})
         return Audience(purpose, actors), rule
@@ -102,16 +105,18 @@ class Disclosure:
         if rule.opt_out and (as_of is None or now - as_of > self.days * _DAY):
             raise Forbidden(
                 "The register of opt-outs is missing or out of date here: nothing is disclosed for this purpose of use "
-                "until it is loaded (fhir-server optout load)"
+                "until it is loaded (fhir-server optout load)",
+                rule="opt-out:out-of-date",
             )
 
     def _role(self, access: Access, rule: PurposeRule, roles: Roles) -> Role:
         code = access.role or self._unsaid_role(access, rule, roles)
         if code is None:
-            raise Forbidden("A user's token names a role (claim role), such as R8000")
+            told = "A user's token names a role (claim role), such as R8000"
+            raise Forbidden(told, rule="claims")
         found = roles.find(code)
         if found is None:
-            raise Forbidden(f"The token's role {shown(code)!r} is not known here")
+            raise Forbidden(f"The token's role {shown(code)!r} is not known here", rule="claims")
         return found
 
     def _unsaid_role(self, access: Access, rule: PurposeRule, roles: Roles) -> str | None:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from fhir_server.audit.event import Touched, shown
 from fhir_server.audit.trail import Recording, Trail
-from fhir_server.fhir.errors import FhirError
+from fhir_server.fhir.errors import FhirError, Forbidden
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.content import Disconnected
 from fhir_server.rest.rendering import error_answer
@@ -54,6 +54,8 @@ async def recorded(
     except FhirError as error:
         answer = error_answer(error)
         recording.note = str(error) if error.status in _DECIDED else ""
+        if isinstance(error, Forbidden) and error.rule:
+            recording.rule = error.rule
     except Disconnected:
         raise
     except Exception:

@@ -18,7 +18,6 @@ from fhir_server.search.expression import (
     HasId,
     HasRange,
     HasWords,
-    InHierarchy,
     Not,
     PointedToBy,
     Predicate,
@@ -74,12 +73,17 @@ def sorts_type(sort: Sequence[SortKey]) -> bool:
 
 
 def check_predicate(predicate: Predicate) -> None:
-    """Raise NotSupported for what only a resource that stands by itself can be asked."""
+    """Raise NotSupported for what only a resource that stands by itself can be asked, with what to ask instead."""
     match predicate:
-        case PointedToBy() | InHierarchy() | HasWords():
+        case PointedToBy():
             raise NotSupported(
-                f"with {CONTAINED} neither _has, _list, _text and _content are served, nor what stands below or "
-                "above in a hierarchy: these are asked of resources that stand by themselves"
+                f"with {CONTAINED} neither _has nor _list is served: nothing but its container refers to a contained "
+                "resource; search the type of the container with a chain, as in MedicationRequest?medication.code=…"
+            )
+        case HasWords():
+            raise NotSupported(
+                f"with {CONTAINED} neither _text nor _content is served: words are those of a whole resource; search "
+                "the type of the container, as in MedicationRequest?_content=…"
             )
         case Not(inner):
             check_predicate(inner)

@@ -154,7 +154,8 @@ def _known(function: str) -> str:
     if function == _OF_DRUGS:
         raise NotSupported(
             f"{LISTED}={function}: no code tells lists of drug allergies from other lists of allergies; "
-            f"{LISTED}=$current-allergies&category=medication finds those that are on the list of all"
+            f"{LISTED}=$current-allergies&category=medication,biologic finds those that are on the list of all, "
+            "category:missing=true those without one"
         )
     if function not in FUNCTIONS:
         raise NotSupported(

@@ -13,15 +13,15 @@ from fhir_server.interactions.person_index import marks_of_all
 from fhir_server.policy.person_marks import MARK, mark_of
 from fhir_server.search.record import token_term
 from fhir_server.storage.contract import Put, Store
-from tests.storage.conftest import NHS_NUMBER, open_sqlite
+from tests.storage.conftest import BACKENDS, NHS_NUMBER
 from tests.storage.test_contract import a_draft
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_sqlite(tmp_path) as opened:
+@pytest.fixture(params=BACKENDS)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    async with BACKENDS[request.param](tmp_path) as opened:
         yield opened
 
 

@@ -26,6 +26,7 @@ LISTED = {
     r"SELECT (term, primary_date, rid|low, high, primary_date, rid|id, rid|moment, rid) FROM": "steps of a walk along a sort key",
     r"SELECT t\.primary_date, t\.rid FROM term t WHERE": "steps of a walk at one value",
     r"SELECT count\(\*\) FROM \(SELECT 1 FROM": "candidates of what may lead, counted to choose: no answer tells it",
+    r"SELECT low, (high .*|1) FROM span WHERE axis=": "where reading begins, of whatever is there: no match is before it",
     r"SELECT min\((term|axis)\) FROM (term|span)": "the terms and axes that exist, to choose among",
     r"SELECT min\(type\) FROM resource": "the types that exist: each is then searched",
     r"SELECT rowid FROM words WHERE words MATCH": "what has a word, to be checked on each candidate",

@@ -236,3 +236,34 @@ def test_an_exemption_lifts_the_opt_out_and_nothing_else(trust: Guarded) -> None
     assert ids(get(trust, bound, url, "system/*.rs")) == everyone - {"o13"}
     assert ids(get(trust, exempt, "Observation?code=mood", "system/*.rs")) == set()
     assert foreign.status_code == unknown.status_code == 403
+
+
+def test_each_of_five_answers_is_recorded_with_the_rule_that_gave_it(trust: Guarded) -> None:
+    callers: dict[str, dict[str, Any]] = {
+        "consultant": CONSULTANT,
+        "receptionist": RECEPTIONIST,
+        "analyst": ANALYST,
+        "insurer": INSURER,
+        "patient": PATIENT,
+    }
+    for name, who in callers.items():
+        scope = "patient/*.rs" if who is PATIENT else "user/*.cruds"
+        get(trust, {**who, "sub": name}, URL, scope)
+
+    found = get(trust, OFFICER, "AuditEvent?_sort=-date&_count=200").json()["entry"]
+    agents = [each["resource"]["agent"] for each in found]
+    named = {
+        user["name"]: app["policy"]
+        for app, *others in reversed(agents)
+        for user in others
+        if user.get("name") in callers
+    }
+
+    rules = {name: [each.rpartition("/")[2] for each in policy] for name, policy in named.items()}
+    assert rules == {
+        "consultant": ["default:direct-care"],
+        "receptionist": ["scopes-and-role"],
+        "analyst": ["numbers"],
+        "insurer": ["forbidden:insurance"],
+        "patient": ["default:own-request"],
+    }

@@ -28,6 +28,7 @@ from fhir_server.search.expression import (
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    InHierarchy,
     IsPresent,
     Limit,
     Not,
@@ -115,18 +116,40 @@ LEAVES: list[st.SearchStrategy[Predicate]] = [
         PointsTo,
         st.just("patient"),
         st.just("Patient"),
-        st.builds(HasTerm, st.sampled_from(WORDS)),
+        st.one_of(
+            st.builds(HasTerm, st.sampled_from(WORDS)),
+            st.builds(
+                InHierarchy,
+                st.just("patient"),
+                st.just("Patient"),
+                st.sampled_from(IDS).map(lambda each: (each,)),
+                st.sampled_from(("above", "below")),
+            ),
+        ),
     ),
 ]
-predicates: st.SearchStrategy[Predicate] = st.recursive(
-    st.one_of(LEAVES),
-    lambda inner: st.one_of(
-        st.builds(Not, inner),
-        st.builds(AllOf, st.lists(inner, max_size=2).map(tuple)),
-        st.builds(AnyOf, st.lists(inner, max_size=2).map(tuple)),
-    ),
-    max_leaves=4,
+BELOW = st.builds(
+    InHierarchy,
+    st.just("patient"),
+    st.just("Patient"),
+    st.sampled_from(IDS).map(lambda each: (each,)),
+    st.just("below"),
 )
+"""Patients refer to patients here: some stand below others."""
+
+
+def predicates(kind: str) -> st.SearchStrategy[Predicate]:
+    return st.recursive(
+        st.one_of([*LEAVES, BELOW] if kind == "Patient" else LEAVES),
+        lambda inner: st.one_of(
+            st.builds(Not, inner),
+            st.builds(AllOf, st.lists(inner, max_size=2).map(tuple)),
+            st.builds(AnyOf, st.lists(inner, max_size=2).map(tuple)),
+        ),
+        max_leaves=4,
+    )
+
+
 OF_BOTH = ((), (SortKey("_lastUpdated", "date", descending=True),))
 OF_TYPE = (
     (SortKey("name", "string", descending=False),),
@@ -140,8 +163,9 @@ OF_TYPE = (
 def plans(draw: st.DrawFn) -> Plan:
     wanted = draw(st.sampled_from(WAYS))
     sorts = OF_BOTH if wanted.as_container else (*OF_BOTH, *OF_TYPE)
-    types = frozenset({draw(st.sampled_from(KINDS))})
-    return Plan(types, draw(predicates), draw(st.sampled_from(sorts)), contained=wanted)
+    kind = draw(st.sampled_from(KINDS))
+    types, predicate = frozenset({kind}), draw(predicates(kind))
+    return Plan(types, predicate, draw(st.sampled_from(sorts)), contained=wanted)
 
 
 sights = st.sampled_from(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
@@ -19,7 +19,6 @@ from pymongo.errors import AutoReconnect
 
 from fhir_server.fhir.errors import NotSupported, Unavailable
 from fhir_server.fhir.resource import Key
-from fhir_server.policy.decision import Audience
 from fhir_server.search.expression import HasTerm, Plan
 from fhir_server.storage.contract import (
     Delete,
@@ -33,6 +32,7 @@ from fhir_server.storage.contract import (
     Written,
 )
 from fhir_server.storage.mongo import buffering, intents, opening
+from fhir_server.storage.mongo.door import Door
 from fhir_server.storage.mongo.upkeep import MongoUpkeep
 from fhir_server.storage.pages import HistoryScope
 from fhir_server.storage.upkeep import Finding
@@ -282,53 +282,75 @@ async def test_what_a_writer_does_too_late_changes_nothing_that_others_wrote_sin
     assert await findings(url) == []
 
 
-async def test_a_commit_that_arrives_after_it_was_given_up_does_not_hold(url: str) -> None:
+async def test_a_commit_that_arrives_after_it_was_given_up_does_not_hold(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It arrives right before that of the next attempt."""
+    replace_one = AsyncCollection.replace_one
     arriving: list[Callable[[], Awaitable[Any]]] = []
+    matched: list[int] = []
 
-    async def delayed(statement: Callable[[], Awaitable[Any]]) -> None:
-        arriving.append(statement)
-        raise AutoReconnect("nobody knows")
+    async def delayed(collection: Any, *arguments: Any, **named: Any) -> Any:
+        if not arriving:
+            arriving.append(lambda: replace_one(collection, *arguments, **named))
+            raise AutoReconnect("nobody knows")
+        if not matched:
+            matched.append((await arriving[0]()).matched_count)
+        return await replace_one(collection, *arguments, **named)
 
     async with opened(url) as store:
-        with interrupted(1, delayed):
-            result = await write(store, a_put("Observation", "a", 1))
-        done = await arriving[0]()
-        await write(store, a_put("Observation", "a", 2))
+        await write(store, a_put("Observation", "a", 1))
+        monkeypatch.setattr(AsyncCollection, "replace_one", delayed)
+        result = await write(store, a_put("Observation", "a", 2))
+        history = await versions(store, Key("Observation", "a"))
 
-        assert isinstance(result, Written)
-        assert done.matched_count == 0
-        assert await versions(store, Key("Observation", "a")) == [2, 1]
+    assert isinstance(result, Written)
+    assert matched == [0]
+    assert history == [2, 1]
     assert await findings(url) == []
 
 
-async def test_what_is_read_while_a_write_is_half_done_is_of_before_or_after(url: str) -> None:
-    """An audience that may see one version and not the other is never shown a mixture."""
-    other_people = EVERYTHING.of_audience(Audience("HRESCH"), at=START)
-    stop = asyncio.Event()
-    shown: list[tuple[int, bool]] = []
+async def test_what_is_read_and_what_is_denied_of_it_are_of_one_moment(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two, what was denied is replaced, and only then permitted."""
+    look_up = Door._look_up
+    others: list[WriteOp] = [a_put("Observation", "o", 2), PERMIT]
+
     async with opened(url) as one, opened(url) as other:
         await write(one, a_put("Patient", "ada"))
-        await write(one, a_put("Observation", "o", 0))
-        await seen(other)
+        await write(one, a_put("Observation", "o", 1))
+        await write(one, DENY)
+        assert not await seen(other)
 
-        async def look() -> None:
-            """Before each even version of the Observation the Consent is there, and hides it."""
-            while not stop.is_set():
-                rows = await other.read_many(other_people, [Key("Observation", "o")])
-                shown.extend((each.stored.version, True) for each in rows)
+        async def late(door: Door, owners: Iterable[int]) -> None:
+            while others:
+                await write(one, others.pop(0))
+            await look_up(door, owners)
 
-        looking = asyncio.create_task(look())
-        for number in range(1, 7):
-            await write(one, a_put("Consent", "c", number))
-            await write(one, a_put("Observation", "o", 2 * number))
-            await write(one, a_put("Observation", "o", 2 * number + 1))
-            await write(one, Delete(CONSENT))
+        monkeypatch.setattr(Door, "_look_up", late)
+        rows = await other.read_many(RESEARCH, [Key("Observation", "o")])
+
+    assert [each.stored.version for each in rows] == [2]
+
+
+async def test_beside_steady_writing_a_reader_has_its_turn(url: str) -> None:
+    stop = asyncio.Event()
+    async with opened(url) as one, opened(url) as other:
+        await write(one, a_put("Patient", "ada"))
+        assert await seen(one)
+
+        async def go_on() -> None:
+            for number in itertools.count():
+                await write(one, a_put("Observation", "o", number))
+                if stop.is_set():
+                    return
+
+        writing = asyncio.create_task(go_on())
+        for store in (one, other) * 3:
+            assert await seen(store)
         stop.set()
-        await looking
-
-    # Version 1 is seen before the first Consent; then each odd one, once the Consent is gone.
-    assert {version % 2 for version, _ in shown} <= {1}
-    assert shown
+        await writing
 
 
 async def test_of_30_writers_that_expect_one_version_in_two_processes_one_writes(url: str) -> None:

@@ -9,7 +9,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -34,15 +34,22 @@ _SECOND = 1_000_000
 _ID_TOKEN = frozenset({"jwt"})
 
 
+class Errand(NamedTuple):
+    """What somebody signs in for: the `request` of an app, or the page that they wanted `to` see; nothing where none."""
+
+    request: str = ""
+    to: str = ""
+
+
 class SignInFailed(Exception):
     """Nobody was signed in; the message is for the person, and tells nothing of tokens.
 
-    `request` is what `begin` was given, where that is known.
+    `errand` is what `begin` was given, where that is known.
     """
 
-    def __init__(self, message: str, *, request: str = "") -> None:
+    def __init__(self, message: str, *, errand: Errand = Errand()) -> None:  # noqa: B008 - a value
         super().__init__(message)
-        self.request = request
+        self.errand = errand
 
 
 class _Began(msgspec.Struct, frozen=True):
@@ -53,6 +60,12 @@ class _Began(msgspec.Struct, frozen=True):
     verifier: str
     browser: str
     request: str
+    to: str = ""
+
+    @property
+    def errand(self) -> Errand:
+        """What they signed in for."""
+        return Errand(self.request, self.to)
 
 
 class _IdToken(msgspec.Struct, frozen=True):
@@ -88,11 +101,11 @@ class IdentityProvider:
         """What people know it as."""
         return self.registration.title
 
-    async def begin(self, request: str, *, browser: str, now: int) -> str:
-        """Return where to send the browser; raise Unavailable. `request` is handed back at the end."""
+    async def begin(self, errand: Errand, *, browser: str, now: int) -> str:
+        """Return where to send the browser; raise Unavailable. The errand is handed back at the end."""
         address = await self._endpoint("authorization_endpoint", now)
         state, nonce, verifier = (self.new_secret() for _ in range(3))
-        began = _Began(self.key, nonce, verifier, browser, request)
+        began = _Began(self.key, nonce, verifier, browser, *errand)
         await self.values.put(
             _KIND, _hash(state), msgspec.json.encode(began), now=now, expires=now + KEPT
         )
@@ -113,16 +126,16 @@ class IdentityProvider:
 
     async def finish(
         self, answer: Mapping[str, str], *, browser: str, now: int
-    ) -> tuple[User, str]:
-        """Return who signed in, and the request that `begin` was given; raise SignInFailed or Unavailable.
+    ) -> tuple[User, Errand]:
+        """Return who signed in, and the errand that `begin` was given; raise SignInFailed or Unavailable.
 
         `answer` is the query that the browser came back with: each state is good once, and in this browser alone.
         """
         began = await self._began(answer.get("state", ""), browser, now)
         try:
-            return await self._user(answer, began, now), began.request
+            return await self._user(answer, began, now), began.errand
         except SignInFailed as error:
-            raise SignInFailed(str(error), request=began.request) from error
+            raise SignInFailed(str(error), errand=began.errand) from error
 
     async def _user(self, answer: Mapping[str, str], began: _Began, now: int) -> User:
         if answer.get("iss", self.registration.issuer) != self.registration.issuer:

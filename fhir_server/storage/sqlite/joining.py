@@ -117,7 +117,7 @@ class Joins:
 
     def inside(self, kind: str, predicate: Predicate, wanted: Contained) -> Inside:
         """Return the matches of a predicate that are inside other resources."""
-        return Inside(self._view(kind), predicate, wanted, of_all=self._of_all)
+        return Inside(self._view(kind), self._standing(predicate), wanted, of_all=self._of_all)
 
     def exists(self, kind: str, predicate: Predicate, /) -> bool:
         """Tell whether a visible resource satisfies a predicate; raise TooCostly at the bound."""
@@ -164,6 +164,22 @@ class Joins:
                 return AllOf(tuple(map(self._reached, parts)))
             case AnyOf(parts):
                 return any_of(map(self._reached, parts))
+            case _:
+                return predicate
+
+    def _standing(self, predicate: Predicate) -> Predicate:
+        """Write what stands below others in hierarchies out as terms: those that it refers to stand by themselves."""
+        match predicate:
+            case InHierarchy(parameter, own, ids, "below"):
+                wholes = sorted({*ids, *self._reach(predicate)})
+                terms = (reference_term(parameter, f"{own}/{each}") for each in wholes)
+                return HasAnyTerm(tuple(terms))
+            case Not(inner):
+                return Not(self._standing(inner))
+            case AllOf(parts):
+                return AllOf(tuple(map(self._standing, parts)))
+            case AnyOf(parts):
+                return any_of(map(self._standing, parts))
             case _:
                 return predicate
 

@@ -33,7 +33,7 @@ from fhir_server.storage.sqlite.positions import (
     positions,
     positions_inside,
 )
-from fhir_server.storage.sqlite.snapshot import begin, ending, snapshot
+from fhir_server.storage.sqlite.snapshot import begin, end, snapshot
 from fhir_server.storage.sqlite.undenied import Undenied
 from fhir_server.storage.sqlite.windows import Window
 
@@ -67,11 +67,16 @@ class Searcher:
         asked = asked_for(sight, plan, after, limit, records=records)
         known = self._pages.get(asked)
         if known is not None:
-            rows, end = known.page(self._undenied, sight, after)
+            rows, behind = known.page(self._undenied, sight, after)
         else:
-            with ending(self._connection):
-                rows, end = self._page(asked, sight, after)
-        return Page(rows, end, self._stamps.since_last_read())
+            was_open = self._connection.in_transaction
+            try:
+                rows, behind = self._page(asked, sight, after)
+            finally:
+                if not was_open:
+                    # One statement alone needs no transaction around it, and has begun none.
+                    end(self._connection)
+        return Page(rows, behind, self._stamps.since_last_read())
 
     def _page(self, asked: Asked, sight: Visibility, after: Position | None) -> Found:
         plan, _, limit, _, records = asked

@@ -42,7 +42,9 @@ def sign_in_page(  # noqa: PLR0913 - what the page says, each by keyword
     to: str = "",
 ) -> Response:
     """Return the page; `to` says where people go on who came by themselves."""
-    handle = "" if pending is None else f"?{urlencode({'request': pending.handle})}"
+    to = place_of(to)
+    errand = {"to": to} if pending is None else {"request": pending.handle}
+    query = f"?{urlencode(errand)}" if any(errand.values()) else ""
     hint = "" if pending is None else pending.login_hint or ""
     return visit.page(
         "sign_in",
@@ -50,12 +52,17 @@ def sign_in_page(  # noqa: PLR0913 - what the page says, each by keyword
         pending=pending,
         wrong=wrong,
         name=name or hint,
-        to=to if to in PLACES else "",
+        to=to,
         providers=[
-            (provider.title, f"/auth/elsewhere/{quote(key)}{handle}")
+            (provider.title, f"/auth/elsewhere/{quote(key)}{query}")
             for key, provider in visit.desk.providers.items()
         ],
     )
+
+
+def place_of(to: str) -> str:
+    """Return the name of a place where people may go on, nothing for another."""
+    return to if to in PLACES else ""
 
 
 def wants_sign_in(pending: PendingAuthorization, session: Session) -> bool:

@@ -16,7 +16,7 @@ import pytest
 from fhir_server.auth.fetching import Fetcher
 from fhir_server.auth.identity.claims import Holder, Meaning
 from fhir_server.auth.identity.exchange import Exchange
-from fhir_server.auth.identity.provider import KEPT, IdentityProvider, SignInFailed
+from fhir_server.auth.identity.provider import KEPT, Errand, IdentityProvider, SignInFailed
 from fhir_server.auth.identity.registrations import Registration
 from fhir_server.auth.remote import RemoteIssuer
 from fhir_server.auth.server.grants import challenge_of
@@ -106,7 +106,7 @@ async def make(
 
 async def begun(provider: IdentityProvider, *, now: int = MOMENT) -> dict[str, str]:
     """Return what the browser is sent to the provider with."""
-    url = await provider.begin("a-request", browser=BROWSER, now=now)
+    url = await provider.begin(Errand("a-request"), browser=BROWSER, now=now)
     assert url.startswith(f"{ISSUER}/authorize?")
     return dict(parse_qsl(urlsplit(url).query))
 
@@ -172,7 +172,7 @@ async def test_nobody_is_signed_in_by_what_cannot_be_relied_on(
     with pytest.raises(SignInFailed, match="cannot be") as refused:
         await provider.finish({"state": asked["state"], "code": "c"}, browser=BROWSER, now=MOMENT)
 
-    assert refused.value.request == "a-request"
+    assert refused.value.errand == Errand("a-request")
 
 
 @pytest.mark.parametrize(
@@ -316,13 +316,13 @@ async def test_who_signed_in_elsewhere_is_somebody_here(
     asked = await begun(provider)
     elsewhere.token = an_id_token(asked, aud=["us", "them"], azp="us")
 
-    user, request = await provider.finish(
+    user, errand = await provider.finish(
         {"state": asked["state"], "code": "c", "iss": ISSUER}, browser=BROWSER, now=MOMENT
     )
 
     (sent,) = [each for each in elsewhere.asked if each.url.path == "/token"]
     form = {name: value for name, (value,) in parse_qs(sent.content.decode()).items()}
-    assert (user.subject, user.name, request) == ("login:1", "Ada", "a-request")
+    assert (user.subject, user.name, errand) == ("login:1", "Ada", Errand("a-request"))
     assert challenge_of(form["code_verifier"]) == asked["code_challenge"]
     assert (asked["code_challenge_method"], form["redirect_uri"]) == ("S256", asked["redirect_uri"])
     assert sent.headers["authorization"] == "Basic dXM6b3Vycw=="

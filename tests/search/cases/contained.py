@@ -103,6 +103,29 @@ RULES = [
         searched="Medication",
     ),
     Rule(
+        "… and refer to what stands by itself, in a hierarchy as elsewhere",
+        a(
+            "Encounter",
+            contained=[a("Location") | {"id": "bay", "partOf": {"reference": "Location/ward"}}],
+        ),
+        (
+            "_contained=true&partof:below=ward",
+            "_contained=true&partof:below=site",
+            "_contained=true&partof:above=ward",
+        ),
+        (
+            "_contained=true&partof:below=elsewhere",
+            "_contained=true&partof:below=bay",
+            "_contained=true&partof:above=site",
+            "partof:below=bay",
+        ),
+        (
+            a("Location", partOf={"reference": "Location/site"}) | {"id": "ward"},
+            a("Location") | {"id": "site"},
+        ),
+        searched="Location",
+    ),
+    Rule(
         "_contained=true: return only contained resources",
         medication("ada", "mixture"),
         ("code=mixture", "_contained=false&code=mixture", "_contained=both&code=mixture"),

@@ -124,6 +124,41 @@ def test_what_comes_back_to_another_browser_signs_nobody_in(
     assert (after.status, "another browser" in after.text) == (403, True)
 
 
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [
+        ("", "/auth/launch"),
+        ("?to=access", "/auth/access"),
+        ("?to=members", "/members"),
+        ("?to=https://other.example/", "/auth/launch"),
+        ("?to=//other.example", "/auth/launch"),
+    ],
+)
+def test_who_signed_in_there_goes_on_to_the_page_that_was_asked_for(
+    nodes: Nodes, here: Visitor, there: Visitor, asked: str, place: str
+) -> None:
+    leaving = sent_there(here, here.get(f"/auth/sign-in{asked}"))
+    back = allowed(there, there.sign_in(there.get(leaving.url), "ada", PASSWORD))
+
+    assert urlsplit(here.get(back.url).url).path == place
+
+
+def test_who_was_not_signed_in_there_may_still_go_on_to_that_page(
+    here: Visitor, there: Visitor
+) -> None:
+    leaving = sent_there(here, here.get("/auth/sign-in?to=access"))
+    refused = there.send(
+        there.sign_in(there.get(leaving.url), "ada", PASSWORD).form("/auth/consent"),
+        decision="refuse",
+    )
+
+    page = here.get(refused.url)
+
+    assert page.status == 403
+    assert 'name="to" value="access"' in page.answer.text
+    assert "/auth/elsewhere/trust?to=access" in page.answer.text
+
+
 @pytest.mark.parametrize("path", ["/auth/elsewhere/nobody", "/auth/callback/nobody?state=x&code=y"])
 def test_there_are_no_other_providers(here: Visitor, path: str) -> None:
     assert here.get(path).status == 404
