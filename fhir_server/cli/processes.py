@@ -21,12 +21,19 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from fhir_server.cli.frame import CommandFailed
 from fhir_server.settings import Settings
 
-_PATIENCE = 30
-"""Seconds for workers to start, and for requests in flight to end."""
+_ENDS_WITHIN = 30
+"""Seconds for requests in flight to end."""
+
+_STARTS_WITHIN = 300
+"""Seconds for a worker to start on a busy machine; one that ends is known at once."""
+
+_ANSWERS_WITHIN = 10
+"""Seconds for a worker to tell that it lives; one that does not is killed, with all that it is asked."""
 
 _log = logging.getLogger("uvicorn.error")
 
@@ -137,12 +144,21 @@ class _Workers(Multiprocess):
 
     def init_processes(self) -> None:
         super().init_processes()
-        ready = [each.wait_until_ready(_PATIENCE, self.should_exit) for each in self.processes]
-        if all(ready):
+        if all(self._is_ready(each) for each in self.processes):
             self._announce()
-        else:
+        elif not self.should_exit.is_set():
             self.failed = True
             self.should_exit.set()
+
+    def _is_ready(self, worker: Process) -> bool:
+        """Wait for a worker, a second at a time: a stop is obeyed meanwhile."""
+        for _ in range(_STARTS_WITHIN):
+            if worker.wait_until_ready(1, self.should_exit):
+                return True
+            self.handle_signals()
+            if self.should_exit.is_set() or worker.exitcode is not None:
+                return False
+        return False
 
     def keep_subprocess_alive(self) -> None:
         super().keep_subprocess_alive()
@@ -173,7 +189,8 @@ def _config(
         http="fhir_server.cli.connection:Connection",
         lifespan="on",
         ws="none",
-        timeout_graceful_shutdown=_PATIENCE,
+        timeout_graceful_shutdown=_ENDS_WITHIN,
+        timeout_worker_healthcheck=_ANSWERS_WITHIN,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
     )

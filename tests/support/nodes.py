@@ -102,7 +102,7 @@ class Node:
     def _announced(self) -> str:
         """Return the base URL, which it prints once it listens."""
         assert self.process.stdout is not None
-        line = _line_within(self.process.stdout, PATIENCE)
+        line = _line_within(self.process.stdout, 2 * PATIENCE)
         word, _, url = line.strip().rpartition(" ")
         assert word, f"the server did not start:\n{self.log()[-_SHOWN_OF_LOG:]}"
         return url
