@@ -31,7 +31,7 @@ def median(values: Sequence[float]) -> float:
 
 def number(value: float) -> str:
     """Return a number for people: three digits that count, thousands marked."""
-    if value >= 1000:
+    if value >= 999.5:
         return f"{value:,.0f}"
     return f"{value:.3g}"
 

@@ -27,7 +27,7 @@ from fhir_server.storage.contract import Store
 from fhir_server.wiring import clock
 
 ROUNDS = 21
-SECONDS = 10.0
+SECONDS = 2.0
 """What the rounds of a query at one size may take: a slow server answers fewer of them, one at least."""
 
 SEES = Visibility.everything("bench")
