@@ -237,4 +237,4 @@ def test_on_an_instance_the_resource_is_the_one_that_it_is_asked_on(trust: Guard
 def test_the_capability_statement_names_it(trust: Guarded) -> None:
     (rest,) = get(trust, OFFICER, "metadata").json()["rest"]
 
-    assert [each["name"] for each in rest["operation"]] == ["explain-access"]
+    assert "explain-access" in [each["name"] for each in rest["operation"]]

@@ -199,7 +199,7 @@ class Intents:
         """Put the changes of a write in their places (None: those that are kept), and say that it is done."""
         number, pending = state["tick"], state["pending"]
         if changes is None:
-            changes = await self._kept(pending)
+            changes = await self._changes_kept(pending)
         if changes is None:
             # They are deleted once all is done: somebody else was faster.
             return
@@ -210,7 +210,7 @@ class Intents:
         # Also those of writes that did not hold: with this number, or a lower one, none will.
         await self._intents.delete_many({"n": {"$lte": number}})
 
-    async def _kept(self, pending: Document) -> list[Change] | None:
+    async def _changes_kept(self, pending: Document) -> list[Change] | None:
         ids = [f"{pending['token']}/{each}" for each in range(pending["parts"])]
         parts = await self._intents.find({"_id": {"$in": ids}}).to_list()
         if len(parts) < len(ids):
