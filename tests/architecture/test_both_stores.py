@@ -26,6 +26,7 @@ ON_ONE = {
     "storage/test_mongo.py": OF_MONGO,
     "storage/test_mongo_costs.py": OF_MONGO,
     "storage/test_mongo_failures.py": OF_MONGO,
+    "storage/test_mongo_plans.py": OF_MONGO,
     "storage/test_piecemeal.py": f"{OF_SQLITE}: MongoDB works a register out in one transaction",
     "storage/test_plans.py": f"{OF_SQLITE}: scripts/mongo-plans asks a real MongoDB, test_mongo the wire server",
     "storage/test_schema.py": f"{OF_SQLITE}: the steps from one release to the next",
