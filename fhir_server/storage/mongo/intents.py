@@ -7,7 +7,7 @@
 
 Who finds an intent named finishes it, whoever began it: each step does nothing where it was done before. What reads
 several documents looks at `state/store` before and after, and reads again where anybody wrote meanwhile.
-docs/decisions/0057-single-writes-on-a-standalone-mongodb.md tells why this holds.
+docs/decisions/0056-single-writes-on-a-standalone-mongodb.md tells why this holds.
 """
 
 from __future__ import annotations
