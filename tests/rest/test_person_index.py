@@ -21,7 +21,8 @@ OWN: dict[str, Any] = {"sub": "hub", "purpose": None, "role": None, "organisatio
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """Return a server with three people: one denied everything, one stands within an Observation."""
-    with guarded(tmp_path_factory.mktemp("index") / "store.db", default_purpose=None) as server:
+    store = tmp_path_factory.mktemp("index") / "store.db"
+    with guarded(store, default_purpose=None, audit="strict") as server:
         with server.client("system/*.cruds", purpose="TREAT", role="integration") as client:
             inside = a_patient("p", 3)
             about: dict[str, Any] = {"resourceType": "Observation", "id": "o", "status": "final"}
