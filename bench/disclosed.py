@@ -22,12 +22,12 @@ WARM = 200
 PEOPLE = 1_000
 """Those who are asked about."""
 
-Served = tuple[Connection, str]
-"""A connection to a node, and a token that it takes."""
+Served = tuple[int, str]
+"""The port of a node, and a token that it takes."""
 
 
 def over_http(store: str, folder: Path) -> list[Figure]:
-    """Ask for pages of a store that has its register; each node has one connection, and they take turns."""
+    """Ask for pages of a store that has its register; each node of two has one connection, and they take turns."""
     with ExitStack() as stack:
         whole = stack.enter_context(_node(store, folder))
         less = stack.enter_context(_node(store, folder, "denials"))
@@ -55,9 +55,7 @@ def _node(store: str, folder: Path, without: str = "") -> Iterator[Served]:
     arguments = ["serve", "--auth", "smart", "--port", str(port)]
     arguments += ["--programmes", str(programmes)]
     with servers.process(["-m", *program, *arguments], port, "/health/ready", store=store):
-        connection = Connection(port)
-        yield connection, token(store, port, *RESEARCH)
-        connection.close()
+        yield port, token(store, port, *RESEARCH)
 
 
 def _asked() -> dict[str, Sequence[str]]:
@@ -76,19 +74,22 @@ def _asked() -> dict[str, Sequence[str]]:
 def _in_turn(
     first: Served, second: Served, targets: Sequence[str]
 ) -> tuple[list[float], list[float]]:
-    """Return the seconds of the same pages from both."""
+    """Return the seconds of the same pages from both, by new connections: a node closes one that is idle."""
     seconds: tuple[list[float], list[float]] = ([], [])
+    connections = [Connection(port) for port, _ in (first, second)]
+    payloads = [[get(each, bearer) for each in targets] for _, bearer in (first, second)]
     until = time.perf_counter() + SECONDS
-    for count, target in zip(range(TIMES + WARM), cycle(targets), strict=False):
+    for count, place in zip(range(TIMES + WARM), cycle(range(len(targets))), strict=False):
         if len(seconds[0]) >= LEAST and time.perf_counter() > until:
             break
         for turn in (0, 1) if count % 2 else (1, 0):
-            connection, bearer = (first, second)[turn]
-            answer = connection.ask(get(target, bearer))
+            answer = connections[turn].ask(payloads[turn][place])
             if answer.status != 200:
-                raise RuntimeError(f"{target} is answered with {answer.status}")
+                raise RuntimeError(f"{targets[place]} is answered with {answer.status}")
             if count >= WARM or time.perf_counter() > until:
                 seconds[turn].append(answer.seconds)
+    for each in connections:
+        each.close()
     return seconds
 
 
