@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -19,8 +19,11 @@ from fhir_server.storage.contract import Store
 from fhir_server.storage.mongo import opening
 from fhir_server.storage.sqlite.store import open_store
 from tests.interactions.builders import BASE_URL
+from tests.storage.conftest import _drop_databases, _mongo
 from tests.support import mongo
 from tests.support.data import ROOT
+
+__all__ = ["_drop_databases", "_mongo"]
 
 Clock = Callable[[], int]
 
@@ -101,20 +104,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = {each for each in items if _is_left_out(each)}
     items[:] = [each for each in items if each not in left]
     config.hook.pytest_deselected(items=list(left))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _mongo() -> Iterator[None]:
-    """End the server that a test started."""
-    yield
-    mongo.end_shared()
-
-
-@pytest.fixture(autouse=True)
-def _drop_databases() -> Iterator[None]:
-    """Drop what a test wrote."""
-    yield
-    mongo.drop_closed()
 
 
 @pytest.fixture(params=BACKENDS)
