@@ -73,6 +73,7 @@ STARTUP_FAILURE = 3
 """The exit status by which uvicorn knows a worker that would fail again."""
 
 _HOUR = 3_600_000_000
+_BELOW_ALL = f"{FEDERATED}/"
 _BELOW = PREFIX + "/"
 
 
@@ -121,7 +122,7 @@ class Node:
         path = scope["path"]
         if scope["type"] == "http" and (path.startswith(_BELOW) or path == PREFIX):
             await self._fhir(scope, receive, send)
-        elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
+        elif scope["type"] == "http" and (path.startswith(_BELOW_ALL) or path == FEDERATED):
             await (self._federation() or waiting_fhir)(scope, receive, send)
         elif self._sign_in is not None and path.startswith(PATHS):
             await self._sign_in(scope, receive, send)
@@ -190,6 +191,7 @@ class Node:
             has_transactions=store.has_transactions,
             signs_in=trust is not None and trust.server is not None,
             federation=self._federation if callers is None else None,
+            federated=FEDERATED,
         )
         web = web_application(about, ready=store.now, registry=registry)
         self._web = failing_quietly(web, telemetry)
