@@ -54,6 +54,7 @@ from fhir_server.storage.contract import Store
 from fhir_server.stores import store_of
 from fhir_server.web.applications import SIGN_IN_PATHS, pages_application, sign_in_application
 from fhir_server.web.failing import failing_quietly
+from fhir_server.web.metrics import Metrics
 from fhir_server.web.start import About
 from fhir_server.web.waiting import waiting_fhir, waiting_pages
 from fhir_server.working import working
@@ -188,7 +189,8 @@ class Node:
             signs_in=trust is not None and trust.server is not None,
             federation=self._federation if callers is None else None,
         )
-        web = pages_application(about, ready=store.now, registry=registry)
+        told = Metrics(registry, self.settings.metrics_token, open=callers is None)
+        web = pages_application(about, ready=store.now, told=told)
         self._web = failing_quietly(web, telemetry)
         if trust is not None and (server := trust.server) is not None:
             sign_in = sign_in_application(server, service, trust.providers, self._federation)

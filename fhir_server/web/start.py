@@ -24,6 +24,8 @@ STYLE = (_FOLDER / "base.css").read_text(encoding="utf-8")
 _FRESH = 15_000_000
 """Microseconds for which counts are shown again: counting everything is work."""
 
+_METRICS = '<li><a href="/metrics">Metrics</a></li>\n'
+
 _TRIES = (
     ("Patient?_sort=-_lastUpdated&_count=5", "The five patients that changed last"),
     ("Observation?_include=Observation:subject&_count=10", "Observations, each with its patient"),
@@ -82,6 +84,8 @@ class StartPage:
             counts=_counts(base, counts, signs_in=self.about.signs_in),
             style=STYLE,
             members=await self._members(base),
+            # Where readers need a token, so do the counters.
+            metrics="" if self.about.call is None else _METRICS,
         )
 
     async def _members(self, base: str) -> str:
