@@ -71,6 +71,7 @@ STARTUP_FAILURE = 3
 """The exit status by which uvicorn knows a worker that would fail again."""
 
 _HOUR = 3_600_000_000
+_BELOW_ALL = f"{FEDERATED}/"
 _BELOW = PREFIX + "/"
 
 
@@ -119,7 +120,7 @@ class Node:
         path = scope["path"]
         if scope["type"] == "http" and (path.startswith(_BELOW) or path == PREFIX):
             await self._fhir(scope, receive, send)
-        elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
+        elif scope["type"] == "http" and (path.startswith(_BELOW_ALL) or path == FEDERATED):
             await (self._federation() or waiting_fhir)(scope, receive, send)
         elif self._sign_in is not None and path.startswith(SIGN_IN_PATHS):
             await self._sign_in(scope, receive, send)
@@ -188,6 +189,7 @@ class Node:
             has_transactions=store.has_transactions,
             signs_in=trust is not None and trust.server is not None,
             federation=self._federation if callers is None else None,
+            federated=FEDERATED,
         )
         told = Metrics(registry, self.settings.metrics_token, open=callers is None)
         web = pages_application(about, ready=store.now, told=told)
