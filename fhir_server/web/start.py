@@ -22,6 +22,7 @@ STYLE = (_FOLDER / "base.css").read_text(encoding="utf-8")
 """What the pages have in common."""
 
 _MEMBERS = '<li><a href="/members">Members of this federation</a></li>\n'
+_METRICS = '<li><a href="/metrics">Metrics</a></li>\n'
 _FRESH = 15_000_000
 """Microseconds for which counts are shown again: counting everything is work."""
 
@@ -96,6 +97,8 @@ class StartPage:
             counts=_counts(base, counts, signs_in=self.about.signs_in),
             style=STYLE,
             members="" if searched is None else _MEMBERS,
+            # Where readers need a token, so do the counters.
+            metrics="" if self.about.call is None else _METRICS,
         )
 
     async def _searched(self, base: str) -> frozenset[str] | None:
