@@ -79,9 +79,9 @@ def _add_documents(app: FastAPI, server: AuthorizationServer, clock: Callable[[]
         return _json(published(server.site), headers=_KEPT)
 
     for path in _DOCUMENTS:
-        app.add_api_route(path, metadata, methods=["GET"])
+        app.add_api_route(path, metadata, methods=["GET", "HEAD"])
 
-    @app.get(f"{PREFIX}/jwks")
+    @app.api_route(f"{PREFIX}/jwks", methods=["GET", "HEAD"])
     async def jwks() -> Response:
         """Publish the public keys."""
         return _json(await server.keys.jwks(now=clock()), headers=_KEPT)

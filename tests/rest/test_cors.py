@@ -94,6 +94,7 @@ def test_what_an_app_reads_before_it_is_known_is_for_pages_of_every_origin(
     answer = httpx.get(origin + path, headers=ASKED)
     preflight = httpx.options(origin + path, headers=ASKED)
 
+    assert httpx.head(origin + path).status_code == 200
     assert (answer.status_code, preflight.status_code) == (200, 204)
     for each in (answer, preflight):
         assert each.headers["access-control-allow-origin"] == "*"
