@@ -71,6 +71,7 @@ STARTUP_FAILURE = 3
 """The exit status by which uvicorn knows a worker that would fail again."""
 
 _HOUR = 3_600_000_000
+_BELOW_ALL = f"{FEDERATED}/"
 _BELOW = PREFIX + "/"
 
 
@@ -119,7 +120,7 @@ class Node:
         path = scope["path"]
         if scope["type"] == "http" and (path.startswith(_BELOW) or path == PREFIX):
             await self._fhir(scope, receive, send)
-        elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
+        elif scope["type"] == "http" and (path.startswith(_BELOW_ALL) or path == FEDERATED):
             await (self._federation() or waiting_fhir)(scope, receive, send)
         elif self._sign_in is not None and path.startswith(SIGN_IN_PATHS):
             await self._sign_in(scope, receive, send)
@@ -188,10 +189,10 @@ class Node:
             has_transactions=store.has_transactions,
             signs_in=trust is not None and trust.server is not None,
             federation=self._federation if callers is None else None,
+            federated=FEDERATED,
         )
         told = Metrics(registry, self.settings.metrics_token, open=callers is None)
-        web = pages_application(about, ready=store.now, told=told)
-        self._web = failing_quietly(web, telemetry)
+        self._web = failing_quietly(pages_application(about, store.now, told), telemetry)
         if trust is not None and (server := trust.server) is not None:
             sign_in = sign_in_application(server, service, trust.providers, self._federation)
             self._sign_in = failing_quietly(sign_in, telemetry)
@@ -250,8 +251,7 @@ async def trust_of(settings: Settings, store: Store) -> AsyncIterator[Trust | No
 
 def site_of(settings: Settings) -> Site:
     """Return where the built-in authorization server is."""
-    fhir_base = settings.fhir_base
-    return Site(settings.issuer, fhir_base, settings.meant_for)
+    return Site(settings.issuer, settings.fhir_base, settings.meant_for)
 
 
 async def service_of(settings: Settings, store: Store, callers: Callers | None = None) -> Service:
