@@ -271,7 +271,7 @@ def _part(term: str, start: str) -> str:
 
 def posted_terms(record: IndexRecord) -> list[str]:
     """Return the terms of a record that have posting lists, pairs among them."""
-    posted = [each for each in record.terms if is_posted(each)]
+    posted = [each for each in record.terms if _KEPT_IN_RECORD(each) is None]
     patients = [each for each in posted if each.startswith(_PATIENT)]
     if patients:
         codes = [each for each in posted if each.startswith(_CODES)]
