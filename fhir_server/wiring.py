@@ -54,6 +54,7 @@ from fhir_server.storage.contract import Store
 from fhir_server.stores import store_of
 from fhir_server.web.applications import SIGN_IN_PATHS, pages_application, sign_in_application
 from fhir_server.web.failing import failing_quietly
+from fhir_server.web.metrics import Metrics
 from fhir_server.web.start import About
 from fhir_server.web.waiting import waiting_fhir, waiting_pages
 from fhir_server.working import working
@@ -70,6 +71,7 @@ STARTUP_FAILURE = 3
 """The exit status by which uvicorn knows a worker that would fail again."""
 
 _HOUR = 3_600_000_000
+_BELOW_ALL = f"{FEDERATED}/"
 _BELOW = PREFIX + "/"
 
 
@@ -118,7 +120,7 @@ class Node:
         path = scope["path"]
         if scope["type"] == "http" and (path.startswith(_BELOW) or path == PREFIX):
             await self._fhir(scope, receive, send)
-        elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
+        elif scope["type"] == "http" and (path.startswith(_BELOW_ALL) or path == FEDERATED):
             await (self._federation() or waiting_fhir)(scope, receive, send)
         elif self._sign_in is not None and path.startswith(SIGN_IN_PATHS):
             await self._sign_in(scope, receive, send)
@@ -187,8 +189,10 @@ class Node:
             has_transactions=store.has_transactions,
             signs_in=trust is not None and trust.server is not None,
             federation=self._federation if callers is None else None,
+            federated=FEDERATED,
         )
-        web = pages_application(about, ready=store.now, registry=registry)
+        told = Metrics(registry, self.settings.metrics_token, open=callers is None)
+        web = pages_application(about, ready=store.now, told=told)
         self._web = failing_quietly(web, telemetry)
         if trust is not None and (server := trust.server) is not None:
             sign_in = sign_in_application(server, service, trust.providers, self._federation)

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhir_server.rest.service import Service
+from fhir_server.web.metrics import Metrics
 from fhir_server.web.start import About, Federation
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SIGN_IN_PATHS = ("/auth/", "/.well-known/o", "/members")
 
 
 def pages_application(
-    about: About, *, ready: Callable[[], Awaitable[object]], registry: CollectorRegistry
+    about: About, *, ready: Callable[[], Awaitable[object]], told: Metrics
 ) -> ASGIApp:
     """Return the start page, health and metrics."""
 
@@ -30,7 +30,7 @@ def pages_application(
         # FastAPI takes a seventh of a node's start.
         from fhir_server.web.app import web_application  # noqa: PLC0415
 
-        return web_application(about, ready=ready, registry=registry)
+        return web_application(about, ready=ready, told=told)
 
     return _Later(make)
 

@@ -15,6 +15,7 @@ from fhir_server.conformance.capability import (
     capability_statement,
 )
 from fhir_server.federation.accounts import outcome_of
+from fhir_server.federation.crossing import crossings
 from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
 from fhir_server.federation.duplicates import Duplicates, Mode
@@ -206,6 +207,7 @@ class Federation:
             projection,
             blake2b(scope, key=self.key).digest(),
             cleared=admission is not None,
+            said=crossings(question, parties),
         )
         _record(request, admission, found)
         return await self._answer(shown, found, parties, scope, strict=preferred.strict)
