@@ -25,6 +25,7 @@ from fhir_server.search.parameter_types.modifiers import modifiers_of
 from fhir_server.search.paths import Systems
 from fhir_server.search.record import (
     SEPARATOR,
+    caseless_term,
     of_type_term,
     prefix_end,
     shortened,
@@ -63,8 +64,8 @@ def indexer(code: str, implied: Systems = "") -> Indexer:
             terms.append(token_term(code, system, value))
             if system:
                 terms.append(system_term(code, system))
-        if node.type == "string" and (caseless := node.value.casefold()) != node.value:
-            terms.append(token_term(code, "", caseless))
+        if node.type == "string":
+            terms.append(caseless_term(code, node.value))
         if node.type == "Identifier":
             terms.extend(_typed(code, node.value))
         if node.type in _WITH_TEXT:
@@ -165,10 +166,19 @@ def _predicate(criterion: Criterion) -> Predicate:
 def caseless(criterion: Criterion) -> Predicate:
     """Return what one value asks of an element that is a string: its case does not count."""
     system, value = system_and_code(criterion)
-    if system is not None:
+    if system:
         return _predicate(criterion)
-    code, forms = criterion.parameter.code, dict.fromkeys((value, value.casefold()))
-    return any_of(begins_with(f"{code}={shortened(each)}{SEPARATOR}") for each in forms)
+    return HasTerm(caseless_term(criterion.parameter.code, value))
+
+
+def other_than_caseless(criterion: Criterion) -> Predicate:
+    """Return what `ne` of the filter language asks of an element that is a string."""
+    system, value = system_and_code(criterion)
+    if system:
+        return other_than(criterion)
+    code = criterion.parameter.code
+    term = caseless_term(code, value)
+    return begins_otherwise(f"{code}^", term, next_term(term))
 
 
 def other_than(criterion: Criterion) -> Predicate:
