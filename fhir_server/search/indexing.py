@@ -160,14 +160,15 @@ def _walk(element: Mapping[str, Any], base_url: str, found: set[str]) -> None:
     """Collect the ids of all patients that an element refers to, however deep."""
     for key, value in element.items():
         kind = type(value)
-        if kind is dict:
+        if kind is str:
+            if key == "reference":
+                named = local(value, base_url)
+                if named.startswith(_PATIENT):
+                    found.add(named[len(_PATIENT) :])
+        elif kind is dict:
             _walk(value, base_url, found)
         elif kind is list:
             _walk_list(value, base_url, found)
-        elif key == "reference" and kind is str:
-            named = local(value, base_url)
-            if named.startswith(_PATIENT):
-                found.add(named[len(_PATIENT) :])
 
 
 def _walk_list(elements: Sequence[Any], base_url: str, found: set[str]) -> None:
