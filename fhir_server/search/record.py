@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -61,7 +62,8 @@ class IndexRecord(msgspec.Struct, frozen=True, array_like=True):
     `compartments` the ids of the patients whose compartment it belongs to;
     `mentions` the ids of all patients that it refers to anywhere, those included;
     `contained` the resources inside it by their types, each with `#` before its id: nothing outside refers to it;
-    `about` the resources that it tells of (`telling`): who is denied one of them is denied this.
+    `about` the resources that it tells of (`telling`): who is denied one of them is denied this;
+    `named` the NHS numbers of people whom it names by them.
     """
 
     id: str
@@ -73,6 +75,20 @@ class IndexRecord(msgspec.Struct, frozen=True, array_like=True):
     mentions: tuple[str, ...]
     contained: tuple[tuple[str, IndexRecord], ...] = ()
     about: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """All whom it mentions: the ids of Patients, and numbers with `#` before them, which no id has."""
+        return (*(f"{BY_NUMBER}{each}" for each in self.named), *self.mentions)
+
+
+BY_NUMBER = "#"
+
+
+def ids_among(people: Iterable[str]) -> Iterator[str]:
+    """Yield those of `IndexRecord.people` that are ids of Patients."""
+    return (each for each in people if not each.startswith(BY_NUMBER))
 
 
 NO_DATE = -(2**62)

@@ -13,10 +13,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from fhir_server.fhir.errors import FhirError
+from fhir_server.web.metrics import Metrics
 from fhir_server.web.start import About, StartPage
 
 # Its built-in telemetry would put query strings into spans: who is treated for what.
 QUIET: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+_NEEDED = (
+    "Metrics are for who sends the token that FHIR_METRICS_TOKEN names: Authorization: Bearer …"
+)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
@@ -29,7 +33,7 @@ def web_application(
     about: About,
     *,
     ready: Callable[[], Awaitable[object]],
-    registry: CollectorRegistry,
+    told: Metrics,
 ) -> FastAPI:
     """Return the application for all that is outside the FHIR base."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=QUIET)
@@ -72,9 +76,11 @@ def web_application(
         return PlainTextResponse(f"ready{single}")
 
     @app.get("/metrics")
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
         """Give the counters to Prometheus."""
-        return Response(generate_latest(_collected(registry)), media_type=CONTENT_TYPE_LATEST)
+        if not told.permits(request.headers.get("authorization", "")):
+            return PlainTextResponse(_NEEDED, 401, headers={"WWW-Authenticate": "Bearer"})
+        return Response(generate_latest(_collected(told.registry)), media_type=CONTENT_TYPE_LATEST)
 
     return app
 

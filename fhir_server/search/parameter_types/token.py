@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -11,8 +12,10 @@ from fhir_server.fhir.fhirpath import Node
 from fhir_server.search.expression import HasAnyTerm, HasTerm, Predicate
 from fhir_server.search.parameter_types.criterion import (
     Criterion,
+    any_of,
     begins_otherwise,
     begins_with,
+    check_length,
     folded,
     next_term,
     split,
@@ -34,6 +37,17 @@ from fhir_server.search.record import (
 _BOOLEANS = "http://terminology.hl7.org/CodeSystem/special-values"
 """The system that the specification gives to `true` and `false`."""
 
+MEDIA_TYPES = frozenset(
+    (
+        "CapabilityStatement.format",
+        "DocumentReference.content.attachment.contentType",
+        "Library.content.contentType",
+        "Subscription.channel.payload",
+    )
+)
+"""The elements that have media types, and parameters of their own: https://hl7.org/fhir/R4/search.html#mimetype."""
+
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+\Z")
 _TRIPLE = 3
 _OF_ONE = frozenset(("Identifier", "ContactPoint"))
 _WITH_TEXT = frozenset(("CodeableConcept", "Coding", "Identifier"))
@@ -50,6 +64,8 @@ def indexer(code: str, implied: Systems = "") -> Indexer:
         terms_of = _terms if node.type in _OF_ONE else _remembered_terms
         for system, value in codings(node, implied):
             terms.extend(terms_of(code, system, value))
+        if node.type == "string" and (caseless := node.value.casefold()) != node.value:
+            terms.append(token_term(code, "", caseless))
         if node.type == "Identifier":
             terms.extend(_typed(code, node.value))
         if node.type in _WITH_TEXT:
@@ -126,6 +142,8 @@ def parse(criterion: Criterion) -> Predicate:
             return begins_with(text_term(criterion.parameter.code, folded(criterion)))
         case "in":
             return _in(criterion)
+        case "below" if criterion.parameter.expression in MEDIA_TYPES:
+            return _media_type(criterion)
         case "above" | "below":
             raise NotSupported(
                 f"{criterion}: the modifier :{criterion.modifier} of a token parameter needs a terminology "
@@ -133,6 +151,15 @@ def parse(criterion: Criterion) -> Predicate:
             )
         case _:
             raise criterion.wrong_modifier()
+
+
+def _media_type(criterion: Criterion) -> Predicate:
+    """Return what `:below` asks of a media type: it, whatever its parameters are."""
+    value = unescape(criterion.value)
+    if not _MEDIA_TYPE.match(value):
+        raise criterion.malformed("`type/subtype` with `:below`, as in text/xml")
+    prefix = f"{criterion.parameter.code}={check_length(criterion, value)}"
+    return any_of(begins_with(prefix + each) for each in (SEPARATOR, ";", " "))
 
 
 def _predicate(criterion: Criterion) -> Predicate:
@@ -144,6 +171,15 @@ def _predicate(criterion: Criterion) -> Predicate:
     if system is None:
         return begins_with(f"{code}={shortened(value)}{SEPARATOR}")
     return HasTerm(token_term(code, system, value))
+
+
+def caseless(criterion: Criterion) -> Predicate:
+    """Return what one value asks of an element that is a string: its case does not count."""
+    system, value = system_and_code(criterion)
+    if system is not None:
+        return _predicate(criterion)
+    code, forms = criterion.parameter.code, dict.fromkeys((value, value.casefold()))
+    return any_of(begins_with(f"{code}={shortened(each)}{SEPARATOR}") for each in forms)
 
 
 def other_than(criterion: Criterion) -> Predicate:

@@ -279,4 +279,33 @@ RULES = [
             "_lastUpdated:missing=true",
         ),
     ),
+    Rule(
+        "contenttype:below=text/xml finds documents with a mime type such as text/xml; charset=UTF-8",
+        a(
+            "DocumentReference",
+            status="current",
+            content=[{"attachment": {"contentType": "text/xml; charset=UTF-8"}}],
+        ),
+        ("contenttype:below=text/xml", "contenttype:below=text/plain,text/xml"),
+        (
+            "contenttype=text/xml",
+            "contenttype:below=text/xm",
+            "contenttype:below=text/plain",
+            "contenttype:below=application/xml",
+        ),
+        source="https://hl7.org/fhir/R4/search.html#mimetype",
+    ),
+    Rule(
+        "A media type without parameters is below itself",
+        a("Library", content=[{"contentType": "text/cql"}]),
+        ("content-type:below=text/cql", "content-type=text/cql"),
+        ("content-type:below=text/cql.x", "content-type:below=text/cq"),
+        source="https://hl7.org/fhir/R4/search.html#mimetype",
+    ),
+    Rule(
+        "If the underlying data type is string then the search is not case sensitive",
+        a("Medication", batch={"lotNumber": "aB-12"}),
+        ("lot-number=aB-12", "lot-number=ab-12", "lot-number=AB-12", "lot-number:not=ab-13"),
+        ("lot-number=ab-1", "lot-number:not=AB-12", "lot-number=|AB-13"),
+    ),
 ]
