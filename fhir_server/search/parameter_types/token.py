@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from fhir_server.fhir.errors import NotSupported
@@ -49,6 +50,7 @@ MEDIA_TYPES = frozenset(
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+\Z")
 _TRIPLE = 3
+_OF_ONE = frozenset(("Identifier", "ContactPoint"))
 _WITH_TEXT = frozenset(("CodeableConcept", "Coding", "Identifier"))
 
 Coded = tuple[str, str]
@@ -60,10 +62,9 @@ def indexer(code: str, implied: Systems = "") -> Indexer:
 
     def index(node: Node, entries: Entries) -> None:
         terms = entries.terms
+        terms_of = _terms if node.type in _OF_ONE else _remembered_terms
         for system, value in codings(node, implied):
-            terms.append(token_term(code, system, value))
-            if system:
-                terms.append(system_term(code, system))
+            terms.extend(terms_of(code, system, value))
         if node.type == "string":
             terms.append(caseless_term(code, node.value))
         if node.type == "Identifier":
@@ -72,6 +73,16 @@ def indexer(code: str, implied: Systems = "") -> Indexer:
             terms.extend([text_term(code, each) for each in _texts(node)])
 
     return index
+
+
+def _terms(code: str, system: str, value: str) -> tuple[str, ...]:
+    """Return the terms of a coding."""
+    found = token_term(code, system, value)
+    return (found, system_term(code, system)) if system else (found,)
+
+
+_remembered_terms = lru_cache(maxsize=4096)(_terms)
+"""The same: of codes the same few hundred come again and again."""
 
 
 def _texts(node: Node) -> list[str]:
