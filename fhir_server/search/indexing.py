@@ -53,6 +53,7 @@ class Extractor:
         self.base_url = base_url.rstrip("/")
         self.zone = ZoneInfo(zone)
         self._compiler = Compiler(definitions, self.zone, self.base_url, codes)
+        self._finds_people = codes is None
         self._compiled: dict[str, tuple[Compiled, ...]] = {}
         self._added: dict[str, tuple[Compiled, ...]] = {}
         self._steps: dict[tuple[str, ...], _Steps] = {}
@@ -67,7 +68,10 @@ class Extractor:
         return made
 
     def for_order(self, keys: Iterable[SortKey]) -> Extractor:
-        """Return an extractor of what these keys order by alone, the primary date among it: a third of the work."""
+        """Return an extractor of what these keys order by alone, the primary date among it: a third of the work.
+
+        Its records do not tell whom a resource mentions.
+        """
         codes = frozenset(chain(PRIMARY_DATES, *(each.codes for each in keys)))
         known = self._for_order.get(codes)
         if known is None:
@@ -95,7 +99,8 @@ class Extractor:
             # A link to another patient gives that patient no sight of this record.
             patients = {logical_id} if logical_id else set()
         mentioned = Mentions(self.base_url, set(patients))
-        mentioned.find(resource)
+        if self._finds_people:
+            mentioned.find(resource)
         return IndexRecord(
             id=logical_id,
             terms=tuple(sorted(set(entries.terms))),
