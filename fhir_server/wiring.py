@@ -192,8 +192,7 @@ class Node:
             federated=FEDERATED,
         )
         told = Metrics(registry, self.settings.metrics_token, open=callers is None)
-        web = pages_application(about, ready=store.now, told=told)
-        self._web = failing_quietly(web, telemetry)
+        self._web = failing_quietly(pages_application(about, store.now, told), telemetry)
         if trust is not None and (server := trust.server) is not None:
             sign_in = sign_in_application(server, service, trust.providers, self._federation)
             self._sign_in = failing_quietly(sign_in, telemetry)
@@ -252,8 +251,7 @@ async def trust_of(settings: Settings, store: Store) -> AsyncIterator[Trust | No
 
 def site_of(settings: Settings) -> Site:
     """Return where the built-in authorization server is."""
-    fhir_base = settings.fhir_base
-    return Site(settings.issuer, fhir_base, settings.meant_for)
+    return Site(settings.issuer, settings.fhir_base, settings.meant_for)
 
 
 async def service_of(settings: Settings, store: Store, callers: Callers | None = None) -> Service:

@@ -20,6 +20,7 @@ from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bearer import caller_of
 from fhir_server.rest.content import Disconnected, Receive, Streamed
+from fhir_server.rest.cors import ANYWHERE
 from fhir_server.rest.disclosing import EMERGENCY, admit, rule_of
 from fhir_server.rest.naming import is_name
 from fhir_server.rest.negotiation import Format, negotiate
@@ -189,9 +190,11 @@ class FhirApplication:
 
     def _options(self, exchange: Exchange, request: Request) -> Answer:
         exchange.route = self._template_at(self._service, request)
-        preflight = self._service.cross_origin.preflight(exchange.headers)
-        methods = (*sorted(self._service.routes[exchange.route]), "OPTIONS")
-        return Answer(204, headers=((b"allow", ", ".join(methods).encode()), *preflight))
+        served = self._service.routes[exchange.route]
+        is_open = self._service.callers is not None and any(each.open for each in served.values())
+        allowed = ANYWHERE if is_open else self._service.cross_origin
+        methods = ", ".join((*sorted(served), "OPTIONS")).encode()
+        return Answer(204, headers=((b"allow", methods), *allowed.preflight(exchange.headers)))
 
     def _trace(self, headers: Mapping[bytes, bytes]) -> str:
         given = trace_of(headers) if b"traceparent" in headers else ""

@@ -274,7 +274,7 @@ def _parsed(known: Known, criterion: Criterion) -> Predicate:
         return hierarchies.predicate(known.definitions, known.resource_type, criterion)
     if criterion.parameter.code == "url" and has_canonical(known.definitions, known.resource_type):
         return canonicals.asked(criterion)
-    if _is_of_strings(known, criterion):
+    if is_of_strings(known, criterion):
         return token.caseless(criterion)
     parse = _PARSERS.get(criterion.parameter.type)
     if parse is not None:
@@ -283,7 +283,7 @@ def _parsed(known: Known, criterion: Criterion) -> Predicate:
     return composite.parse(criterion, known.components(criterion.parameter))
 
 
-def _is_of_strings(known: Known, criterion: Criterion) -> bool:
+def is_of_strings(known: Known, criterion: Criterion) -> bool:
     """Tell whether a token is asked for among strings: https://hl7.org/fhir/R4/search.html#token has no case there."""
     parameter = criterion.parameter
     return (

@@ -186,6 +186,11 @@ def string_term(parameter: str, text: str) -> str:
     return f"{parameter}^{fold(text)[:LONGEST_VALUE]}"
 
 
+def caseless_term(parameter: str, code: str) -> str:
+    """Return the term of a token that is a string: its case does not count, all else does."""
+    return f"{parameter}^{shortened(code.casefold())}"
+
+
 def exact_term(parameter: str, text: str) -> str:
     """Return the term of a string as it stands."""
     return f"{parameter}!{shortened(text)}"

@@ -185,7 +185,7 @@ class Store(Protocol):
         ...
 
     async def read_many(self, sight: Visibility, keys: Sequence[Key]) -> Sequence[Row]:
-        """Return the current, not deleted, visible ones of these resources, in any order."""
+        """Return the current, not deleted, visible ones of these resources, in the order of the keys."""
         ...
 
     async def search(

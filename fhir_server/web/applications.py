@@ -22,7 +22,7 @@ SIGN_IN_PATHS = ("/auth/", "/.well-known/o", "/members")
 
 
 def pages_application(
-    about: About, *, ready: Callable[[], Awaitable[object]], told: Metrics
+    about: About, ready: Callable[[], Awaitable[object]], told: Metrics
 ) -> ASGIApp:
     """Return the start page, health and metrics."""
 

@@ -1,7 +1,7 @@
 """The files of `docker/`, as far as they can be tried without a daemon: read by docker-compose, and run by hand.
 
 No image is built here: what an image would run is run on this machine, in the same order and with the same variables.
-Decision 58 tells how the images were built and run for once, and what that showed.
+Decision 57 tells how the images were built and run for once, and what that showed.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 
 def explained(
-    trust: Guarded, resource: str, by: Mapping[str, str] = OFFICER, **claims: str
+    trust: Guarded, resource: str, by: Mapping[str, str] = OFFICER, /, **claims: str
 ) -> dict[str, Any]:
     """Return what is told, by name."""
     answer = post(trust, dict(by), "$explain-access", resource=resource, **claims)

@@ -625,7 +625,7 @@ def test_types_that_are_named_are_asked_by_what_they_share_each_in_its_own_way()
 
     found = query_of(None, "code=a&_lastUpdated=gt2024&_type=Observation,Condition").plan
 
-    assert found.types == {"Observation", "Condition"}
+    assert found.types == frozenset({"Observation", "Condition"})
     assert found.placed == (("Condition", AllOf((code,))), ("Observation", AllOf((code,))))
     assert isinstance(found.predicate, Updated)
 

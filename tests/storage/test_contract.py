@@ -395,6 +395,15 @@ async def test_the_compartment_bounds_all_but_the_types_that_are_seen_whole(stor
     assert answer == Unchanged(None)
 
 
+async def test_those_that_are_asked_for_come_in_the_order_of_the_keys(store: Store) -> None:
+    keys = [Key("Patient", each) for each in ("bob", "ada", "cy")]
+    await store.write([Put(a_draft(each)) for each in keys], atomic=False)
+
+    rows = await store.read_many(EVERYTHING, keys)
+
+    assert [each.stored.key for each in rows] == keys
+
+
 async def test_an_old_version_is_hidden_with_the_current_one(store: Store) -> None:
     await put(store, a_draft(patients=("one",)))
     between = await store.now()

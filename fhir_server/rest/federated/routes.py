@@ -59,7 +59,7 @@ from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.routing import NotServed, table, template_of
 from fhir_server.rest.service import Route, Routes, Service
-from fhir_server.rest.smart import oauth_uris
+from fhir_server.rest.smart import oauth_uris, open_to_pages
 from fhir_server.search.declaring import extension_of, own_abilities
 from fhir_server.search.parsing import Query, parse_query
 
@@ -161,7 +161,8 @@ class Federation:
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), await oauth_uris(service)),
         )
-        return Answer(200, dump(told_by_member(statement, told)))
+        body = dump(told_by_member(statement, told))
+        return Answer(200, body, headers=open_to_pages(service, request))
 
     async def _search(self, service: Service, request: Request, pairs: Pairs) -> Answer:
         now, extractor = service.clock(), service.register.current.extractor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from fhir_server.fhir.errors import NotSupported
@@ -25,6 +26,7 @@ from fhir_server.search.parameter_types.modifiers import modifiers_of
 from fhir_server.search.paths import Systems
 from fhir_server.search.record import (
     SEPARATOR,
+    caseless_term,
     of_type_term,
     prefix_end,
     shortened,
@@ -48,6 +50,7 @@ MEDIA_TYPES = frozenset(
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+\Z")
 _TRIPLE = 3
+_OF_ONE = frozenset(("Identifier", "ContactPoint"))
 _WITH_TEXT = frozenset(("CodeableConcept", "Coding", "Identifier"))
 
 Coded = tuple[str, str]
@@ -59,18 +62,27 @@ def indexer(code: str, implied: Systems = "") -> Indexer:
 
     def index(node: Node, entries: Entries) -> None:
         terms = entries.terms
+        terms_of = _terms if node.type in _OF_ONE else _remembered_terms
         for system, value in codings(node, implied):
-            terms.append(token_term(code, system, value))
-            if system:
-                terms.append(system_term(code, system))
-        if node.type == "string" and (caseless := node.value.casefold()) != node.value:
-            terms.append(token_term(code, "", caseless))
+            terms.extend(terms_of(code, system, value))
+        if node.type == "string":
+            terms.append(caseless_term(code, node.value))
         if node.type == "Identifier":
             terms.extend(_typed(code, node.value))
         if node.type in _WITH_TEXT:
             terms.extend([text_term(code, each) for each in _texts(node)])
 
     return index
+
+
+def _terms(code: str, system: str, value: str) -> tuple[str, ...]:
+    """Return the terms of a coding."""
+    found = token_term(code, system, value)
+    return (found, system_term(code, system)) if system else (found,)
+
+
+_remembered_terms = lru_cache(maxsize=4096)(_terms)
+"""The same: of codes the same few hundred come again and again."""
 
 
 def _texts(node: Node) -> list[str]:
@@ -165,10 +177,19 @@ def _predicate(criterion: Criterion) -> Predicate:
 def caseless(criterion: Criterion) -> Predicate:
     """Return what one value asks of an element that is a string: its case does not count."""
     system, value = system_and_code(criterion)
-    if system is not None:
+    if system:
         return _predicate(criterion)
-    code, forms = criterion.parameter.code, dict.fromkeys((value, value.casefold()))
-    return any_of(begins_with(f"{code}={shortened(each)}{SEPARATOR}") for each in forms)
+    return HasTerm(caseless_term(criterion.parameter.code, value))
+
+
+def other_than_caseless(criterion: Criterion) -> Predicate:
+    """Return what `ne` of the filter language asks of an element that is a string."""
+    system, value = system_and_code(criterion)
+    if system:
+        return other_than(criterion)
+    code = criterion.parameter.code
+    term = caseless_term(code, value)
+    return begins_otherwise(f"{code}^", term, next_term(term))
 
 
 def other_than(criterion: Criterion) -> Predicate:

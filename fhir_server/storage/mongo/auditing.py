@@ -73,10 +73,11 @@ class MongoAuditLog:
             async with self._database[AUDIT].find({"_id": {"$gt": after}}).sort("_id") as blocks:
                 async for each in blocks:
                     block = unpacked_entries(each["content"])
-                    found += block[max(0, after - each["_id"] + len(block)) :]
-                    if len(found) >= most:
+                    start = max(0, after - each["_id"] + len(block))
+                    found += map(bytes, block[start : start + most - len(found)])
+                    if len(found) == most:
                         break
-        return found[:most]
+        return found
 
     async def concerned(self, versions: Sequence[tuple[Key, int]]) -> Sequence[tuple[str, ...]]:
         """See AuditLog.concerned."""

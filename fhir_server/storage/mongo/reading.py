@@ -63,7 +63,10 @@ class Reader:
         if not ids:
             return []
         found = self._door.current(None, {"_id": {"$in": ids}, "x": False}, ROW)
-        return [row_of(each) async for each in found]
+        rows = [row_of(each) async for each in found]
+        # MongoDB gives them in the order of its index.
+        places = {key: place for place, key in enumerate(keys)}
+        return sorted(rows, key=lambda row: places[row.stored.key])
 
     async def history(self, scope: HistoryScope, after: Position | None, limit: int) -> HistoryPage:
         """Return versions, the newest first; raise TooCostly where too much is passed over."""

@@ -305,7 +305,23 @@ RULES = [
     Rule(
         "If the underlying data type is string then the search is not case sensitive",
         a("Medication", batch={"lotNumber": "aB-12"}),
-        ("lot-number=aB-12", "lot-number=ab-12", "lot-number=AB-12", "lot-number:not=ab-13"),
-        ("lot-number=ab-1", "lot-number:not=AB-12", "lot-number=|AB-13"),
+        (
+            "lot-number=aB-12",
+            "lot-number=ab-12",
+            "lot-number=AB-12",
+            "lot-number=|Ab-12",
+            "lot-number:not=ab-13",
+            "_filter=lot-number eq Ab-12",
+            "_filter=lot-number ne ab-1",
+        ),
+        (
+            "lot-number=ab-1",
+            "lot-number=ab 12",
+            "lot-number:not=AB-12",
+            "lot-number=|AB-13",
+            "lot-number=urn:x|aB-12",
+            "_filter=lot-number ne aB-12",
+            "_filter=lot-number ne AB-12",
+        ),
     ),
 ]
