@@ -46,7 +46,7 @@ SCRIPTS_TOGETHER = 25
 CALLERS = 4
 """Callers of one store, each of whom begins with it as it was."""
 
-STATUSES = {200, 201, 204, 304, 400, 403, 404, 409, 410, 412, 422}
+STATUSES = {200, 201, 204, 304, 400, 403, 404, 405, 409, 410, 412, 422}
 
 
 @dataclass

@@ -70,9 +70,7 @@ EQUIVALENT = {
     "fhir_server/storage/sqlite/searching.py Searcher.inside sight.permits_type(kind) 1": (
         "a search of what is contained names its types, and `Call.to` has refused those that are not permitted"
     ),
-    "fhir_server/interactions/writing.py may_choose_ids sight.permits_type(resource_type) 1": (
-        "`Call.to` has refused types that are not permitted"
-    ),
+    "fhir_server/operations/explain_access.py _check_may_ask call.store.read(call.sight, key) 1": _REVIEWED,
 }
 """Conditions that hold whenever they are asked, each with what makes them so: kept as a second look."""
 

@@ -33,7 +33,7 @@ ADDED = {
 DOOR = {"see", "see_any", "reach", "hide_denied"}
 """Of these each condition is taken out by itself."""
 
-ASKED = {"permits_type", "sees_whole", "may_choose_ids", "holds"}
+ASKED = {"permits_type", "sees_whole", "holds"}
 """Questions that are answered with yes."""
 
 READING = {"read", "read_many", "search", "count", "history"}

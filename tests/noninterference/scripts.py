@@ -262,14 +262,14 @@ def a_write(random: Random) -> Ask:
     where = filled(random, random.choice(CONDITIONS))
     version = (("if-match", f'W/"{random.randrange(1, 4)}"'),) if random.random() < 0.4 else ()
     observed = kind == "Observation"
-    choice = random.randrange(6)
+    choice = random.randrange(8)
     if choice == 0:
         return Ask("DELETE", f"/{kind}/{name}", None, version)
     if choice == 1 and observed:
         return Ask("DELETE", f"/Observation?{where}")
     if choice == 2 and observed:
         return Ask("PUT", f"/Observation?{where}", random.choice((unnamed, resource)))
-    if choice == 3:
+    if choice in {3, 6, 7}:
         condition = (("if-none-exist", where),) if observed else ()
         return Ask("POST", f"/{kind}", unnamed, condition)
     if choice == 4 and observed:
