@@ -151,7 +151,7 @@ class FederatedBase:
             self._telemetry,
             prefix=FEDERATED,
             new_request_id=self._new_request_id,
-            find=federation.find,
+            template_at=federation.template_at,
             new_trace=partial(new_trace, token_hex),
         )
         return application, hub

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from fhir_server.auth.addresses import is_safe
 
 SQLITE = "sqlite:"
 SINGLE_WRITES = "single-writes"
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]{20,}=*")
+"""https://www.rfc-editor.org/rfc/rfc6750#section-2.1, long enough not to be guessed."""
 _MONGO = ("mongodb://", "mongodb+srv://")
 
 
@@ -60,6 +63,13 @@ def _issuers(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _metrics_token(value: str) -> str:
+    if not _BEARER.fullmatch(value):
+        # Not repeated: it is a secret.
+        raise ValueError("this is 20 letters and digits or more, as `openssl rand -hex 32` prints")
+    return value
+
+
 def _store_options(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
     if unknown := sorted({*value} - {SINGLE_WRITES}):
         raise ValueError(f"there is no option {unknown[0][:64]!r}: this is {SINGLE_WRITES}")
@@ -77,5 +87,6 @@ BaseUrl = Annotated[str, AfterValidator(_base)]
 StoreOptions = Annotated[Names, AfterValidator(_store_options)]
 """How the store is used; said after the store."""
 
+MetricsToken = Annotated[str, AfterValidator(_metrics_token)]
 StoreAddress = Annotated[str, AfterValidator(_store)]
 ZoneName = Annotated[str, AfterValidator(_zone)]

@@ -20,6 +20,7 @@ from fhir_server.setting_values import (
     SQLITE,
     BaseUrl,
     Issuers,
+    MetricsToken,
     Names,
     Networks,
     StoreAddress,
@@ -113,6 +114,10 @@ class Settings(BaseSettings):
     tls_key: Path | None = Field(default=None, description="key of the certificate, PEM")
     log_level: LogLevel = Field(
         default="info", description="least weight of the events that are logged"
+    )
+    metrics_token: MetricsToken | None = Field(
+        default=None,
+        description="bearer token for which /metrics is told; without it only with auth=none",
     )
     max_body: int = Field(
         default=16 * 1024 * 1024, ge=1024, description="largest body that is read, in bytes"

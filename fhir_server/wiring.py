@@ -52,18 +52,16 @@ from fhir_server.settings import (
 )
 from fhir_server.storage.contract import Store
 from fhir_server.stores import store_of
-from fhir_server.web.app import web_application
+from fhir_server.web.applications import SIGN_IN_PATHS, pages_application, sign_in_application
 from fhir_server.web.failing import failing_quietly
-from fhir_server.web.sign_in import PATHS, SignIn
+from fhir_server.web.metrics import Metrics
 from fhir_server.web.start import About
 from fhir_server.web.waiting import waiting_fhir, waiting_pages
 from fhir_server.working import working
 
 if TYPE_CHECKING:
-    # A node without tokens needs none of it, and would start later.
+    # A node without tokens, or that is no hub, needs none of it, and would start later.
     from fhir_server.auth.trust import Trust
-
-if TYPE_CHECKING:
     from fhir_server.federating import FederatedBase
 
 STEPS_AT_START = 4
@@ -73,6 +71,7 @@ STARTUP_FAILURE = 3
 """The exit status by which uvicorn knows a worker that would fail again."""
 
 _HOUR = 3_600_000_000
+_BELOW_ALL = f"{FEDERATED}/"
 _BELOW = PREFIX + "/"
 
 
@@ -121,9 +120,9 @@ class Node:
         path = scope["path"]
         if scope["type"] == "http" and (path.startswith(_BELOW) or path == PREFIX):
             await self._fhir(scope, receive, send)
-        elif scope["type"] == "http" and path.startswith(FEDERATED + "/"):
+        elif scope["type"] == "http" and (path.startswith(_BELOW_ALL) or path == FEDERATED):
             await (self._federation() or waiting_fhir)(scope, receive, send)
-        elif self._sign_in is not None and path.startswith(PATHS):
+        elif self._sign_in is not None and path.startswith(SIGN_IN_PATHS):
             await self._sign_in(scope, receive, send)
         else:
             await self._web(scope, receive, send)
@@ -190,11 +189,12 @@ class Node:
             has_transactions=store.has_transactions,
             signs_in=trust is not None and trust.server is not None,
             federation=self._federation if callers is None else None,
+            federated=FEDERATED,
         )
-        web = web_application(about, ready=store.now, registry=registry)
-        self._web = failing_quietly(web, telemetry)
-        if trust is not None and trust.server is not None:
-            sign_in = SignIn(trust.server, service, trust.providers, self._federation)
+        told = Metrics(registry, self.settings.metrics_token, open=callers is None)
+        self._web = failing_quietly(pages_application(about, store.now, told), telemetry)
+        if trust is not None and (server := trust.server) is not None:
+            sign_in = sign_in_application(server, service, trust.providers, self._federation)
             self._sign_in = failing_quietly(sign_in, telemetry)
         return backfill, service.publisher
 
@@ -251,8 +251,7 @@ async def trust_of(settings: Settings, store: Store) -> AsyncIterator[Trust | No
 
 def site_of(settings: Settings) -> Site:
     """Return where the built-in authorization server is."""
-    fhir_base = settings.fhir_base
-    return Site(settings.issuer, fhir_base, settings.meant_for)
+    return Site(settings.issuer, settings.fhir_base, settings.meant_for)
 
 
 async def service_of(settings: Settings, store: Store, callers: Callers | None = None) -> Service:

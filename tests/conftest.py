@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from httpx2._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import HealthCheck, settings
 
+from tests.support.connecting import given_up_connections_closed
 from tests.support.patience import PATIENCE
 
 # Five seconds else, wherever a request names no time of its own.
@@ -30,3 +33,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def anyio_backend() -> str:
     """Run async tests on asyncio: the store's writer and uvloop need it."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def connections() -> Iterator[None]:
+    """Leave no socket to the garbage collector, whose warning would fail another test."""
+    with given_up_connections_closed():
+        yield

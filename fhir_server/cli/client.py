@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from fhir_server.auth.server.clients import BadClient, Client, Method, check, hashed
-from fhir_server.auth.server.grants import REMEMBERED
 from fhir_server.auth.server.server import AuthorizationServer, new_secret
 from fhir_server.cli.authority import add_action, administer, now
 from fhir_server.cli.frame import CommandFailed
@@ -179,8 +178,7 @@ async def _remove(server: AuthorizationServer, client_id: str) -> Sequence[str]:
     if await server.clients.get(client_id, now=moment) is None:
         raise CommandFailed(f"no client {client_id} is registered")
     await server.clients.remove(client_id)
-    ended = await server.grants.withdraw_all(lambda each: each.client_id == client_id, now=moment)
-    await server.revocations.withdraw(
-        f"client:{client_id}", now=moment, expires=moment + REMEMBERED
+    ended = await server.grants.withdraw_all(
+        f"client:{client_id}", lambda each: each.client_id == client_id, now=moment
     )
     return [f"client {client_id} is removed, its tokens are withdrawn, {ended} refresh tokens too"]

@@ -87,9 +87,12 @@ def _worker(reasons: Reasons) -> ASGIApp:
     """Return what a worker process serves."""
     from fhir_server.wiring import from_environment  # noqa: PLC0415 - its parent needs none of it
 
+    # Ctrl-C reaches all processes of a terminal: the parent obeys it, and ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     node = from_environment()
     node.failed = reasons.put
     _log.addFilter(lambda _: reasons.empty())
+    _log.addFilter(_is_no_end)
     return node
 
 
@@ -97,10 +100,17 @@ def _worker(reasons: Reasons) -> ASGIApp:
 def _told_once(reasons: Reasons) -> Iterator[None]:
     """Keep uvicorn from telling of what failed, once there is a reason: the command tells it."""
     _log.addFilter(untold := lambda _: reasons.empty())
+    _log.addFilter(_is_no_end)
     try:
         yield
     finally:
         _log.removeFilter(untold)
+        _log.removeFilter(_is_no_end)
+
+
+def _is_no_end(record: logging.LogRecord) -> bool:
+    """Tell whether a record is of anything but what was cut off at the end: that is no failure."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
 def _failure(reasons: Reasons, otherwise: str = "") -> CommandFailed:
@@ -126,6 +136,20 @@ class _Announcing(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the store in any case: uvicorn would leave it as it is at a second Ctrl-C."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self._cut_off()
+            await self.lifespan.shutdown()
+
+    async def _cut_off(self) -> None:
+        """End what is in flight."""
+        in_flight = set(self.server_state.tasks)
+        for each in in_flight:
+            each.cancel()
+        await asyncio.gather(*in_flight, return_exceptions=True)
 
     def end(self) -> None:
         """Serve no longer."""

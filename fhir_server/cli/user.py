@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 
 from fhir_server.auth.server.accounts import BadAccount, check
-from fhir_server.auth.server.grants import REMEMBERED
 from fhir_server.auth.server.server import AuthorizationServer, new_secret
 from fhir_server.auth.server.users import User
 from fhir_server.cli.authority import add_action, administer, now
@@ -113,8 +112,7 @@ async def _remove(server: AuthorizationServer, name: str) -> Sequence[str]:
     if user is None:
         raise CommandFailed(f"there is no account {name}")
     await end_sessions(server.accounts.values, user.subject, now=moment)
-    await server.grants.withdraw_all(lambda each: each.user.subject == user.subject, now=moment)
-    await server.revocations.withdraw(
-        f"subject:{user.subject}", now=moment, expires=moment + REMEMBERED
+    await server.grants.withdraw_all(
+        f"subject:{user.subject}", lambda each: each.user.subject == user.subject, now=moment
     )
     return [f"{name} cannot sign in any more, and all tokens are withdrawn"]

@@ -92,9 +92,9 @@ def outcome_of(
     told = list(accounts)
     missing = [each for each in told if each.state != "ok"]
     found = [*issues, *(_issue(each) for each in missing)]
-    if not found:
+    if not missing:
         count = f"{len(told)} of {len(told)} members answered"
-        found = [Issue("information", "informational", count)]
+        found.append(Issue("information", "informational", count))
     outcome = operation_outcome(found)
     if at_least is not None:
         outcome["issue"].append(_lower_bound(at_least))

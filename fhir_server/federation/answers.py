@@ -47,9 +47,8 @@ class _Search(msgspec.Struct):
     mode: str = "match"
 
 
-class _Entry(msgspec.Struct, rename="camel"):
+class _Entry(msgspec.Struct):
     resource: msgspec.Raw = msgspec.Raw()
-    full_url: str | None = None
     search: _Search | None = None
 
 

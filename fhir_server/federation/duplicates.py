@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from fhir_server.federation.answers import Match
+from fhir_server.fhir.nhs_number import is_nhs_number
 from fhir_server.policy.personal import NHS_NUMBER
-from fhir_server.policy.register import is_nhs_number
 
 Mode: TypeAlias = Literal["off", "identical", "identifier"]
 """`identical`: the same bytes; `identifier`: the same business identifier of a system that is trusted for it."""

@@ -1,34 +1,38 @@
-"""Members over HTTP: https://www.python-httpx.org. Nothing they send is trusted: neither its size, nor where it points."""
+"""Members over HTTP: https://github.com/pydantic/httpx2. Nothing they send is trusted: neither its size, nor where it points."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Mapping
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from urllib.parse import quote, urlsplit
 
-import httpx2
+import httpcore2
 
 from fhir_server.federation.destinations import Destination, Destinations, Forbidden
+from fhir_server.federation.pools import Pools
 from fhir_server.federation.transport import Failed, Reply
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of an answer, unpacked."""
 
+_FAILURES = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpcore2.UnsupportedProtocol,
+)
 _GZIP = 16 + zlib.MAX_WBITS
 _CHUNK = 256 * 1024
+
+_AS_IT_IS = "!$%&'()*+,/:;=@[\\]^_|~?-."
+"""Of a path and a query; all else that is neither letter nor digit is percent-encoded, spaces and `"#<>{}` too."""
 
 
 class HttpTransport:
     """Sends over connections that are shared by all callers, and kept."""
 
-    def __init__(
-        self,
-        connections: httpx2.AsyncBaseTransport,
-        destinations: Destinations,
-        *,
-        largest: int = LARGEST,
-    ) -> None:
-        self._connections = connections
+    def __init__(self, pools: Pools, destinations: Destinations, *, largest: int = LARGEST) -> None:
+        self._pools = pools
         self._destinations = destinations
         self._largest = largest
 
@@ -45,26 +49,25 @@ class HttpTransport:
             return await self._send(_request(method, url, destination, headers, content))
         except (Forbidden, ValueError) as error:
             raise Failed("error", str(error), sent=False) from error
-        except httpx2.ConnectError as error:
+        except httpcore2.ConnectError as error:
             raise Failed("error", "the connection failed", again=0, sent=False) from error
-        except (httpx2.RemoteProtocolError, httpx2.ReadError) as error:
+        except (httpcore2.RemoteProtocolError, httpcore2.ReadError) as error:
             # The connection may have been closed while it was idle.
             raise Failed("error", "the connection failed", again=0) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        except (*_FAILURES, OSError) as error:
             raise Failed("error", "it cannot be reached") from error
 
-    async def _send(self, request: httpx2.Request) -> Reply:
-        # Not a client of httpx2: what it does for browsers' kind of requests takes half as long again.
-        response = await self._connections.handle_async_request(request)
+    async def _send(self, request: httpcore2.Request) -> Reply:
+        response = await self._pools.send(request)
         try:
-            content = await self._read(response)
+            told = _told(response.headers)
+            content = await self._read(response, told.get("content-encoding", "identity"))
         finally:
             await response.aclose()
-        told = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status_code, told, content)
+        return Reply(response.status, told, content)
 
-    async def _read(self, response: httpx2.Response) -> bytes:
-        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    async def _read(self, response: httpcore2.Response, packed: str) -> bytes:
+        encoding = packed.strip().lower()
         if encoding not in {"gzip", "identity"}:
             raise Failed("error", "its answer is packed in a way that was not asked for")
         read = bytearray()
@@ -75,7 +78,7 @@ class HttpTransport:
         return bytes(read)
 
 
-async def _unpacked(response: httpx2.Response, *, packed: bool) -> AsyncIterator[bytes]:
+async def _unpacked(response: httpcore2.Response, *, packed: bool) -> AsyncIterator[bytes]:
     """Yield the content in pieces of bounded size, however well it is packed."""
     if not packed:
         async for piece in _stream(response):
@@ -95,18 +98,38 @@ async def _unpacked(response: httpx2.Response, *, packed: bool) -> AsyncIterator
         raise Failed("error", "its answer ends too early")
 
 
-def _stream(response: httpx2.Response) -> httpx2.AsyncByteStream:
-    assert isinstance(response.stream, httpx2.AsyncByteStream), "it was asked for asynchronously"
+def _stream(response: httpcore2.Response) -> AsyncIterable[bytes]:
+    assert isinstance(response.stream, AsyncIterable), "it was asked for asynchronously"
     return response.stream
+
+
+def _told(headers: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    """Return headers by their names in small letters; what is sent twice is one list."""
+    told: dict[str, str] = {}
+    for each, content in headers:
+        name, value = each.decode("latin-1").lower(), content.decode("latin-1")
+        told[name] = f"{told[name]}, {value}" if name in told else value
+    return told
 
 
 def _request(
     method: str, url: str, destination: Destination, headers: Mapping[str, str], content: bytes
-) -> httpx2.Request:
+) -> httpcore2.Request:
     """Return a request that dials the address which was looked at, under the name it was looked up by."""
     parts = urlsplit(url)
-    host = f"[{destination.address}]" if ":" in destination.address else destination.address
-    pinned = urlunsplit(parts._replace(netloc=f"{host}:{destination.port}"))
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     sent = {**headers, "host": parts.netloc, "accept-encoding": "gzip"}
-    extensions = {"sni_hostname": destination.host} if destination.scheme == "https" else {}
-    return httpx2.Request(method, pinned, headers=sent, content=content, extensions=extensions)
+    if method != "GET":
+        sent["content-length"] = str(len(content))
+    return httpcore2.Request(
+        method,
+        httpcore2.URL(
+            scheme=destination.scheme.encode(),
+            host=destination.address.encode(),
+            port=destination.port,
+            target=quote(target, safe=_AS_IT_IS).encode(),
+        ),
+        headers=[(name.encode("ascii"), value.encode("ascii")) for name, value in sent.items()],
+        content=content,
+        extensions={"sni_hostname": destination.host} if destination.scheme == "https" else {},
+    )

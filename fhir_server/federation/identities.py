@@ -18,9 +18,9 @@ from fhir_server.federation.lines import Line
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.errors import FhirError
 from fhir_server.fhir.json import parse
+from fhir_server.fhir.nhs_number import is_nhs_number
 from fhir_server.fhir.resource import Resource
 from fhir_server.policy.personal import NHS_NUMBER
-from fhir_server.policy.register import is_nhs_number
 
 PATIENT = "Patient"
 NEEDED = ("system/Patient.rs",)

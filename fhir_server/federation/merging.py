@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heapreplace
 from typing import TypeAlias
 
 from fhir_server.federation.accounts import Account, State
@@ -112,15 +113,27 @@ class Merge:
 
     def merge(self) -> None:
         """Take what can be taken, until the page is full or a stream has to be asked."""
-        while len(self.taken) < self.count and not self.wanted():
-            ready = [each for each in self.streams if each.head is not None]
-            if not ready:
-                return
-            self._take(min(ready, key=_place_of_head))
+        if not self.wanted():
+            self._take_in_turn()
         for each in self.streams:
             # So that as many as are known are named with what stands for them.
             while each.head is not None and self._is_on_this_page(each.head[1]):
                 self._take(each)
+
+    def _take_in_turn(self) -> None:
+        """Take the least of what stands first, again and again, until the page is full or a stream has to be asked."""
+        ready = [(*_place_of_head(each), n) for n, each in enumerate(self.streams) if each.head]
+        heapify(ready)
+        while ready and len(self.taken) < self.count:
+            number = ready[0][2]
+            stream = self.streams[number]
+            self._take(stream)
+            if stream.head is not None:
+                heapreplace(ready, (*_place_of_head(stream), number))
+            elif stream.open and not stream.arrived:
+                return
+            else:
+                heappop(ready)
 
     @property
     def more(self) -> bool:

@@ -10,8 +10,8 @@ from fhir_server.federation.identities import NOBODY, PATIENT, Directory
 from fhir_server.federation.search import Party, Question
 from fhir_server.federation.transport import Failed
 from fhir_server.fhir.json import parse
+from fhir_server.fhir.nhs_number import is_nhs_number
 from fhir_server.policy.personal import NHS_NUMBER
-from fhir_server.policy.register import is_nhs_number
 from fhir_server.search.filtering import known_parameters
 from fhir_server.search.record import SEPARATOR, system_key
 

@@ -15,7 +15,8 @@ SUPPORT = "https://example.org/fdp/StructureDefinition/federation-support"
 """An extension on a search parameter: a member that does not declare it, and who answers it instead."""
 
 _READS = (
-    "What one member has is read at [base]/[member]/[type]/[id], with _history and _history/[vid] below it; "
+    "What one member has is searched at [base]/[member]/[type], and read at [base]/[member]/[type]/[id], with _history "
+    "and _history/[vid] below it; "
     "[base]/[member]/metadata is what that member declares itself."
 )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from fhir_server.fhir.errors import BadRequest, Gone, NotFound
+from fhir_server.fhir.errors import BadRequest, Gone, MethodNotAllowed, NotFound
 from fhir_server.fhir.resource import LOGICAL_ID, Key, Stored
 from fhir_server.interactions.call import Call
 
@@ -33,6 +33,15 @@ def check_writable(call: Call, key: Key) -> None:
 def absent(key: Key) -> NotFound:
     """Return the one answer for what is not there and for what this caller may not see."""
     return NotFound(f"{key} is not known here")
+
+
+def new_address(key: Key) -> MethodNotAllowed:
+    """Return the answer for an update where the caller sees nothing, and may not create: https://hl7.org/fhir/R4/http.html#update."""
+    return MethodNotAllowed(
+        f"{key} is not known here, and a caller like this creates nothing at an address of its own choice: "
+        f"POST to {key.type} instead",
+        ("GET", "HEAD", "PATCH", "DELETE", "OPTIONS"),
+    )
 
 
 def gone(stored: Stored) -> Gone:

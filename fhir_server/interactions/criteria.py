@@ -15,9 +15,9 @@ from fhir_server.fhir.errors import (
     VersionConflict,
 )
 from fhir_server.fhir.resource import Key, Resource, Stored
-from fhir_server.interactions.addressing import absent, check_type, check_writable
+from fhir_server.interactions.addressing import check_type, check_writable
 from fhir_server.interactions.call import Call
-from fhir_server.interactions.writing import may_choose_ids
+from fhir_server.interactions.writing import check_may_choose
 from fhir_server.search.expression import Plan
 from fhir_server.search.parsing import parse_criteria
 from fhir_server.storage.contract import Expectation
@@ -80,15 +80,15 @@ def several_match(criteria: Criteria, keys: Sequence[Key]) -> MultipleMatches:
 def key_to_update(
     call: Call, criteria: Criteria, match: Stored | None, resource: Resource, fresh_id: str
 ) -> Key:
-    """Return the address that a conditional update writes; raise BadRequest or NotFound."""
+    """Return the address that a conditional update writes; raise BadRequest or MethodNotAllowed."""
     said = resource.get("id", match.key.id if match else fresh_id)
     if not isinstance(said, str):
         raise BadRequest("an id is text", expression=f"{criteria.type}.id")
     if match is None:
         key = Key(criteria.type, said)
         check_writable(call, key)
-        if said != fresh_id and not may_choose_ids(call.sight, key.type):
-            raise absent(key)
+        if said != fresh_id:
+            check_may_choose(call, key)
         return key
     if said != match.key.id:
         raise BadRequest(

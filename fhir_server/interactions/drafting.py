@@ -44,11 +44,26 @@ class Checks(Protocol):
 
 def prepare(call: Checks, resource: Resource, key: Key) -> Draft:
     """Return the draft of a resource at this address; raise BadRequest, InvalidResource or Forbidden."""
+    own = addressed(resource, key)
+    check_valid(call, own)
+    return drafted(call, own, key)
+
+
+def addressed(resource: Resource, key: Key) -> Resource:
+    """Return a resource with the identity that the server gives it; raise BadRequest where it is of another type."""
     _check_resource_type(resource, key)
-    own = _with_own_identity(resource, key)
+    return _with_own_identity(resource, key)
+
+
+def check_valid(call: Checks, own: Resource) -> None:
+    """Raise InvalidResource for a resource that breaks a rule of R4."""
     issues = call.validator.validate(own)
     if any(each.severity == "error" for each in issues):
         raise InvalidResource(issues)
+
+
+def drafted(call: Checks, own: Resource, key: Key) -> Draft:
+    """Return the draft of a resource that is addressed and judged; raise BadRequest or Forbidden."""
     if key.type == "SearchParameter":
         custom.check(own, call.extractor.definitions)
     record = call.extractor.extract(own)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from fhir_server.fhir.errors import PreconditionFailed, VersionConflict
 from fhir_server.fhir.resource import Key
-from fhir_server.interactions.addressing import absent
+from fhir_server.interactions.addressing import absent, new_address
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.identity import check_same_person
 from fhir_server.interactions.outcomes import Saved
 from fhir_server.interactions.provenance import write_all
 from fhir_server.interactions.vread import HIGHEST_VERSION
-from fhir_server.policy.visibility import Visibility
 from fhir_server.storage.contract import NEVER, Unchanged, WriteOp, WriteResult, Written
 
 ATTEMPTS = 8
@@ -29,7 +28,7 @@ async def write_one(call: Call, op: WriteOp) -> WriteResult:
 
 
 async def expected_version(call: Call, key: Key, if_match: int | None) -> int | None:
-    """Return the version that the write must find, None for any; raise PreconditionFailed or NotFound.
+    """Return the version that the write must find, None for any; raise PreconditionFailed or MethodNotAllowed.
 
     A caller from whom some are hidden may overwrite just the version that was seen.
     """
@@ -37,22 +36,25 @@ async def expected_version(call: Call, key: Key, if_match: int | None) -> int | 
     if call.sight.sees_whole(key.type):
         return if_match
     seen = await call.store.read(call.sight, key)
-    if seen is None and not may_choose_ids(call.sight, key.type):
-        raise absent(key)
     current = 0 if seen is None or seen.deleted else seen.version
     if if_match is not None and if_match != current:
         raise version_mismatch(key, if_match, current)
-    return NEVER if seen is None else current
+    if seen is None:
+        check_may_choose(call, key)
+        return NEVER
+    return current
 
 
-def may_choose_ids(sight: Visibility, resource_type: str) -> bool:
-    """Tell whether the caller may create at an address of its choice.
+def check_may_choose(call: Call, key: Key) -> None:
+    """Raise MethodNotAllowed unless the caller may create at an address of its choice.
 
-    Who is bound to some resources of the type may not: the refusal would tell that a hidden one has the address.
-    From others just what people denied is hidden (docs/decisions/0041-one-door.md).
+    Who is bound to some resources of the type may not, nor who writes in a role of people: where a hidden one has the
+    address, a refusal of that one alone would tell (docs/decisions/0060-who-may-be-known-by-number-and-by-address.md).
     """
-    is_bound = sight.patient_of(resource_type) or sight.criterion(resource_type)
-    return sight.permits_type(resource_type) and is_bound is None
+    chooses = call.rights is None or call.rights.chooses_ids
+    is_bound = call.sight.patient_of(key.type) or call.sight.criterion(key.type)
+    if not chooses or is_bound is not None:
+        raise new_address(key)
 
 
 async def expected_of_none(call: Call, key: Key) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 
+from fhir_server.bulk.garbage import collected_seldom
 from fhir_server.bulk.loading import Batch, Loader, Tally, batches, prepared, worker_count, workers
 from fhir_server.bulk.preparing import Rejected, indexing_by, preparation
 from fhir_server.bulk.putting import parameters_in, put_all
@@ -71,7 +72,8 @@ async def load_into_store(  # noqa: PLR0913 - options, each by keyword
         ) as pool:
             found = batches(sources, state)
             stream = prepared(pool, number, found, lambda: parameters_in(register.current))
-            await loader.run(stream)
+            with collected_seldom():
+                await loader.run(stream)
         await tell(store, f"{tally.written} resources were loaded")
     state.finished()
 

@@ -39,6 +39,7 @@ async def explain_access(call: Call, asked: Invocation) -> Told:
     disclosure = _of_reviewer(call)
     key = _key(call, asked)
     who = await claimant(call, asked)
+    await _check_may_ask(call, who, key)
     found = await _explained(call, disclosure, who, key, asked)
     parameters: list[Resource] = [
         {"name": "decision", "valueCode": "permit" if found.permits else "deny"},
@@ -60,6 +61,15 @@ def _of_reviewer(call: Call) -> Disclosure:
             "$explain-access is for those who review access, such as R0001 for the purpose HCOMPL"
         )
     return disclosure
+
+
+async def _check_may_ask(call: Call, who: Claimant, key: Key) -> None:
+    """Raise Forbidden where the answer would tell what a resource holds to a reviewer who does not see it."""
+    if not who.access.scopes.narrowed or await call.store.read(call.sight, key) is not None:
+        return
+    raise Forbidden(
+        f"Whether scopes with search parameters reach {key} would tell what it holds: you do not see it"
+    )
 
 
 def _key(call: Call, asked: Invocation) -> Key:

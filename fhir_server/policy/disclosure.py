@@ -165,7 +165,12 @@ class _Bounds:
         counted = None
         if self.rule.use == "secondary" and not self.records:
             counted = _within(rights.by_letter["s"], self.roles.counted(self.role, self.rule.id))
-        return replace(rights.within(bounds), counted=counted, role=str(self.role))
+        return replace(
+            rights.within(bounds),
+            counted=counted,
+            role=str(self.role),
+            chooses_ids=self.role.chooses_ids,
+        )
 
     def _types(self, letter: str) -> frozenset[str] | None:
         own = self.roles.reach(self.role, self.rule.id, letter)

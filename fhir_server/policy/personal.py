@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+from fhir_server.fhir import nhs_number
+
+NHS_NUMBER = nhs_number.SYSTEM
 """The identifier system by which several Patient resources are one person."""
 
 BESIDES = frozenset(

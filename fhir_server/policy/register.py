@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_DIGITS = 10
-_WEIGHTS = range(10, 1, -1)
+from fhir_server.fhir.nhs_number import is_nhs_number
 
 
 def read_register(lines: Iterable[str]) -> set[str]:
@@ -22,15 +21,3 @@ def read_register(lines: Iterable[str]) -> set[str]:
         elif text and not (number == 1 and not any(map(str.isdigit, text))):
             raise ValueError(f"line {number} holds no NHS number: ten digits with a check digit")
     return found
-
-
-def is_nhs_number(text: str) -> bool:
-    """Tell whether a text is a well-formed NHS number.
-
-    https://www.datadictionary.nhs.uk/attributes/nhs_number.html
-    """
-    if len(text) != _DIGITS or not (text.isascii() and text.isdigit()):
-        return False
-    *digits, check = map(int, text)
-    total = sum(digit * weight for digit, weight in zip(digits, _WEIGHTS, strict=True))
-    return (-total) % 11 == check

@@ -27,7 +27,8 @@ class Rights:
     """A Visibility by letter; `narrowed` is who has scopes with search parameters besides, None where nobody has.
 
     `bounds` are what is reached at most, by letter, whatever scopes give; None: no more than that. `counted` is what
-    numbers alone are told of, None where records are disclosed; `role` what else bounds them. `sights` are those that
+    numbers alone are told of, None where records are disclosed; `role` what else bounds them; where `chooses_ids`
+    is false nothing is created at an address of the caller's choice. `sights` are those that
     were asked for before: of no moment, as a caller asks for the same again and again.
     """
 
@@ -36,6 +37,7 @@ class Rights:
     bounds: Mapping[str, Visibility] | None = None
     counted: Visibility | None = None
     role: str | None = None
+    chooses_ids: bool = True
     sights: dict[Hashable, Visibility] = field(default_factory=dict, init=False, repr=False)
 
     def within(self, bounds: Mapping[str, Visibility]) -> Rights:

@@ -36,8 +36,11 @@ class Grant(msgspec.Struct, frozen=True, rename={"except_": "except"}, forbid_un
     counts: tuple[str, ...] = ()
 
 
-class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One role; `clearances` are labels that hide nothing from it."""
+class Role(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """One role; `clearances` are labels that hide nothing from it.
+
+    `chooses_ids`: it creates at addresses of its own choice, by PUT, as what moves records between systems has to.
+    """
 
     code: str
     name: str
@@ -45,6 +48,7 @@ class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grants: tuple[Grant, ...]
     clearances: tuple[str, ...] = ()
     activities: tuple[str, ...] = ()
+    chooses_ids: bool = False
 
     def permits(self, purpose: str) -> bool:
         """Tell whether it permits anything for a rule on purposes."""

@@ -20,13 +20,14 @@ from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bearer import caller_of
 from fhir_server.rest.content import Disconnected, Receive, Streamed
+from fhir_server.rest.cors import ANYWHERE
 from fhir_server.rest.disclosing import EMERGENCY, admit, rule_of
 from fhir_server.rest.naming import is_name
 from fhir_server.rest.negotiation import Format, negotiate
 from fhir_server.rest.recording import recorded, recording_of
 from fhir_server.rest.rendering import error_answer, failure_answer
 from fhir_server.rest.request import Request, query_text
-from fhir_server.rest.routing import answer_by, find, segments_of, template_of
+from fhir_server.rest.routing import TemplateAt, answer_by, find, segments_of, template_at
 from fhir_server.rest.sending import messages
 from fhir_server.rest.service import Route, Service
 from fhir_server.rest.telemetry import NO_ROUTE, Telemetry
@@ -63,14 +64,14 @@ class FhirApplication:
         *,
         prefix: str,
         new_request_id: Callable[[], str],
-        find: Callable[[Service, Request], Route] = find,
+        template_at: TemplateAt = template_at,
         new_trace: Callable[[], str] | None = None,
     ) -> None:
         self._service = service
         self._telemetry = telemetry
         self._prefix = prefix
         self._new_request_id = new_request_id
-        self._find = find
+        self._template_at = template_at
         self._new_trace = new_trace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,7 +117,7 @@ class FhirApplication:
                 return self._options(exchange, request)
             # First, so that a refusal is written in the client's format too.
             self._negotiate(exchange, request)
-            route = self._find(self._service, request)
+            route = find(self._service, request, self._template_at)
             exchange.route = route.template
             service = self._service
             trail = service.trail
@@ -188,10 +189,12 @@ class FhirApplication:
                 raise
 
     def _options(self, exchange: Exchange, request: Request) -> Answer:
-        exchange.route = template_of(request.segments, self._service.types)
-        preflight = self._service.cross_origin.preflight(exchange.headers)
-        methods = (*sorted(self._service.routes[exchange.route]), "OPTIONS")
-        return Answer(204, headers=((b"allow", ", ".join(methods).encode()), *preflight))
+        exchange.route = self._template_at(self._service, request)
+        served = self._service.routes[exchange.route]
+        is_open = self._service.callers is not None and any(each.open for each in served.values())
+        allowed = ANYWHERE if is_open else self._service.cross_origin
+        methods = ", ".join((*sorted(served), "OPTIONS")).encode()
+        return Answer(204, headers=((b"allow", methods), *allowed.preflight(exchange.headers)))
 
     def _trace(self, headers: Mapping[bytes, bytes]) -> str:
         given = trace_of(headers) if b"traceparent" in headers else ""

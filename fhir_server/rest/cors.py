@@ -51,3 +51,7 @@ class CrossOrigin:
             (b"access-control-allow-headers", _ALLOWED),
             (b"access-control-max-age", b"86400"),
         )
+
+
+ANYWHERE = CrossOrigin(frozenset({"*"}))
+"""For what an app reads before it is known: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from typing import TypeAlias
 
 from fhir_server.catalogue.register import ATTEMPTS
 from fhir_server.fhir.errors import BadRequest, MethodNotAllowed, NotFound, OutdatedIndex
@@ -12,6 +13,9 @@ from fhir_server.operations.registry import find as find_operation
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Route, Routes, Service
+
+TemplateAt: TypeAlias = Callable[[Service, Request], str]
+"""Returns the template of the address of a request, one that there are routes of; raises NotFound."""
 
 
 class NotServed(NotFound):
@@ -37,9 +41,14 @@ def segments_of(path: str) -> tuple[str, ...]:
     return tuple(parts.split("/")) if parts else ()
 
 
-def find(service: Service, request: Request) -> Route:
+def template_at(service: Service, request: Request) -> str:
+    """Return the template that the path of a request fits; raise NotFound."""
+    return template_of(request.segments, service.types)
+
+
+def find(service: Service, request: Request, template_at: TemplateAt = template_at) -> Route:
     """Return the route of a request; raise NotFound or MethodNotAllowed."""
-    template = template_of(request.segments, service.types)
+    template = template_at(service, request)
     methods = service.routes[template]
     route = methods.get(request.method)
     if route is None:

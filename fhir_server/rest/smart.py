@@ -57,7 +57,9 @@ async def smart_configuration(service: Service, request: Request) -> Answer:
     told |= {name: published[name] for name in _LISTS if _is_list_of_text(published.get(name))}
     issuers = published.get("capabilities", [])
     told["capabilities"] = [*CAPABILITIES, *(issuers if _is_list_of_text(issuers) else [])]
-    return Answer(200, dump(told), media_type="application/json", headers=_open(service, request))
+    return Answer(
+        200, dump(told), media_type="application/json", headers=open_to_pages(service, request)
+    )
 
 
 async def oauth_uris(service: Service) -> Mapping[str, str] | None:
@@ -72,9 +74,9 @@ async def oauth_uris(service: Service) -> Mapping[str, str] | None:
     return {name: known[each] for name, each in _OAUTH_URIS.items() if each in known}
 
 
-def _open(service: Service, request: Request) -> tuple[Header, ...]:
-    """Return the header by which pages of every origin may read this, unless theirs is named anyway."""
-    if service.cross_origin.headers(request.headers):
+def open_to_pages(service: Service, request: Request) -> tuple[Header, ...]:
+    """Return the header by which pages of every origin may read what needs no token, unless theirs is named anyway."""
+    if service.callers is None or service.cross_origin.headers(request.headers):
         return ()
     return ((b"access-control-allow-origin", b"*"),)
 

@@ -21,7 +21,7 @@ from fhir_server.rest.paging import history_page, search_page
 from fhir_server.rest.person_index import DEFINED
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Routes, Service
-from fhir_server.rest.smart import oauth_uris
+from fhir_server.rest.smart import oauth_uris, open_to_pages
 from fhir_server.search.declaring import extension_of, own_abilities
 
 SINGLE_WRITES = "This node writes one resource at a time: its MongoDB is a standalone, which has no transactions."
@@ -48,7 +48,7 @@ async def metadata(service: Service, request: Request) -> Answer:
         body = dump(statement)
         service.kept.forget_if_many()
         service.kept.statements[kept_as] = definitions, body
-    return Answer(200, body)
+    return Answer(200, body, headers=open_to_pages(service, request))
 
 
 def _read_only(service: Service) -> frozenset[str]:

@@ -5,7 +5,7 @@ Never its query, ids, headers or body: these tell who is treated for what.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry, Histogram
 from fhir_server.rest.service import Routes
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_CLASSES = (2, 3, 4, 5)
 Tell: TypeAlias = Callable[[str, Mapping[str, Any]], None]
 """Where an event goes: its name, in the past tense, and its fields."""
 
@@ -25,7 +24,8 @@ _OTHER = "OTHER"
 class Telemetry:
     """One histogram, whose counts are those of the requests too.
 
-    It is bound once per method, template and class of status: looking it up costs more than counting.
+    It is bound per method, template and class of status when one is first counted: looking it up costs more than
+    counting, and most are never asked for.
     What was answered is counted and told of together, when `soon` does so: all of one turn of the event loop, after
     their answers are sent.
     """
@@ -50,21 +50,19 @@ class Telemetry:
             registry=registry,
         )
         self._seconds: dict[tuple[str, str, int], Histogram] = {}
-        self._bind({(_OTHER, NO_ROUTE)})
+        self._places: set[tuple[str, str]] = set()
         self.count(routes)
 
     def count(self, routes: Routes) -> None:
         """Count what is asked at these routes under their names, from now on."""
-        places = [(method, name) for name, methods in routes.items() for method in methods]
-        places += [("OPTIONS", name) for name in (*routes, NO_ROUTE)]
-        places += [(method, NO_ROUTE) for method in sorted({each for each, _ in places})]
-        self._bind(places)
+        self._places |= {(method, name) for name, methods in routes.items() for method in methods}
+        self._places |= {("OPTIONS", name) for name in (*routes, NO_ROUTE)}
+        self._places |= {(method, NO_ROUTE) for method, _ in self._places}
 
-    def _bind(self, places: Collection[tuple[str, str]]) -> None:
-        for each in places:
-            for status in _CLASSES:
-                bound = self._histogram.labels(*each, f"{status}xx")
-                self._seconds[*each, status] = bound
+    def _bound(self, method: str, route: str, kind: int) -> Histogram:
+        return self._seconds.setdefault(
+            (method, route, kind), self._histogram.labels(method, route, f"{kind}xx")
+        )
 
     def completed(
         self, method: str, route: str, status: int, seconds: float, request_id: str, **names: str
@@ -82,11 +80,13 @@ class Telemetry:
     def _tell_of(
         self, method: str, route: str, status: int, seconds: float, names: Mapping[str, str]
     ) -> None:
-        histogram = self._seconds.get((method, route, status // 100))
+        kind = status // 100
+        histogram = self._seconds.get((method, route, kind))
         if histogram is None:
-            # A method that nobody serves is a client's text: as a label it could be anything.
-            method, route = _OTHER, NO_ROUTE
-            histogram = self._seconds[method, route, status // 100]
+            if (method, route) not in self._places:
+                # A method that nobody serves is a client's text: as a label it could be anything.
+                method, route = _OTHER, NO_ROUTE
+            histogram = self._bound(method, route, kind)
         histogram.observe(seconds)
         self.tell(
             "request_completed",

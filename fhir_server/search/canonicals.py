@@ -11,7 +11,14 @@ from functools import lru_cache
 
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.search.expression import AllOf, HasTerm, Not, Predicate
-from fhir_server.search.parameter_types.criterion import any_of, begins_with
+from fhir_server.search.parameter_types import uri
+from fhir_server.search.parameter_types.criterion import (
+    Criterion,
+    any_of,
+    begins_with,
+    split,
+    unescape,
+)
 from fhir_server.search.paths import is_canonical
 from fhir_server.search.record import (
     SEPARATOR,
@@ -47,6 +54,15 @@ def targets(definitions: Definitions, parameter: SearchParameter) -> list[str]:
     """Return the types that such a parameter may lead to."""
     found = parameter.targets or definitions.resource_types
     return sorted(each for each in found if has_canonical(definitions, each))
+
+
+def asked(criterion: Criterion) -> Predicate:
+    """Return what `url=…` asks of such a type: `url|version` is one version of what has the URL."""
+    url, *version = split(criterion.value, "|")
+    if criterion.modifier is not None or len(version) != 1 or not (url and version[0]):
+        return uri.parse(criterion)
+    term = token_term("version", "", unescape(version[0]))
+    return AllOf((HasTerm(uri_term(criterion.parameter.code, unescape(url))), HasTerm(term)))
 
 
 def named(records: Iterable[IndexRecord], parameter: str) -> Predicate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -11,7 +11,7 @@ from fhir_server.search import chaining, filter_language, filter_operators, filt
 from fhir_server.search.chaining import Effort
 from fhir_server.search.expression import AllOf, Not, Predicate
 from fhir_server.search.filter_language import Comparison, Filter, Junction, Negation
-from fhir_server.search.filtering import LONGEST_PARAMETER, EmptyValue, Known
+from fhir_server.search.filtering import LONGEST_PARAMETER, EmptyValue, Known, UnknownParameter
 from fhir_server.search.parameter_types.criterion import Surroundings, any_of
 
 
@@ -27,6 +27,24 @@ def of_each_type(
     """Return what a `_has` of a search of all types asks, by the types that it can be asked of."""
     asked = _Asked(name, value, around)
     return chaining.of_each_type(known, name, asked.at_end, effort=asked.effort)
+
+
+def of_types(
+    kinds: Iterable[Known], name: str, value: str, around: Surroundings
+) -> Mapping[str, Predicate]:
+    """Return what a parameter that several types share asks of each; raise UnknownParameter where one has it not."""
+    asked, found = _Asked(name, value, around), {}
+    lacking: dict[str, UnknownParameter] = {}
+    for known in kinds:
+        try:
+            found[known.resource_type] = chaining.predicate(
+                known, name, asked.at_end, effort=asked.effort
+            )
+        except UnknownParameter as refusal:
+            lacking[known.resource_type] = refusal
+    if lacking:
+        raise UnknownParameter(f"{next(iter(lacking.values()))} of {', '.join(lacking)}")
+    return found
 
 
 @dataclass(slots=True)

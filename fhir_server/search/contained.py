@@ -5,8 +5,9 @@ https://hl7.org/fhir/R4/search.html#contained
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from msgspec import structs
 
@@ -23,7 +24,7 @@ from fhir_server.search.expression import (
     Predicate,
     SortKey,
 )
-from fhir_server.search.record import IndexRecord
+from fhir_server.search.record import IndexRecord, contained_term
 
 CONTAINED, CONTAINED_TYPE = "_contained", "_containedType"
 FOUND = ("true", "false", "both")
@@ -75,17 +76,17 @@ def sorts_type(sort: Sequence[SortKey]) -> bool:
 def check_predicate(predicate: Predicate) -> None:
     """Raise NotSupported for what only a resource that stands by itself can be asked, with what to ask instead."""
     match predicate:
-        case PointedToBy():
+        case PointedToBy(canonical=True, source=source, parameter=parameter):
             raise NotSupported(
-                f"with {CONTAINED} neither _has nor _list is served: nothing but its container refers to a contained "
-                "resource; search the type of the container with a chain, as in MedicationRequest?medication.code=…"
+                f"with {CONTAINED} _has:{source}:{parameter} is not served: it leads along canonical URLs, and a "
+                "contained resource is referred to by its id"
             )
         case HasWords():
             raise NotSupported(
                 f"with {CONTAINED} neither _text nor _content is served: words are those of a whole resource; search "
                 "the type of the container, as in MedicationRequest?_content=…"
             )
-        case Not(inner):
+        case Not(inner) | PointedToBy(predicate=inner):
             check_predicate(inner)
         case AllOf(parts) | AnyOf(parts):
             for each in parts:
@@ -114,14 +115,55 @@ def inside(predicate: Predicate) -> Predicate:
             return predicate
 
 
+Satisfies: TypeAlias = Callable[[Predicate, IndexRecord], bool]
+"""Tell whether a record satisfies a predicate."""
+
+
+def referred_to(
+    asked: Predicate, kind: str, record: IndexRecord, satisfies: Satisfies
+) -> Predicate:
+    """Return what is asked of the resources inside of a record, with what refers to them looked up.
+
+    That can be the container, or another resource that it contains, and nothing else.
+    """
+    match asked:
+        case PointedToBy(source, parameter, _, inner):
+            here = referred_to(inside(inner), kind, record, satisfies)
+            within = (each for name, each in _contained(record) if name == source)
+            referring = [each for each in within if satisfies(here, each)]
+            if kind == source and satisfies(inner, record):
+                referring.append(record)
+            ids = (each.id for _, each in record.contained)
+            return HasId(tuple(each for each in ids if _refer(referring, parameter, each[1:])))
+        case Not(inner):
+            return Not(referred_to(inner, kind, record, satisfies))
+        case AllOf(parts):
+            return AllOf(tuple(referred_to(each, kind, record, satisfies) for each in parts))
+        case AnyOf(parts):
+            return AnyOf(tuple(referred_to(each, kind, record, satisfies) for each in parts))
+        case _:
+            return asked
+
+
+def _refer(records: Iterable[IndexRecord], parameter: str, local_id: str) -> bool:
+    term = contained_term(parameter, local_id)
+    return any(term in each.terms for each in records)
+
+
 def found_inside(
-    record: IndexRecord, kind: str, satisfies: Callable[[IndexRecord], bool]
+    asked: Predicate, kind: str, container: tuple[str, IndexRecord], satisfies: Satisfies
 ) -> Iterator[tuple[int, IndexRecord]]:
-    """Yield the contained resources of a type that satisfy something, each with its place among all contained ones."""
-    for place, (name, each) in enumerate(record.contained):
-        if name != kind:
-            continue
-        # They may refer to each other.
-        whole = structs.replace(each, contained=record.contained)
-        if satisfies(whole):
-            yield place, whole
+    """Yield the contained resources of a type that match, each with its place among all contained ones.
+
+    `asked` is as `inside` returns it.
+    """
+    wanted = referred_to(asked, *container, satisfies)
+    for place, (name, each) in enumerate(_contained(container[1])):
+        if name == kind and satisfies(wanted, each):
+            yield place, each
+
+
+def _contained(record: IndexRecord) -> Iterator[tuple[str, IndexRecord]]:
+    """Yield what a record contains: these may refer to each other."""
+    for name, each in record.contained:
+        yield name, structs.replace(each, contained=record.contained)

@@ -301,7 +301,7 @@ class Plan:
     @cached_property
     def asks_for_words(self) -> bool:
         """Tell whether it looks at the text of resources."""
-        return asks_for_words(self.predicate)
+        return any(map(asks_for_words, (self.predicate, *(each for _, each in self.placed))))
 
     def predicate_of(self, resource_type: str) -> Predicate:
         """Return all that resources of one type must satisfy."""

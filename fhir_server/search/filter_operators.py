@@ -15,6 +15,7 @@ from fhir_server.search.filtering import (
     Known,
     check_readable,
     check_served,
+    is_of_strings,
     missing,
     one_value,
     within,
@@ -113,7 +114,8 @@ def _token(known: Known, criterion: Criterion, operator: str) -> Predicate:
         return one_value(known, named)
     if criterion.parameter.code == "_id":
         return Not(one_value(known, named))
-    return _of_each(known, named, token.other_than)
+    other = token.other_than_caseless if is_of_strings(known, named) else token.other_than
+    return _of_each(known, named, other)
 
 
 def _date(known: Known, criterion: Criterion, operator: str) -> Predicate:

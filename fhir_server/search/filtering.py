@@ -11,7 +11,8 @@ from functools import lru_cache
 from fhir_server.conformance.definitions import Definitions, SearchParameter
 from fhir_server.fhir.errors import BadRequest, NotSupported, shown
 from fhir_server.fhir.resource import LOGICAL_ID
-from fhir_server.search import hierarchies, listing, paths
+from fhir_server.search import canonicals, hierarchies, listing, paths
+from fhir_server.search.canonicals import has_canonical
 from fhir_server.search.expression import (
     EVERYTHING,
     NOTHING,
@@ -271,8 +272,22 @@ def _logical_id(criterion: Criterion) -> Predicate:
 def _parsed(known: Known, criterion: Criterion) -> Predicate:
     if hierarchies.asks_hierarchy(known.definitions, criterion):
         return hierarchies.predicate(known.definitions, known.resource_type, criterion)
+    if criterion.parameter.code == "url" and has_canonical(known.definitions, known.resource_type):
+        return canonicals.asked(criterion)
+    if is_of_strings(known, criterion):
+        return token.caseless(criterion)
     parse = _PARSERS.get(criterion.parameter.type)
     if parse is not None:
         found = parse(criterion)
         return _of_primary(found) if criterion.parameter.code == known.primary else found
     return composite.parse(criterion, known.components(criterion.parameter))
+
+
+def is_of_strings(known: Known, criterion: Criterion) -> bool:
+    """Tell whether a token is asked for among strings: https://hl7.org/fhir/R4/search.html#token has no case there."""
+    parameter = criterion.parameter
+    return (
+        parameter.type == "token"
+        and criterion.modifier is None
+        and paths.is_string(known.definitions, parameter.expression)
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
@@ -16,9 +16,9 @@ from fhir_server.fhir.resource import Resource
 from fhir_server.search.compiling import Compiled, Compiler, steps_for
 from fhir_server.search.defaults import DEFAULT_ZONE
 from fhir_server.search.expression import SortKey
+from fhir_server.search.mentions import Mentions
 from fhir_server.search.operands import Step
 from fhir_server.search.parameter_types.entries import Entries
-from fhir_server.search.parameter_types.reference import local
 from fhir_server.search.primary import PRIMARY_DATES, primary_date
 from fhir_server.search.record import LISTED, IndexRecord, Range
 from fhir_server.search.telling import TELLING, told_of
@@ -28,7 +28,6 @@ MOST_ENTRIES = 10_000
 
 _MOST_SHAPES = 2_000
 _MOST_ORDERS = 50
-_PATIENT = "Patient/"
 
 _Steps: TypeAlias = tuple[tuple[Step, ...], tuple[Step, ...]]
 """Those of R4's own parameters, and those of the added ones: the primary date is one of the former."""
@@ -54,6 +53,7 @@ class Extractor:
         self.base_url = base_url.rstrip("/")
         self.zone = ZoneInfo(zone)
         self._compiler = Compiler(definitions, self.zone, self.base_url, codes)
+        self._finds_people = codes is None
         self._compiled: dict[str, tuple[Compiled, ...]] = {}
         self._added: dict[str, tuple[Compiled, ...]] = {}
         self._steps: dict[tuple[str, ...], _Steps] = {}
@@ -68,7 +68,10 @@ class Extractor:
         return made
 
     def for_order(self, keys: Iterable[SortKey]) -> Extractor:
-        """Return an extractor of what these keys order by alone, the primary date among it: a third of the work."""
+        """Return an extractor of what these keys order by alone, the primary date among it: a third of the work.
+
+        Its records do not tell whom a resource mentions.
+        """
         codes = frozenset(chain(PRIMARY_DATES, *(each.codes for each in keys)))
         known = self._for_order.get(codes)
         if known is None:
@@ -95,8 +98,9 @@ class Extractor:
         if resource["resourceType"] == "Patient":
             # A link to another patient gives that patient no sight of this record.
             patients = {logical_id} if logical_id else set()
-        mentions = set(patients)
-        _walk(resource, self.base_url, mentions)
+        mentioned = Mentions(self.base_url, set(patients))
+        if self._finds_people:
+            mentioned.find(resource)
         return IndexRecord(
             id=logical_id,
             terms=tuple(sorted(set(entries.terms))),
@@ -104,9 +108,10 @@ class Extractor:
             present=tuple(sorted(entries.present)),
             primary=primary,
             compartments=tuple(sorted(patients)),
-            mentions=tuple(sorted(mentions)),
+            mentions=tuple(sorted(mentioned.patients)),
             contained=self._contained(resource) if "contained" in resource else (),
-            about=self._about(resource, mentions),
+            about=self._about(resource, mentioned.patients),
+            named=tuple(sorted(mentioned.numbers)),
         )
 
     def _about(self, resource: Resource, mentions: Collection[str]) -> tuple[str, ...]:
@@ -154,23 +159,3 @@ def _check_size(resource: Resource, entries: Entries) -> None:
             f"this {resource['resourceType']} could be found by {count} values; "
             f"the index takes {MOST_ENTRIES} of one resource"
         )
-
-
-def _walk(element: Mapping[str, Any], base_url: str, found: set[str]) -> None:
-    """Collect the ids of all patients that an element refers to, however deep."""
-    for key, value in element.items():
-        kind = type(value)
-        if kind is dict:
-            _walk(value, base_url, found)
-        elif kind is list:
-            _walk_list(value, base_url, found)
-        elif key == "reference" and kind is str:
-            named = local(value, base_url)
-            if named.startswith(_PATIENT):
-                found.add(named[len(_PATIENT) :])
-
-
-def _walk_list(elements: Sequence[Any], base_url: str, found: set[str]) -> None:
-    for each in elements:
-        if type(each) is dict:
-            _walk(each, base_url, found)

@@ -21,7 +21,8 @@ from fhir_server.search.expression import Plan
 from fhir_server.search.filtering import EmptyValue, UnknownParameter, known_parameters
 from fhir_server.search.parameter_types.criterion import OfTheMoment, Surroundings
 from fhir_server.search.query import Query
-from fhir_server.search.reading import IN_METADATA, READERS, Reading
+from fhir_server.search.reading import READERS, Reading
+from fhir_server.search.sort_keys import IN_METADATA
 from fhir_server.search.terminology import ListedValueSets
 
 __all__ = ["Query", "parse_criteria", "parse_query"]
@@ -97,7 +98,9 @@ def _understood(asked: _Asked, moment: int | None) -> Query:
         subject=subject,
     )
     unknown: list[str] = []
-    for name, value in pairs:
+    # What may be asked depends on the types that are named.
+    in_turn = pairs if resource_type else sorted(pairs, key=lambda pair: pair[0] != "_type")
+    for name, value in in_turn:
         if name in _HANDLED_ABOVE:
             continue
         try:
@@ -110,7 +113,7 @@ def _understood(asked: _Asked, moment: int | None) -> Query:
             else:
                 raise
     if unknown:
-        raise _unknown(resource_type, unknown)
+        raise _unknown(resource_type or reading.types, unknown)
     return reading.query()
 
 
@@ -126,10 +129,19 @@ def _reason(refusal: BadRequest) -> str:
     return str(refusal)
 
 
-def _unknown(resource_type: str | None, names: list[str]) -> BadRequest:
-    what = f"{resource_type} has" if resource_type else "a search of all types has"
+def _unknown(searched: str | frozenset[str] | None, names: list[str]) -> BadRequest:
+    match searched:
+        case None:
+            what, more = (
+                "a search of all types has",
+                "; with `_type=…` the types that have it can be searched together",
+            )
+        case str():
+            what, more = f"{searched} has", ""
+        case _:
+            what, more = "a search of several types is by what each of them has, and has", ""
     return BadRequest(
-        f"{what} no search parameter {', '.join(names)}{IN_METADATA}; "
+        f"{what} no search parameter {', '.join(names)}{IN_METADATA}{more}; "
         "with `Prefer: handling=lenient` unknown ones are left out"
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import TypeAlias
 
@@ -85,6 +86,15 @@ def implied_systems(definitions: Definitions, expression: str) -> Systems:
 def is_canonical(definitions: Definitions, expression: str) -> bool:
     """Tell whether an expression yields nothing but canonical URLs."""
     return all(_yields_canonical(definitions, each) for each in alternatives(expression))
+
+
+@lru_cache(maxsize=2048)
+def is_string(definitions: Definitions, expression: str) -> bool:
+    """Tell whether an expression yields nothing but strings."""
+    found = [_element(definitions, each) for each in alternatives(expression)]
+    return all(
+        each is not None and [kind.code for kind in each.types] == ["string"] for each in found
+    )
 
 
 def _yields_canonical(definitions: Definitions, path: str) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeVar
 
 from fhir_server.conformance.definitions import Definitions
-from fhir_server.fhir.errors import BadRequest, NotSupported, shown
+from fhir_server.fhir.errors import BadRequest, shown
 from fhir_server.search import conditions, contained, listing
 from fhir_server.search.defaults import PageSizes
 from fhir_server.search.expression import (
@@ -24,16 +25,16 @@ from fhir_server.search.filtering import (
     Known,
     UnknownParameter,
     check_value,
+    known_parameters,
     nearest,
 )
 from fhir_server.search.includes import parse_include, parse_revinclude
 from fhir_server.search.listing import Expected
-from fhir_server.search.ordering import PRIMARY, UNSORTABLE
 from fhir_server.search.parameter_types.criterion import Surroundings
 from fhir_server.search.planning import conjuncts
-from fhir_server.search.primary import primary_parameter
 from fhir_server.search.query import Query, Summary, Total
 from fhir_server.search.record import LISTED
+from fhir_server.search.sort_keys import sort_key
 
 MOST_SORT_KEYS = 5
 
@@ -52,7 +53,6 @@ _ONCE = frozenset(
 )
 _FOUND = {each: each for each in contained.FOUND}
 _ANSWERED = {each: each for each in contained.ANSWERED}
-IN_METADATA = "; `metadata` lists those there are"
 
 
 @dataclass(slots=True)
@@ -95,14 +95,26 @@ class Reading:
         if code == LISTED and listing.is_by_function(value):
             check_value(name, value)
             self.functions.append((name, value))
-        elif code == LISTED and self.resource_type is None:
-            self._apply_list(name, value)
-        elif code == "_has" and self.resource_type is None:
-            self.placed.append(
-                (name, conditions.of_each_type(self.known, name, value, self.around))
-            )
+        elif self.resource_type is None and (found := self._of_each_type(code, name, value)):
+            self.placed.append((name, found))
         else:
             self.predicates.append(conditions.predicate(self.known, name, value, self.around))
+
+    def _of_each_type(self, code: str, name: str, value: str) -> Mapping[str, Predicate] | None:
+        """Return what is another thing for each type; None where it is the same for all."""
+        if code == LISTED:
+            check_value(name, value)
+            kinds = self.definitions.resource_types
+            return {each: listing.predicate(each, name, value) for each in kinds}
+        if code == "_has":
+            return conditions.of_each_type(self.known, name, value, self.around)
+        if self.types is None or (code in self.known.parameters and code != "_filter"):
+            return None
+        return conditions.of_types(self.kinds(), name, value, self.around)
+
+    def kinds(self) -> list[Known]:
+        """Return what the types that are named can be asked."""
+        return [known_parameters(self.definitions, each) for each in sorted(self.types or ())]
 
     def query(self) -> Query:
         """Return what was read."""
@@ -110,6 +122,10 @@ class Reading:
         predicate = (
             self.predicates[0] if len(self.predicates) == 1 else AllOf(tuple(self.predicates))
         )
+        if self.summary == "text" and (self.includes or self.revincludes):
+            raise BadRequest(
+                "_summary=text: R4 has no _include and no _revinclude beside it; leave them out, or ask for _summary=true"
+            )
         types = self.types if self.resource_type is None else frozenset({self.resource_type})
         return Query(
             Plan(types, predicate, tuple(self.sort), self._placed(), self._contained(predicate)),
@@ -141,31 +157,30 @@ class Reading:
 
     def _apply_functions(self) -> tuple[Expected, ...]:
         """Take the lists by their function in, which are those of the patients that the rest names; return them."""
-        patients: dict[str, str | None] = {}
-        if self.functions:
-            patients.update(listing.patients_of(conjuncts(AllOf(tuple(self.predicates)))))
-        if self.subject is not None:
-            patients = {self.subject: None}
+        if not self.functions:
+            return ()
+        if self.resource_type is not None:
+            kinds: Collection[str] = {self.resource_type}
+        else:
+            kinds = self.definitions.resource_types if self.types is None else self.types
+        patients = {each: self._patients(each) for each in sorted(kinds)}
         for name, value in self.functions:
-            kinds = (
-                self.definitions.resource_types
-                if self.resource_type is None
-                else {self.resource_type}
-            )
-            found = {each: listing.by_function(each, name, value, patients) for each in kinds}
+            found = {
+                each: listing.by_function(each, name, value, patients[each]) for each in patients
+            }
             if self.resource_type is None:
                 self.placed.append((name, found))
             else:
                 self.predicates.append(found[self.resource_type])
-        return tuple(
-            each for _, value in self.functions for each in listing.expected(value, patients)
-        )
+        named = dict.fromkeys(chain.from_iterable(patients.values()))
+        return tuple(each for _, value in self.functions for each in listing.expected(value, named))
 
-    def _apply_list(self, name: str, value: str) -> None:
-        """Take a list of all types in: it asks something else of each."""
-        check_value(name, value)
-        kinds = self.definitions.resource_types
-        self.placed.append((name, {each: listing.predicate(each, name, value) for each in kinds}))
+    def _patients(self, kind: str) -> Mapping[str, str | None]:
+        """Return the patients that the search of a type is about, each with the term that says so, if one does."""
+        if self.subject is not None:
+            return {self.subject: None}
+        own = (found[kind] for _, found in self.placed if kind in found)
+        return listing.patients_of(conjuncts(AllOf((*self.predicates, *own))))
 
     def _placed(self) -> tuple[tuple[str, Predicate], ...]:
         """Return what only some types can be asked; of the others none matches."""
@@ -227,24 +242,10 @@ def _read_count(reading: Reading, _name: str, value: str) -> None:
 
 
 def _read_sort(reading: Reading, _name: str, value: str) -> None:
-    reading.sort += [_sort_key(reading, each.strip()) for each in value.split(",")]
+    kinds = reading.kinds() or [reading.known]
+    reading.sort += [sort_key(reading.known, kinds, each.strip()) for each in value.split(",")]
     if len(reading.sort) > MOST_SORT_KEYS:
         raise BadRequest(f"_sort={value}: {MOST_SORT_KEYS} keys are taken")
-
-
-def _sort_key(reading: Reading, text: str) -> SortKey:
-    code = text.removeprefix("-")
-    parameter = reading.known.get(code)
-    if parameter is None:
-        hint = nearest(code, reading.known.parameters)
-        raise BadRequest(f"_sort={text}: there is no search parameter {code!r}{hint}{IN_METADATA}")
-    if parameter.type in UNSORTABLE:
-        raise NotSupported(f"_sort={text}: a {parameter.type} like {code} has no one order")
-    codes = tuple(each.code for each in reading.known.sources(parameter))
-    primary = codes == (primary_parameter(reading.known.parameters),)
-    kind = PRIMARY if primary else parameter.type
-    others = () if codes == (code,) else codes
-    return SortKey(code, kind, descending=text.startswith("-"), sources=others)
 
 
 def _read_types(reading: Reading, _name: str, value: str) -> None:

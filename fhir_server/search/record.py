@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -61,7 +62,8 @@ class IndexRecord(msgspec.Struct, frozen=True, array_like=True):
     `compartments` the ids of the patients whose compartment it belongs to;
     `mentions` the ids of all patients that it refers to anywhere, those included;
     `contained` the resources inside it by their types, each with `#` before its id: nothing outside refers to it;
-    `about` the resources that it tells of (`telling`): who is denied one of them is denied this.
+    `about` the resources that it tells of (`telling`): who is denied one of them is denied this;
+    `named` the NHS numbers of people whom it names by them.
     """
 
     id: str
@@ -73,6 +75,20 @@ class IndexRecord(msgspec.Struct, frozen=True, array_like=True):
     mentions: tuple[str, ...]
     contained: tuple[tuple[str, IndexRecord], ...] = ()
     about: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """All whom it mentions: the ids of Patients, and numbers with `#` before them, which no id has."""
+        return (*(f"{BY_NUMBER}{each}" for each in self.named), *self.mentions)
+
+
+BY_NUMBER = "#"
+
+
+def ids_among(people: Iterable[str]) -> Iterator[str]:
+    """Yield those of `IndexRecord.people` that are ids of Patients."""
+    return (each for each in people if not each.startswith(BY_NUMBER))
 
 
 NO_DATE = -(2**62)
@@ -170,6 +186,11 @@ def string_term(parameter: str, text: str) -> str:
     return f"{parameter}^{fold(text)[:LONGEST_VALUE]}"
 
 
+def caseless_term(parameter: str, code: str) -> str:
+    """Return the term of a token that is a string: its case does not count, all else does."""
+    return f"{parameter}^{shortened(code.casefold())}"
+
+
 def exact_term(parameter: str, text: str) -> str:
     """Return the term of a string as it stands."""
     return f"{parameter}!{shortened(text)}"
@@ -255,7 +276,7 @@ def _part(term: str, start: str) -> str:
 
 def posted_terms(record: IndexRecord) -> list[str]:
     """Return the terms of a record that have posting lists, pairs among them."""
-    posted = [each for each in record.terms if is_posted(each)]
+    posted = [each for each in record.terms if _KEPT_IN_RECORD(each) is None]
     patients = [each for each in posted if each.startswith(_PATIENT)]
     if patients:
         codes = [each for each in posted if each.startswith(_CODES)]

@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, assert_never
 
+import msgspec
+
 from fhir_server.fhir.resource import Key, Stored
 from fhir_server.policy.decision import Audience, Decision, LaidDown, Person
 from fhir_server.policy.visibility import Visibility
@@ -34,8 +36,7 @@ NEVER = -1
 """The expected version of what was never written: a deletion that the writer may not see is not written over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """A resource to be written, all but what only the write can know.
 
     `meta` and `rest` are JSON members without the braces: `meta` those of `meta` but for versionId and
@@ -64,8 +65,7 @@ class Expectation:
     generation: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(msgspec.Struct, frozen=True):
     """Write a version of a resource.
 
     `expected` is the version that must be the current one (0: none, or deleted; NEVER: there is not even a
@@ -115,8 +115,7 @@ def generation_of(op: WriteOp) -> int | None:
             assert_never(op)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """The version that was made; `created` tells that no current version was there before."""
 
     stored: Stored

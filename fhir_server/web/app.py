@@ -13,10 +13,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from fhir_server.fhir.errors import FhirError
+from fhir_server.web.metrics import Metrics
 from fhir_server.web.start import About, StartPage
 
 # Its built-in telemetry would put query strings into spans: who is treated for what.
 QUIET: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+_NEEDED = (
+    "Metrics are for who sends the token that FHIR_METRICS_TOKEN names: Authorization: Bearer …"
+)
+_READ = ["GET", "HEAD"]
+"""https://www.rfc-editor.org/rfc/rfc9110#section-9.1: what answers GET answers HEAD; monitors ask so."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
@@ -29,18 +35,18 @@ def web_application(
     about: About,
     *,
     ready: Callable[[], Awaitable[object]],
-    registry: CollectorRegistry,
+    told: Metrics,
 ) -> FastAPI:
     """Return the application for all that is outside the FHIR base."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=QUIET)
     page = StartPage(about)
 
-    @app.get("/")
+    @app.api_route("/", methods=_READ)
     async def start(request: Request) -> HTMLResponse:
         """Tell people what this node is."""
         return HTMLResponse(await page.render(str(request.base_url).rstrip("/")), headers=_HEADERS)
 
-    @app.get("/members")
+    @app.api_route("/members", methods=_READ)
     async def members() -> HTMLResponse:
         """Show the members of this federation, and how they fare."""
         hub = None if about.federation is None else about.federation()
@@ -56,12 +62,12 @@ def web_application(
         headers = _HEADERS | {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
         return HTMLResponse(page, headers=headers)
 
-    @app.get("/health/live")
+    @app.api_route("/health/live", methods=_READ)
     async def live() -> PlainTextResponse:
         """Tell that the process answers."""
         return PlainTextResponse("live")
 
-    @app.get("/health/ready")
+    @app.api_route("/health/ready", methods=_READ)
     async def answers() -> PlainTextResponse:
         """Tell whether the store answers too."""
         try:
@@ -71,10 +77,12 @@ def web_application(
         single = "" if about.has_transactions else ": single writes, no transactions"
         return PlainTextResponse(f"ready{single}")
 
-    @app.get("/metrics")
-    async def metrics() -> Response:
+    @app.api_route("/metrics", methods=_READ)
+    async def metrics(request: Request) -> Response:
         """Give the counters to Prometheus."""
-        return Response(generate_latest(_collected(registry)), media_type=CONTENT_TYPE_LATEST)
+        if not told.permits(request.headers.get("authorization", "")):
+            return PlainTextResponse(_NEEDED, 401, headers={"WWW-Authenticate": "Bearer"})
+        return Response(generate_latest(_collected(told.registry)), media_type=CONTENT_TYPE_LATEST)
 
     return app
 

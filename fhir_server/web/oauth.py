@@ -30,6 +30,7 @@ from fhir_server.web.app import QUIET
 LARGEST = 64 * 1024
 """Bytes of a form."""
 
+_DOCUMENTS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 _FORM = "application/x-www-form-urlencoded"
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -67,19 +68,20 @@ def oauth_application(
     }
     for name, answer in answering.items():
         app.add_api_route(f"{PREFIX}/{name}", _endpoint(answer, clock), methods=["POST"])
-    for name in (*answering, "jwks"):
-        app.add_api_route(f"{PREFIX}/{name}", _preflight, methods=["OPTIONS"])
+    for path in (*(f"{PREFIX}/{name}" for name in (*answering, "jwks")), *_DOCUMENTS):
+        app.add_api_route(path, _preflight, methods=["OPTIONS"])
     return app
 
 
 def _add_documents(app: FastAPI, server: AuthorizationServer, clock: Callable[[], int]) -> None:
-    @app.get("/.well-known/openid-configuration")
-    @app.get("/.well-known/oauth-authorization-server")
     async def metadata() -> Response:
         """Tell what this server offers, and where."""
         return _json(published(server.site), headers=_KEPT)
 
-    @app.get(f"{PREFIX}/jwks")
+    for path in _DOCUMENTS:
+        app.add_api_route(path, metadata, methods=["GET", "HEAD"])
+
+    @app.api_route(f"{PREFIX}/jwks", methods=["GET", "HEAD"])
     async def jwks() -> Response:
         """Publish the public keys."""
         return _json(await server.keys.jwks(now=clock()), headers=_KEPT)

@@ -21,8 +21,19 @@ _PAGE = Template((_FOLDER / "start.html").read_text(encoding="utf-8"))
 STYLE = (_FOLDER / "base.css").read_text(encoding="utf-8")
 """What the pages have in common."""
 
+_MEMBERS = '<li><a href="/members">Members of this federation</a></li>\n'
+_METRICS = '<li><a href="/metrics">Metrics</a></li>\n'
 _FRESH = 15_000_000
 """Microseconds for which counts are shown again: counting everything is work."""
+
+_OF_MEMBERS = (
+    ("Slot?status=free&_sort=start&_count=5", "The five free slots that come first"),
+    ("Location?_count=10", "Places, each with the member that it is of"),
+    ("Patient?_summary=count", "How many patients there are"),
+    ("Observation?_sort=-date&_count=10", "The latest observations"),
+    ("Organization?_count=10", "Organisations"),
+)
+"""What is asked of all members: the first three of those that one of them searches are offered."""
 
 _TRIES = (
     ("Patient?_sort=-_lastUpdated&_count=5", "The five patients that changed last"),
@@ -45,7 +56,7 @@ class About:
 
     `call` is None where readers may not know what is kept here: they have no token.
     `signs_in` tells whether people can sign in here.
-    `federation` gives the members, itself None where readers may not know them.
+    `federation` gives the members, itself None where readers may not know them; `federated` is the path of their base.
     `base_url` is None where the address that the reader sees names it; `prefix` is then its path.
     """
 
@@ -58,6 +69,7 @@ class About:
     signs_in: bool = False
     has_transactions: bool = True
     federation: Callable[[], Federation | None] | None = None
+    federated: str = ""
 
 
 @dataclass(slots=True)
@@ -74,27 +86,32 @@ class StartPage:
         counts = (
             None if self.about.call is None else await self._fresh_counts(base, self.about.call)
         )
+        searched = await self._searched(base)
+        of_all = base.rpartition("/")[0] + self.about.federated
         return _PAGE.substitute(
             version=escape(self.about.version),
             base=escape(base),
+            federated="" if searched is None else f"<code>{escape(of_all)}</code>",
             types=len(self.about.types),
-            tries=_tries(base),
+            tries=_tries(base, _TRIES) if searched is None else _tries(of_all, _served(searched)),
             counts=_counts(base, counts, signs_in=self.about.signs_in),
             style=STYLE,
-            members=await self._members(base),
+            members="" if searched is None else _MEMBERS,
+            # Where readers need a token, so do the counters.
+            metrics="" if self.about.call is None else _METRICS,
         )
 
-    async def _members(self, base: str) -> str:
-        """Return the link to the members, nothing where there are none or readers may not know them."""
+    async def _searched(self, base: str) -> frozenset[str] | None:
+        """Return the types that members search; None where there are no members or readers may not know them."""
         if self.about.federation is None or self.about.call is None:
-            return ""
+            return None
         # Here, since a node whose start page nobody reads needs none of it, and would start later.
         from fhir_server.federation.registry import Registry  # noqa: PLC0415
 
-        store = self.about.call(base).store
-        if not await Registry(store).members(now=self.about.clock()):
-            return ""
-        return '<li><a href="/members">Members of this federation</a></li>\n'
+        registry, now = Registry(self.about.call(base).store), self.about.clock()
+        registered = await registry.registered(now=now)
+        found = [await registry.capabilities(each, now=now) for each in registered]
+        return frozenset(name for each in found for name in each.types) if registered else None
 
     async def _fresh_counts(self, base: str, call: Callable[[str], Call]) -> Mapping[str, str]:
         now = self.about.clock()
@@ -112,8 +129,14 @@ class StartPage:
         return counts
 
 
-def _tries(base: str) -> str:
-    return "\n".join(_try(base, *each) for each in _TRIES)
+def _served(types: frozenset[str]) -> Sequence[tuple[str, str]]:
+    """Return what is offered of members that search these types."""
+    found = [each for each in _OF_MEMBERS if each[0].partition("?")[0] in types]
+    return found[:3] or [("metadata", "What the members can be asked together")]
+
+
+def _tries(base: str, tries: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(_try(base, *each) for each in tries)
 
 
 def _try(base: str, query: str, told: str) -> str:

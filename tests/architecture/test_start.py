@@ -19,6 +19,7 @@ LATER = (
     "fhir_server.web.authorization.pages",
     "fhir_server.web.oauth",
     "cryptography.x509",
+    "fastapi",
     "httpx2",
     "jinja2",
     "joserfc",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fhir_server.audit import publishing
@@ -69,7 +69,7 @@ async def published(store: Store) -> list[Resource]:
 
 
 def generation_of(publisher: Publisher, draft: Draft) -> Draft:
-    return replace(draft, generation=publisher.register.current.stamp.generation)
+    return msgspec.structs.replace(draft, generation=publisher.register.current.stamp.generation)
 
 
 async def test_of_several_who_publish_each_event_is_published_once(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ async def test_what_permitted_is_named(
     consent = a_draft(Key("Consent", "c"), patients=("ada",))
     async with a_publisher(tmp_path) as (store, publisher):
         drafts = (
-            replace(consent, laid_down=LaidDown("ada", (permit,))),
+            msgspec.structs.replace(consent, laid_down=LaidDown("ada", (permit,))),
             a_draft(WEIGHT, patients=("ada",)),
         )
         await store.write([Put(generation_of(publisher, each)) for each in drafts], atomic=False)

@@ -63,6 +63,18 @@ def test_what_cannot_be_loaded_is_reported_with_line_and_place(
     assert issue.get("expression") in ([place], None) if place is None else [[place]]
 
 
+def test_what_is_refused_at_any_step_stands_where_its_line_does(made_with: Preparation) -> None:
+    unaddressed, misnamed = {**PATIENT, "id": "a b"}, {**PATIENT, "resourceType": "Nothing"}
+    of_the_month = {"resourceType": "Bundle", "type": "transaction", "entry": []}
+    bodies = [PATIENT, b"{", PATIENT, INVALID, of_the_month, PATIENT, unaddressed, misnamed] * 20
+
+    found = prepare(made_with, *bodies)
+
+    assert [each.line for each in found] == [*range(1, len(bodies) + 1)]
+    kinds = [Prepared, Rejected, Prepared, Rejected, Transaction, Prepared, Rejected, Rejected]
+    assert [*map(type, found)] == kinds * 20
+
+
 def test_the_invalid_is_loaded_as_it_is_when_that_is_asked_for(keeping: Preparation) -> None:
     draft, report = prepare(keeping, INVALID)
 

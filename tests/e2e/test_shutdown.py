@@ -1,12 +1,15 @@
-"""SIGTERM while clients write: what is in flight is finished, what was answered is kept."""
+"""SIGTERM while clients write, and Ctrl-C twice: what is in flight is finished, what was answered is kept."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -88,3 +91,37 @@ def test_what_was_answered_before_the_end_is_there_after_it(workers: str, tmp_pa
     assert {len(sides) for sides in found.values()} <= {0, 2}
     checked = typed("check", "--store", f"sqlite:{store}")
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+UNFINISHED = (
+    b"PUT /fhir/Patient/a HTTP/1.1\r\nHost: a\r\nContent-Type: application/fhir+json\r\n"
+    b"Content-Length: 1000\r\n\r\n{"
+)
+
+
+def wait_until_nobody_listens(address: tuple[str, int]) -> None:
+    """Return once the address takes no connection any more; it is asked again without end, as the test has one."""
+    with contextlib.suppress(ConnectionError):
+        while True:
+            socket.create_connection(address, PATIENCE).close()
+
+
+def test_a_second_ctrl_c_cuts_off_what_is_in_flight_and_ends_without_a_word(tmp_path: Path) -> None:
+    store = tmp_path / "node.db"
+    with running_node(store) as node:
+        parts = urlsplit(node.url)
+        address = (parts.hostname or "", parts.port or 0)
+        with socket.create_connection(address, PATIENCE) as client:
+            client.sendall(UNFINISHED)
+            httpx2.get(f"{node.url}/metadata").raise_for_status()
+            node.process.send_signal(signal.SIGINT)
+            wait_until_nobody_listens(address)
+            node.process.send_signal(signal.SIGINT)
+            status = node.process.wait(PATIENCE)
+        log = node.log()
+
+    assert status == 130
+    assert "Traceback" not in log
+    assert "Error" not in log
+    # SQLite takes it away when the store is closed.
+    assert not store.with_name("node.db-wal").exists()

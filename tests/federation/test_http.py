@@ -218,3 +218,18 @@ async def test_no_more_requests_wait_for_a_member_than_it_is_to_get_at_once() ->
         until = asyncio.get_running_loop().time() + PATIENCE
         await asyncio.gather(*(line.get(f"{base}/Patient", {}, until=until) for _ in range(40)))
     assert (most, len(dialled)) == (16, 40)
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "\u00e9"])
+async def test_a_header_that_http_cannot_have_is_not_sent(value: str) -> None:
+    sent: list[bytes] = []
+
+    async def kept(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        sent.append(await reader.read())
+
+    until = asyncio.get_running_loop().time() + PATIENCE
+    async with line_to(kept) as (line, base, _):
+        with pytest.raises(Failed) as failed:
+            await line.get(f"{base}/Patient", {"x-request-id": value}, until=until)
+    assert failed.value.state == "error"
+    assert b"".join(sent) == b""

@@ -103,3 +103,36 @@ async def test_a_change_is_sent_with_its_body_and_the_version_that_it_is_of(
     request = route.calls.last.request
     assert reply.status == 412
     assert (request.method, request.content, request.headers["if-match"]) == ("PUT", BODY, 'W/"3"')
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ("/Slot?status=free&start=ge2026%7C", b"/fhir/Slot?status=free&start=ge2026%7C"),
+        ('/Slot?_page=a b&name=\u00e9|"<#>', b"/fhir/Slot?_page=a%20b&name=%C3%A9|%22%3C"),
+        ("/Slot?x=1\r\nhost: evil", b"/fhir/Slot?x=1host:%20evil"),
+        ("/Slot?a?b=/c:d,e$f@g", b"/fhir/Slot?a?b=/c:d,e$f@g"),
+    ],
+)
+async def test_an_address_is_sent_as_http_writes_it(
+    httpx2_mock: respx.MockRouter, transport: HttpTransport, asked: str, sent: bytes
+) -> None:
+    """The links to further pages are a member's own, and may have any character."""
+    route = answering(httpx2_mock).respond(200, content=BODY)
+
+    await transport.get(f"https://trust.example/fhir{asked}", {})
+
+    assert route.calls.last.request.url.raw_path == sent
+
+
+async def test_what_is_told_twice_in_headers_is_one_list_and_a_body_says_its_length(
+    httpx2_mock: respx.MockRouter, transport: HttpTransport
+) -> None:
+    route = answering(httpx2_mock, "POST").respond(
+        200, headers=[("Warning", "a"), ("warning", "b")], content=BODY
+    )
+
+    reply = await transport.send("POST", URL, {}, b"")
+
+    assert reply.headers["warning"] == "a, b"
+    assert route.calls.last.request.headers["content-length"] == "0"

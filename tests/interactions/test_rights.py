@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from fhir_server.fhir.errors import Forbidden, InsufficientScope, NotFound
+from fhir_server.fhir.errors import Forbidden, InsufficientScope, MethodNotAllowed, NotFound
 from fhir_server.fhir.resource import Key, Resource
 from fhir_server.interactions.call import Call
 from fhir_server.interactions.create import create
@@ -184,7 +184,7 @@ async def test_of_two_rights_the_narrower_bounds_an_interaction_that_needs_both(
         await patch_matching(caller, "Observation", "_id=o2", CHANGE)
     assert (await delete(caller, Key("Observation", "o2"))).stored is None
     assert (await delete_matching(caller, "Observation", "_id=o2")).stored is None
-    with pytest.raises(NotFound):
+    with pytest.raises(MethodNotAllowed):
         await update(caller, Key("Observation", "o2"), hers("o2"))
     with pytest.raises(Forbidden):
         await create(caller, "Observation", an_observation("Patient/bob"))

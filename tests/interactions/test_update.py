@@ -10,6 +10,7 @@ import pytest
 from fhir_server.fhir.errors import (
     BadRequest,
     Forbidden,
+    MethodNotAllowed,
     MultipleMatches,
     NotFound,
     PreconditionFailed,
@@ -92,9 +93,9 @@ async def test_what_is_hidden_and_what_is_absent_are_refused_alike(call: Call) -
     await put(call, an_observation("Patient/ada", id="hers"))
     grace = seeing_only(call, "grace")
 
-    with pytest.raises(NotFound) as hidden:
+    with pytest.raises(MethodNotAllowed) as hidden:
         await put(grace, an_observation("Patient/grace", id="hers"))
-    with pytest.raises(NotFound) as absent:
+    with pytest.raises(MethodNotAllowed) as absent:
         await put(grace, an_observation("Patient/grace", id="none"))
 
     assert str(hidden.value) == str(absent.value).replace("none", "hers")
@@ -219,7 +220,7 @@ async def test_with_a_match_if_match_must_be_current(call: Call) -> None:
 async def test_without_a_match_a_caller_of_one_patient_learns_of_no_other(call: Call) -> None:
     grace = seeing_only(call, "grace")
 
-    with pytest.raises(NotFound):
+    with pytest.raises(MethodNotAllowed):
         await update_matching(
             grace, "Observation", "status=final", an_observation("Patient/grace", id="x")
         )

@@ -151,6 +151,8 @@ def _may_tell(ask: Ask, one: Side, reach: Reach) -> bool:
     bodies = [ask.body]
     if isinstance(ask.body, dict) and ask.body["resourceType"] == "Bundle":
         bodies = [each.get("resource") for each in ask.body["entry"]]
+    if not reach.rights.chooses_ids:
+        return False
     named = [each for each in bodies if isinstance(each, dict) and "id" in each]
     updating = reach.rights.sight("u")
     chosen = [each for each in named if updating.patient_of(each["resourceType"]) is None]

@@ -88,6 +88,7 @@ def an_observation(random: Random) -> Resource:
         **some(random, 0.3, {"note": [{"text": random.choice(("dizzy at night", "well"))}]}),
         **some(random, 0.2, label),
         **some(random, 0.2, member),
+        **some(random, 0.2, {"device": _by_number(random)}),
         **some(random, 0.3, {"encounter": to("Encounter", f"e{random.randrange(2)}")}),
     }
 
@@ -154,6 +155,12 @@ def a_place(random: Random) -> Resource:
         **some(random, 0.7, above),
         **some(random, 0.2, {"extension": [_about(random)]}),
     }
+
+
+def _by_number(random: Random) -> Resource:
+    """Return a reference that names a person by the number alone."""
+    whose = random.choice(list(PEOPLE))
+    return {"identifier": {"system": NHS_NUMBER, "value": number_of(whose)}}
 
 
 def _about(random: Random) -> Resource:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from fhir_server.demonstration.identifiers import NHS_NUMBERS, nhs_number
 from fhir_server.fhir.errors import Forbidden
+from fhir_server.fhir.nhs_number import is_nhs_number
 from fhir_server.policy.access import Access
 from fhir_server.policy.disclosure import Disclosure
-from fhir_server.policy.register import is_nhs_number, read_register
+from fhir_server.policy.register import read_register
 from fhir_server.policy.scopes import parse_scopes
 from tests.policy.support import PURPOSES
 

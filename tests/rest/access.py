@@ -46,6 +46,8 @@ BY_PROGRAMME = frozenset({"HOPERAT", "HRESCH", "PUBHLTH", "POPHLTH"})
 FAR = 4_000_000_000
 """A second in the next century: when these tokens expire."""
 
+METRICS_TOKEN = "metrics-of-a-guarded-node"  # noqa: S105 - of a test
+
 ALL = "system/*.cruds"
 
 
@@ -65,6 +67,12 @@ class Guarded:
     base: str
     issuer: Issuer
 
+    def metrics(self) -> str:
+        """Return what Prometheus reads."""
+        headers = {"authorization": f"Bearer {METRICS_TOKEN}"}
+        address = self.base.removesuffix("/fhir") + "/metrics"
+        return httpx.get(address, headers=headers).raise_for_status().text
+
     def token(self, scope: str = ALL, **changes: Any) -> str:
         """Return a token that is good here; for other uses than care it is of the programme that is told records."""
         own = {"iss": self.issuer.url, "aud": self.base, "exp": FAR, "iat": 1, "scope": scope}
@@ -81,7 +89,12 @@ def guarded(store: Path, **settings: Any) -> Iterator[Guarded]:
     """Serve a store to those with a token until the block ends; one without a purpose is for care, by a clinician."""
     programmes = store.with_name("programmes.json")
     programmes.write_text(json.dumps(PROGRAMMES))
-    by_default = {"default_purpose": "TREAT", "default_role": "R8000", "programmes": programmes}
+    by_default = {
+        "default_purpose": "TREAT",
+        "default_role": "R8000",
+        "programmes": programmes,
+        "metrics_token": METRICS_TOKEN,
+    }
     settings = by_default | settings
     with (
         running_issuer(published(rsa_key())) as issuer,

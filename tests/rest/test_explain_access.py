@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,11 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         yield served
 
 
-def explained(trust: Guarded, resource: str, **claims: str) -> dict[str, Any]:
+def explained(
+    trust: Guarded, resource: str, by: Mapping[str, str] = OFFICER, /, **claims: str
+) -> dict[str, Any]:
     """Return what is told, by name."""
-    answer = post(trust, OFFICER, "$explain-access", resource=resource, **claims)
+    answer = post(trust, dict(by), "$explain-access", resource=resource, **claims)
     assert answer.status_code == 200, answer.text
     return values(answer.json()["parameter"])
 
@@ -164,11 +166,28 @@ def test_what_is_told_is_what_a_request_is_answered(
 def test_scopes_bound_what_is_told_as_they_bound_a_request(
     trust: Guarded, resource: str, scopes: str, rule: str
 ) -> None:
-    found = explained(trust, resource, scopes=scopes, **CONSULTANT)
+    reviewer = GUARDIAN if "?" in scopes else OFFICER
+    found = explained(trust, resource, reviewer, scopes=scopes, **CONSULTANT)
     read = get(trust, CONSULTANT, resource, scopes)
 
     assert found["rule"] == rule
     assert (read.status_code == 200) is (found["decision"] == "permit")
+
+
+@pytest.mark.parametrize("resource", ["Observation/o1", "Observation/o3", "Observation/none"])
+@pytest.mark.parametrize("code", ["weight", "fame"])
+def test_a_reviewer_who_sees_no_records_learns_by_no_scope_what_they_hold(
+    trust: Guarded, resource: str, code: str
+) -> None:
+    """Values could be found out one by one: `user/Observation.r?value-quantity=gt5`, and so on."""
+    scopes = f"user/Observation.rs?code={code}"
+
+    refused = post(
+        trust, OFFICER, "$explain-access", resource=resource, scopes=scopes, **CONSULTANT
+    )
+
+    assert refused.status_code == 403
+    assert f"reach {resource} would tell what it holds: you do not see it" in refused.text
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,36 @@ def test_a_member_is_read_only_for_what_it_has(hub: Hub, member: str, told: int)
     assert hub.client.delete(member).status_code == 405
 
 
+@pytest.mark.parametrize(
+    "path", ["", "Patient/p0", "Patient/_history", "a/Patiemt", "a/nothing/p0/x"]
+)
+def test_an_address_that_is_not_served_has_no_methods_either(hub: Hub, path: str) -> None:
+    for method in ("OPTIONS", "GET"):
+        refused = hub.client.request(method, path)
+        assert refused.status_code == 404, refused.text
+        assert refused.json()["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("a/Slot/s", {"GET", "HEAD", "PATCH", "PUT"}),
+        ("a/Patient", {"GET", "HEAD"}),
+        ("a/Patient/_search", {"POST"}),
+        ("a/Patient/p0/_history/1", {"GET", "HEAD"}),
+        ("a/metadata", {"GET", "HEAD"}),
+        ("jwks", {"GET", "HEAD"}),
+        ("$members", {"GET", "HEAD"}),
+    ],
+)
+def test_options_tell_the_methods_of_each_address_that_is_served(
+    hub: Hub, path: str, methods: set[str]
+) -> None:
+    answer = hub.client.options(path)
+    assert answer.status_code == 204, answer.text
+    assert set(answer.headers["allow"].split(", ")) - {"OPTIONS"} == methods
+
+
 def test_without_a_required_member_there_is_no_answer_and_it_is_told_which(hub: Hub) -> None:
     with running_server(hub.folder / "c.db") as third:
         required = Member("c", "C", third, required=True, seconds=MEMBER_SECONDS)
@@ -228,6 +258,26 @@ def test_a_form_asks_the_same(hub: Hub) -> None:
     assert [each["fullUrl"] for each in matches(by_form)] == [
         each["fullUrl"] for each in matches(by_url)
     ]
+
+
+def test_one_member_is_searched_alone_below_its_name(hub: Hub) -> None:
+    assert hub.client.get("c/Patient").status_code == 404
+    page = hub.client.get("b/Patient?_count=3&_total=accurate").json()
+    assert page["total"] == 5
+    (account,) = page["entry"][-1]["resource"]["extension"]
+    assert account["extension"][0] == {"url": "member", "valueString": "b"}
+    following = next_of(page)
+    assert following.startswith(f"{hub.client.base_url}b/Patient?")
+    # A place in one member's matches is none in those of all.
+    assert hub.client.get(following.replace("/b/", "/")).status_code == 400
+    assert hub.client.get(following.replace("/b/", "/a/")).status_code == 400
+
+    shown = [*matches(page), *matches(hub.client.get(following).json())]
+    assert [each["fullUrl"] for each in shown] == [
+        f"{hub.members[1]}/Patient/p{each}" for each in range(4, -1, -1)
+    ]
+    by_form = hub.client.post("b/Patient/_search", data={"_count": "3", "_total": "accurate"})
+    assert matches(by_form.json()) == matches(page)
 
 
 def test_what_a_member_includes_comes_with_the_matches_that_are_shown(hub: Hub) -> None:

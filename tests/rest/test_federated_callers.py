@@ -67,6 +67,11 @@ def asked(joined: Federation, path: str, **claims: Any) -> Any:
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "no scope": ({"scope": ""}, "Patient", "insufficient"),
     "a scope on another type": ({"scope": "user/Observation.rs"}, "Patient", ""),
+    "a scope on another type than is searched at one member": (
+        {"scope": "user/Observation.rs"},
+        "a/Patient",
+        "",
+    ),
     "a scope to read alone": ({"scope": "user/Patient.r"}, "Patient", ""),
     "a scope to search alone": ({"scope": "user/Patient.s"}, "a/Patient/p0", ""),
     "a scope of one patient": (
@@ -224,6 +229,14 @@ def test_both_members_answer_as_one(joined: Federation) -> None:
     # A person is looked for by number: the reference leads to somebody whom the match mentions.
     by_number = asked(joined, f"Observation?patient:Patient.identifier={nhs_number(2)}")
     assert shown(by_number) == ["Observation/o2", "Observation/o2"]
+
+
+def test_one_member_is_asked_alone_and_the_others_are_told_nothing(joined: Federation) -> None:
+    before = tokens_given(joined, "b")
+    found = asked(joined, "a/Patient?_sort=birthdate", organisation="X26")
+    assert statuses(found) == {"a": "ok"}
+    assert shown(found) == ["Patient/p0", "Patient/p1", "Patient/p2"]
+    assert tokens_given(joined, "b") == before
 
 
 @pytest.mark.parametrize(("code", "number"), [("8480-6", 6), ("4548-4", 0)])

@@ -128,7 +128,7 @@ def test_members_are_asked_about_those_alone_whom_they_know(joined: Federation) 
         assert all(told_of(joined, member, each) for each in numbers)
         others = {HERE, THERE, HIDDEN, NOWHERE} - numbers
         assert not any(told_of(joined, member, each) for each in others)
-    metrics = httpx.get(joined.hub.base.replace("/fhir", "/metrics")).text
+    metrics = joined.hub.metrics()
     unasked = dict(re.findall(r'fhir_member_unasked_total\{member="(.)"\} (\S+)', metrics))
     assert unasked.keys() == KNOWS.keys()
     assert all(float(each) >= 2 for each in unasked.values())

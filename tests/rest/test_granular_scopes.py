@@ -124,7 +124,7 @@ def test_nothing_is_made_or_changed_that_is_of_another_kind(
     assert app.patch("Observation/lab", json=change, headers=kind).status_code == 403
     for name in (*HIDDEN, "none"):
         mine = an_observation(name, "laboratory")
-        assert app.put(f"Observation/{name}", json=mine).status_code == 404
+        assert app.put(f"Observation/{name}", json=mine).status_code == 405
         assert app.patch(f"Observation/{name}", json=change, headers=kind).status_code == 404
         assert app.delete(f"Observation/{name}").status_code == 204
     with there.client() as all_of_it:

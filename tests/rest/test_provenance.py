@@ -100,7 +100,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 
 def test_who_may_not_create_one_writes_nothing(there: Guarded) -> None:
-    with there.client("user/Patient.cruds") as client:
+    with there.client("system/Patient.cruds") as client:
         answer = client.put("Patient/none", json=PATIENT | {"id": "none"}, headers=header())
         found = client.get("Patient/none")
 
@@ -109,7 +109,7 @@ def test_who_may_not_create_one_writes_nothing(there: Guarded) -> None:
 
 
 def test_who_may_create_one_needs_no_other_right_for_it(there: Guarded) -> None:
-    with there.client("user/Patient.u user/Provenance.c") as client:
+    with there.client("system/Patient.u system/Provenance.c") as client:
         answer = client.put("Patient/ada", json=PATIENT | {"id": "ada"}, headers=header())
 
     assert answer.status_code == 201

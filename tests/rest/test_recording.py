@@ -242,9 +242,7 @@ def test_each_entry_of_a_batch_and_the_batch_are_recorded(
     assert {each.agent.organisation for each in found if each.agent} == {"RR8"}
 
 
-def test_a_transaction_is_one_event_and_its_reads_are_more(
-    watched: Watched, client: httpx.Client
-) -> None:
+def test_a_transaction_is_one_event_and_its_reads_are_more(watched: Watched) -> None:
     patient = {"resourceType": "Patient"}
     entries = [
         {"request": {"method": "POST", "url": "Patient"}, "resource": patient},
@@ -253,7 +251,8 @@ def test_a_transaction_is_one_event_and_its_reads_are_more(
     ]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
-    first, second = watched.of(lambda: client.post("", json=bundle))
+    with watched.server.client() as client:
+        first, second = watched.of(lambda: client.post("", json=bundle))
 
     assert (first.kind, [each.action for each in first.touched]) == ("transaction", ["C", "C"])
     assert (second.kind, second.touched) == ("read", (Touched("R", "Observation", "weight", 1),))

@@ -40,6 +40,16 @@ def test_a_method_that_is_not_served_is_no_label(method: str) -> None:
     assert events[0]["method"] == "OTHER"
 
 
+def test_what_nobody_asked_has_no_series() -> None:
+    registry = CollectorRegistry()
+
+    Telemetry(ROUTES, registry, tell=Events().tell).completed("GET", "/[type]", 200, 0.001, "r1")
+
+    (metric,) = registry.collect()
+    labels = [each.labels for each in metric.samples if each.name == "fhir_request_seconds_count"]
+    assert labels == [{"method": "GET", "route": "/[type]", "status": "2xx"}]
+
+
 def test_a_request_is_counted_under_its_route() -> None:
     registry = CollectorRegistry()
     events = Events()

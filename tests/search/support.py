@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from fhir_server.conformance.definitions import Definitions, SearchParameter, definitions_in
 from fhir_server.fhir.json import parse_resource
 from fhir_server.fhir.resource import Resource
+from fhir_server.search.contained import found_inside, inside
 from fhir_server.search.custom import parameters_of
-from fhir_server.search.expression import Plan
+from fhir_server.search.expression import Plan, Predicate
 from fhir_server.search.indexing import Extractor
 from fhir_server.search.matching import Resolver, matches, nothing_resolves
 from fhir_server.search.parsing import Query, parse_query
@@ -74,17 +73,17 @@ def is_found(
     """Tell whether a search finds a resource, or what it contains where that is asked for."""
     assert plan.types
 
-    def finds(record: IndexRecord, each: Resource) -> bool:
-        says = partial(has_words, texts_of(each))
-        return matches(plan.predicate, record, updated=updated, resolve=resolve, says=says)
+    def satisfies(predicate: Predicate, record: IndexRecord) -> bool:
+        says = partial(has_words, texts_of(resource))
+        return matches(predicate, record, updated=updated, resolve=resolve, says=says)
 
-    record, wanted = record_of(resource), plan.contained
+    record, wanted, own = record_of(resource), plan.contained, resource["resourceType"]
     itself = wanted is None or not wanted.alone
-    if itself and resource["resourceType"] in plan.types and finds(record, resource):
+    if itself and own in plan.types and satisfies(plan.predicate, record):
         return True
-    inner = resource.get("contained", ()) if wanted else ()
-    return any(
-        finds(replace(record_of(each), contained=record.contained), each)
-        for each in inner
-        if each["resourceType"] in plan.types
+    asked = inside(plan.predicate)
+    return wanted is not None and any(
+        found
+        for kind in plan.types
+        for found in found_inside(asked, kind, (own, record), satisfies)
     )

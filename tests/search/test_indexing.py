@@ -47,6 +47,30 @@ def test_a_resource_with_too_many_entries_is_refused() -> None:
         record_of(a("Patient", name=crowd))
 
 
+BOB = {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "999 000 0026"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "named"),
+    [
+        (a("Observation", subject={"identifier": BOB}), ("9990000026",)),
+        (a("Observation", focus=[{"reference": "Patient/ada"}, {"identifier": BOB}]), ("9990000026",)),
+        (a("Observation", contained=[a("Patient", identifier=[BOB])]), ("9990000026",)),
+        (a("RelatedPerson", patient={"reference": "Patient/ada"}, identifier=[BOB]), ("9990000026",)),
+        (a("Patient", link=[{"other": {"identifier": BOB}, "type": "seealso"}]), ("9990000026",)),
+        (a("Patient", identifier=[BOB]), ()),
+        (a("Observation", subject={"identifier": BOB | {"value": "9990000027"}}), ()),
+        (a("Observation", subject={"identifier": BOB | {"system": "urn:mrn"}}), ()),
+        (a("Observation", subject={"identifier": {"system": BOB["system"]}}), ()),
+    ],
+)  # fmt: skip
+def test_whom_a_resource_names_by_an_nhs_number_is_told(
+    resource: Resource, named: tuple[str, ...]
+) -> None:
+    """All but who a Patient says to be itself, and what is nobody's number."""
+    assert record_of(resource).named == named
+
+
 def test_what_a_list_has_is_counted_once() -> None:
     items = [{"item": {"reference": f"Patient/{each}"}} for each in range(MOST_ENTRIES - 100)]
 

@@ -27,7 +27,9 @@ from fhir_server.search.expression import (
     Updated,
 )
 from fhir_server.search.parameter_types.criterion import begins_with
+from fhir_server.search.parameter_types.token import MEDIA_TYPES
 from fhir_server.search.parsing import parse_criteria, parse_query
+from fhir_server.search.paths import implied_systems
 from fhir_server.search.record import token_term
 from tests.search.support import BASE, DEFINITIONS, NOW, micros, query_of
 
@@ -40,11 +42,13 @@ REFUSED = [
     ("Patient", "family=", "no value"),
     ("Patient", "family=---", "letter or digit"),
     ("Patient", "family=" + "x" * 181, "first 180 characters"),
-    ("Patient", "family:below=x", "not served yet"),
+    ("Patient", "family:below=x", "has no modifier :below; it has :missing, :exact"),
     ("Patient", "family:starts=x", "has :missing, :exact, :contains"),
     ("Patient", "family:not=x", "no modifier :not"),
     ("Patient", "family:in=http://x", "no modifier :in"),
-    ("Patient", "family:text=x", "has :missing, :exact, :contains"),
+    ("Patient", "family:text=--", "a word is missing at the end"),
+    ("Patient", "family:text=(a", "a parenthesis is not closed"),
+    ("Patient", "family:text=a*", "whole words; a* would be a part of one"),
     ("Patient", "gender:in=http://x", "gender:in=http://x: no terminology service"),
     ("Patient", "gender:not-in=http://x", "gender:not-in=http://x: no terminology service"),
     ("Patient", f"gender:in={GENDERS}|5.0.0", "no terminology service is configured"),
@@ -111,7 +115,11 @@ REFUSED = [
     ("Location", "partof:under=1", "has no modifier :under; it has :missing, :identifier"),
     ("Observation", "subject:below=Group/1", "can be part of another: Location/"),
     ("Observation", "patient:above=1", "none of these is part of another"),
-    ("QuestionnaireResponse", "questionnaire:below=http://a.org/q", "not served yet"),
+    ("QuestionnaireResponse", "questionnaire:above=http://a.org/q", "has no modifier :above"),
+    ("QuestionnaireResponse", "questionnaire:below=|1", "`id`, `Type/id` or a URL"),
+    ("DocumentReference", "contenttype:below=text", "`type/subtype` with `:below`, as in text/xml"),
+    ("DocumentReference", "contenttype:below=urn:ietf:bcp:13|text/xml", "as in text/xml"),
+    ("DocumentReference", "contenttype:above=text/xml", "needs a terminology service"),
     ("Slot", "schedule:below=1", "refers to Schedule, and none of these"),
     (None, "_list=List/1", "as 42 of List/42"),
     (None, "_list=", "has no value"),
@@ -173,8 +181,8 @@ REFUSED = [
     ("Patient", "_contained=true&_containedType=both", "one of container, contained"),
     ("Patient", "_containedType=contained", "add _contained=true"),
     (None, "_contained=true", "search of one type"),
-    ("Patient", "_contained=true&_has:Observation:patient:code=1", "with a chain"),
-    ("Patient", "_contained=true&_list=42", "with a chain"),
+    ("Patient", "_contained=true&_has:Observation:patient:_content=1", "type of the container"),
+    ("Measure", "_contained=true&_has:Measure:depends-on:title=x", "referred to by its id"),
     ("Patient", "_contained=both&_text=fever", "type of the container"),
     ("Patient", "_contained=both&_filter=not (_content eq fever)", "type of the container"),
     ("Patient", "_contained=true&_sort=name", "ask for _containedType=contained"),
@@ -208,6 +216,9 @@ REFUSED = [
     ("Patient", "_sort=name,name,name,name,name,name", "5 keys"),
     ("Patient", "_total=exact", "none, estimate, accurate"),
     ("Patient", "_summary=yes", "true, text, data, count, false"),
+    ("Patient", "_summary=text&_include=Patient:organization", "no _include and no _revinclude"),
+    ("Patient", "_revinclude=Observation:patient&_summary=text", "no _include and no _revinclude"),
+    ("Patient", "_sort=-_score", "not ranked by relevance"),
     ("Patient", "_elements=a b", "names, separated by commas"),
     ("Observation", "subject.nam=x", "none of 4 types has 'nam' (did you mean name?)"),
     ("Observation", "subject:Patient.nam=x", "Patient has 'nam' (did you mean name?)"),
@@ -269,6 +280,16 @@ REFUSED = [
     ("Observation", "_include:recurse=Observation:subject", "the only one is :iterate"),
     ("Patient", "_revinclude=Encounter:location", "not to Patient"),
     (None, "name=x", "a search of all types has no search parameter 'name'"),
+    (None, "name=x", "with `_type=…` the types that have it can be searched together"),
+    (None, "_type=Observation,Patient&patient=1", "no search parameter 'patient'"),
+    (None, "patient=1&_type=Observation,Patient", "(did you mean active?) of Patient;"),
+    (None, "_type=Condition,Observation&cod=1", "(did you mean code?) of Condition, Observation;"),
+    (None, "_type=Condition,Observation&patient.nam=x", "'nam' (did you mean name?) of Condition"),
+    (None, "_type=Condition,Observation&code:exact=x", "no modifier :exact"),
+    (None, "_type=Condition,Observation&_sort=date", "no search parameter 'date'"),
+    (None, "_type=DiagnosticReport,ServiceRequest&_sort=code-value", "no search parameter 'code-v"),
+    (None, "_type=Observation,Composition&_sort=code,-date", "no search parameter 'code'"),
+    (None, "_type=Patient,Person&_filter=gender eq x or deceased eq true", "of Person"),
     (None, "_type=Patient,Pacient", "did you mean"),
 ]
 
@@ -597,3 +618,50 @@ def test_whatever_the_criteria_are_they_are_understood_or_refused(text: str) -> 
         parse_criteria("Patient", text, DEFINITIONS, now=NOW)
     except FhirError as refusal:
         assert str(refusal)  # noqa: PT017 - any refusal will do, if it says something
+
+
+def test_types_that_are_named_are_asked_by_what_they_share_each_in_its_own_way() -> None:
+    code = begins_with("code=a\x1f")
+
+    found = query_of(None, "code=a&_lastUpdated=gt2024&_type=Observation,Condition").plan
+
+    assert found.types == frozenset({"Observation", "Condition"})
+    assert found.placed == (("Condition", AllOf((code,))), ("Observation", AllOf((code,))))
+    assert isinstance(found.predicate, Updated)
+
+
+def test_a_parameter_of_one_name_is_asked_of_each_type_by_its_own_type() -> None:
+    placed = dict(query_of(None, "_type=Patient,ValueSet&name=ada").plan.placed)
+
+    assert placed == {
+        "Patient": AllOf((begins_with("name^ada"),)),
+        "ValueSet": AllOf((begins_with("name^ada"),)),
+    }
+
+
+def test_types_are_sorted_together_by_what_they_share() -> None:
+    by_date = query_of(None, "_sort=-date,code&_type=Procedure,DiagnosticReport").plan.sort
+
+    assert by_date == query_of("Procedure", "_sort=-date,code").plan.sort
+    assert by_date == query_of("DiagnosticReport", "_sort=-date,code").plan.sort
+
+
+def test_a_list_by_its_function_is_of_the_patient_that_types_share() -> None:
+    asked = "_type=Condition,AllergyIntolerance&patient=1&_list=$current-problems"
+
+    found = query_of(None, asked)
+
+    assert [(each.function, each.patient) for each in found.lists] == [("$current-problems", "1")]
+    assert dict(found.plan.placed)["Condition"] != NOTHING
+
+
+def test_elements_with_media_types_are_those_that_the_definitions_bind_to_them() -> None:
+    bound = {
+        each.expression
+        for kind in DEFINITIONS.resource_types
+        for each in DEFINITIONS.search_parameters(kind).values()
+        if each.type == "token"
+        and implied_systems(DEFINITIONS, each.expression) == "urn:ietf:bcp:13"
+    }
+
+    assert bound == MEDIA_TYPES

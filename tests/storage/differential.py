@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.storage import test_joins, test_oracle, test_queries
+from tests.storage import test_inside, test_joins, test_oracle, test_queries
 from tests.storage.conftest import BACKENDS
 
 HISTORIES = 40
@@ -38,6 +38,15 @@ KINDS = {
     "joins": Kind(test_joins.worlds, test_joins.asked, test_joins.compare, test_joins.SEARCHES),
     "queries": Kind(
         test_queries.worlds, test_queries.cases, test_queries.compare, test_queries.SEARCHES
+    ),
+    "codes": Kind(
+        test_oracle.writes_of_measurements,
+        test_oracle.asked_of_codes,
+        test_oracle.compare,
+        test_oracle.SEARCHES,
+    ),
+    "inside": Kind(
+        test_inside.worlds, test_inside.asked, test_inside.compare, test_inside.SEARCHES
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from json import dumps
 from typing import TypeAlias
 
 from hypothesis import strategies as st
@@ -53,9 +54,26 @@ FILLED = {
         "url", "version", "date", "title", "context", "context-type", "context-quantity",
         "context-type-quantity", "context-type-value",
     ),
+    "List": ("status", "code", "subject", "patient", "item"),
+    "Location": ("name", "partof", "organization"),
     "Resource": (),
 }  # fmt: skip
 """The parameters whose elements the random resources have, and `_tag` and the like of all."""
+
+HIERARCHIES = {("Organization", "partof"), ("Location", "partof"), ("Patient", "organization")}
+"""The references along which parts are followed."""
+
+SHARED = (
+    "Patient,Observation",
+    "Observation,RiskAssessment",
+    "Organization,Location",
+    "List,Observation",
+)
+"""Types that are searched together by what they share."""
+
+SPECIAL: dict[str, list[tuple[str, str]]] = {
+    "Location": [("near", each) for each in ("54|-1.9", "54|-1.9|20|km", "-33.9|151|5|[mi_i]")],
+}
 
 COMMON = ("_id", "_lastUpdated", "_tag", "_profile")
 
@@ -104,8 +122,19 @@ _VALUES: dict[str, list[str]] = {
 _COMBINATIONS = 500
 _OF_MODIFIER = {
     "missing": ["true", "false"],
-    "of-type": [f"{a}|{b}|{c}" for a in SYSTEMS for b in _CODES for c in _CODES],
-    "identifier": _TOKENS,
+    "of-type": [f"{a}|{b}|{c}" for a in SYSTEMS for b in ("a", "b") for c in ("a", "b", "zz")],
+    "identifier": ["a", "b", "zz", *(f"{system}|a" for system in SYSTEMS), f"{SYSTEMS[0]}|"],
+    "exact": [*WORDS, "smith"],
+    "contains": ["mit", "th", "rien", "der", "ü", "zz"],
+    "text": [
+        "smith",
+        "smithe OR berg",
+        "van berg",
+        '"der berg"',
+        "straße,müller",
+        "not smith",
+        "ber",
+    ],
     ANY_TYPE: [*IDS],
 }
 
@@ -126,7 +155,99 @@ def _criteria(kind: str) -> st.SearchStrategy[_Pair]:
         lambda code: st.sampled_from(asked_by(kind, known[code]))
     )
     two = st.sampled_from(_filled(kind)).flatmap(lambda code: _of_two(kind, known[code]))
-    return st.one_of(*filled, any_of_them, two)
+    special = [st.sampled_from(each) for each in (LISTS, SPECIAL.get(kind, [])) if each]
+    return st.one_of(*filled, any_of_them, two, *special, *_by_modifier(kind))
+
+
+def _by_modifier(kind: str) -> Iterator[st.SearchStrategy[_Pair]]:
+    """Yield for each modifier what may be asked with it by the parameters that are filled."""
+    asked: dict[str, list[_Pair]] = {}
+    for code in _filled(kind):
+        for name, value in asked_by(kind, _parameters(kind)[code]):
+            if modifier := name.partition(":")[2]:
+                asked.setdefault(modifier, []).append((name, value))
+    yield from map(st.sampled_from, asked.values())
+
+
+@lru_cache
+def _likely(kind: str) -> st.SearchStrategy[_Pair]:
+    """Return what many resources of a type satisfy: at the end of a chain most else finds nothing."""
+    present = [(f"{code}:missing", "false") for code in FILLED[kind]]
+    return st.sampled_from([*present, *(("_id", each) for each in ("1", "2,3", "1,3"))])
+
+
+LISTS = [("_list", each) for each in (*IDS, "1,3", "9")]
+BY_FUNCTION = ("_list", "$current-problems")
+
+_OPERATORS = {
+    "token": ("eq", "ne"),
+    "string": ("eq", "ne", "co", "sw", "ew", "gt", "le"),
+    "date": ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap", "po"),
+    "number": ("eq", "ne", "gt", "le", "ap"),
+    "quantity": ("eq", "ne", "lt", "ge"),
+    "uri": ("eq", "ne", "co", "sw"),
+    "reference": ("re",),
+}
+_BARE = {"date": DATES, "number": NUMBERS, "quantity": NUMBERS}
+
+
+@lru_cache
+def _comparisons(kind: str) -> st.SearchStrategy[str]:
+    """Return comparisons of the filter language by the parameters that are filled."""
+    known = _parameters(kind)
+    found = [
+        f"{code} {operator} {dumps(value)}"
+        for code in _filled(kind)
+        if known[code].type in _OPERATORS
+        for operator in _OPERATORS[known[code].type]
+        for value in _BARE.get(known[code].type, _values(kind, known[code]))
+    ]
+    return st.one_of(
+        st.sampled_from(found),
+        st.sampled_from(_filled(kind)).map(lambda code: f"{code} pr true"),
+    )
+
+
+@lru_cache
+def _filters(kind: str) -> st.SearchStrategy[_Pair]:
+    """Return filters of one comparison or two."""
+    one = _comparisons(kind)
+    forms = st.sampled_from(("{0}", "not ({0})", "{0} and {1}", "{0} or {1}", "{0} or not ({1})"))
+    return st.tuples(forms, one, one).map(
+        lambda parts: ("_filter", parts[0].replace("{0}", parts[1]).replace("{1}", parts[2]))
+    )
+
+
+@lru_cache
+def _of_all(types: str) -> st.SearchStrategy[_Pair]:
+    """Return what several types can be asked together, by what they share."""
+    kind = types.partition(",")[0]
+    asked = (asked_by(kind, _parameters(kind)[each]) for each in _shared(types))
+    return st.one_of(*map(st.sampled_from, asked))
+
+
+def _shared(types: str) -> list[str]:
+    first, *others = types.split(",")
+    return [each for each in FILLED[first] if all(each in FILLED[other] for other in others)]
+
+
+def features(asked: Asked) -> set[str]:
+    """Return what a search is made of, by the name that the specification has for it."""
+    found = {name for name, _ in asked.pairs if name in {"_sort", "_type", "_filter", "near"}}
+    found |= {"compartment"} if asked.owner else set()
+    for name, value in asked.pairs:
+        code, _, modifier = name.rpartition(":")
+        if name.startswith("_has:") or "._has:" in name:
+            found.add("_has")
+        elif "." in name:
+            found.add("chain")
+        elif name == "_list":
+            found.add("_list by function" if value.startswith("$") else "_list")
+        elif code:
+            found.add(":[type]" if modifier[0].isupper() else f":{modifier}")
+        elif asked.kind is None and not name.startswith("_"):
+            found.add("several types")
+    return found
 
 
 def _filled(kind: str) -> tuple[str, ...]:
@@ -148,6 +269,8 @@ def asked_by(kind: str, parameter: SearchParameter) -> list[_Pair]:
         for name in ((parameter.targets or _TARGETS) if modifier == ANY_TYPE else (modifier,))
         for value in _OF_MODIFIER.get(modifier, values)
     ]
+    if (kind, code) in HIERARCHIES:
+        modified += [(f"{code}:{side}", each) for side in ("below", "above") for each in IDS]
     return [*((code, each) for each in values), *modified]
 
 
@@ -177,15 +300,47 @@ def searches_of_one_parameter() -> list[Asked]:
 
 
 @lru_cache
+def searches_of_links() -> list[Asked]:
+    """Return each link from a type to another with what many satisfy, each list, place and group of types."""
+    chained = [
+        Asked(kind, ((prefix + name, value),))
+        for kind in CONTENT
+        for prefix, target in _links(kind)
+        for name, value in (("_id", "1,3"), (f"{FILLED[target][0]}:missing", "false"))
+    ]
+    listed = [Asked(kind, (pair,)) for kind in (*CONTENT, None) for pair in LISTS]
+    by_function = [Asked("Observation", (("patient", each), BY_FUNCTION)) for each in IDS]
+    special = [Asked(kind, (pair,)) for kind, pairs in SPECIAL.items() for pair in pairs]
+    together = [
+        Asked(None, (pair, ("_type", types)))
+        for types in SHARED
+        for code in _shared(types)
+        for pair in _plain(types.partition(",")[0], code)
+    ]
+    hierarchies = [
+        Asked(kind, ((f"{code}:{side}", each),))
+        for kind, code in HIERARCHIES
+        for side in ("below", "above")
+        for each in IDS
+    ]
+    return [*chained, *listed, *by_function, *special, *together, *hierarchies]
+
+
+def _plain(kind: str, code: str) -> list[_Pair]:
+    return asked_by(kind, _parameters(kind)[code])[:9]
+
+
+@lru_cache
 def _chained(kind: str, links: int) -> st.SearchStrategy[_Pair]:
     """Return what may be asked of a type, so many links away at most."""
     if not links:
-        return _criteria(kind)
+        return st.one_of(_criteria(kind), _likely(kind))
     on = [
         st.builds(_prefixed, st.just(prefix), _chained(target, links - 1))
         for prefix, target in _links(kind)
     ]
-    return st.sampled_from((_criteria(kind), _criteria(kind), st.one_of(on))).flatmap(_itself)
+    own = _criteria(kind) if links == LINKS else st.one_of(_criteria(kind), _likely(kind))
+    return st.sampled_from((own, own, st.one_of(on))).flatmap(_itself)
 
 
 def _itself(strategy: st.SearchStrategy[_Pair]) -> st.SearchStrategy[_Pair]:
@@ -230,14 +385,23 @@ def _orders(kind: str) -> st.SearchStrategy[str]:
 @st.composite
 def searches(draw: st.DrawFn) -> Asked:
     """Return a search of one type, of all, or in a compartment."""
-    kind: str | None = draw(st.sampled_from((*CONTENT, "Observation", "Patient", None)))
+    if draw(st.sampled_from((True, False, False, False))):
+        return draw(st.sampled_from(searches_of_links()))
+    kind: str | None = draw(st.sampled_from((*CONTENT, "Observation", "Patient", None, None)))
     name = kind or "Resource"
+    types = draw(st.sampled_from(("", "Patient", *SHARED))) if kind is None else ""
     criteria = _chained(name, LINKS if kind else 0)
+    if "," in types:
+        criteria = st.one_of(_of_all(types), criteria)
+    elif kind:
+        criteria = st.sampled_from((criteria,) * 7 + (_filters(kind),)).flatmap(_itself)
     pairs = [draw(criteria) for _ in range(draw(st.sampled_from((1, 1, 1, 2, 2, 0))))]
     if order := draw(_orders(name)):
         pairs.append(("_sort", order))
-    if kind is None and (types := draw(st.sampled_from(("", "Patient", "Patient,Observation")))):
+    if types:
         pairs.append(("_type", types))
-    of_patients = kind in {None, "Observation", "Patient"}
+    if kind == "Observation" and draw(st.sampled_from((True, *[False] * 9))):
+        pairs += [("patient", draw(st.sampled_from(IDS))), BY_FUNCTION]
+    of_patients = kind in {"Observation", "Patient"} or (kind is None and not types)
     owner = draw(st.sampled_from((*[None] * 9, *IDS))) if of_patients else None
     return Asked(kind, tuple(pairs), Key("Patient", owner) if owner else None)

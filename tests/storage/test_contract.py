@@ -542,7 +542,7 @@ async def test_what_was_made_by_outdated_parameters_is_refused_as_a_whole(store:
     await store.write([ReplaceCatalogue(0, 7, b"seven")], atomic=False)
     plan = Plan(frozenset({"Patient"}), HasTerm("code=a"))
     outdated = Expectation(EVERYTHING, plan, frozenset(), generation=6)
-    current = replace(a_draft(Key("Patient", "new")), generation=7)
+    current = msgspec.structs.replace(a_draft(Key("Patient", "new")), generation=7)
 
     for op in (Put(a_draft()), Expect(outdated), Delete(ADA, expectation=outdated)):
         with pytest.raises(OutdatedIndex):
@@ -558,7 +558,9 @@ async def test_an_outdated_write_takes_none_of_its_group_with_it(store: Store) -
     refusals: list[OutdatedIndex] = []
 
     async def write(number: int) -> None:
-        draft = replace(a_draft(Key("Patient", f"p{number}")), generation=number % 2)
+        draft = msgspec.structs.replace(
+            a_draft(Key("Patient", f"p{number}")), generation=number % 2
+        )
         try:
             results.extend(await store.write([Put(draft)], atomic=True))
         except OutdatedIndex as refusal:

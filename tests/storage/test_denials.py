@@ -66,9 +66,14 @@ def sees(
     return ALL.of_audience(audience, at=at, emergency=emergency)
 
 
-def record(logical_id: str, *patients: str, terms: Sequence[str] = ()) -> IndexRecord:
+def record(
+    logical_id: str, *patients: str, terms: Sequence[str] = (), named: Sequence[str] = ()
+) -> IndexRecord:
     refers = tuple(reference_term("patient", f"Patient/{each}") for each in patients)
-    return IndexRecord(logical_id, (*sorted({*refers, *terms}),), (), (), START, patients, patients)
+    found = (*sorted({*refers, *terms}),)
+    return IndexRecord(
+        logical_id, found, (), (), START, patients, patients, named=tuple(sorted(named))
+    )
 
 
 def a_patient(name: str) -> Put:
@@ -83,16 +88,19 @@ def an_observation(
     kind: str = "Observation",
     label: bool = False,
     bears: Sequence[str] = (),
+    named: Sequence[str] = (),
 ) -> Put:
     terms = (*((LABEL,) if label else ()), *bears)
     # In the content too: what is equal in that makes no new version.
-    told = "".join(patients) + "".join("r" if each == RESTRICTED else "v" for each in bears)
+    told = "".join((*patients, *named)) + "".join(
+        "r" if each == RESTRICTED else "v" for each in bears
+    )
     return Put(
         Draft(
             Key(kind, logical_id),
             b"",
             b'"of":"%b%d"' % (told.encode(), label),
-            record(logical_id, *patients, terms=terms),
+            record(logical_id, *patients, terms=terms, named=named),
         )
     )
 
@@ -154,6 +162,36 @@ async def test_people_are_known_by_their_numbers_whether_or_not_they_are_patient
         stranger: Person((), (opted_out,)),
         "9990000042": Person(),
     }
+
+
+@pytest.mark.parametrize("first", ["resource", "consent"])
+async def test_who_is_named_by_a_number_alone_is_that_person(ward: Store, first: str) -> None:
+    """In a Reference, or inside a contained Patient; whoever else the resource is about."""
+    named = an_observation("named", "grace", named=(NUMBERS["ada"],))
+    consent = a_consent("ada", NO_RESEARCH)
+    await found(ward, sees(RESEARCH))
+    await write(ward, *((named, consent) if first == "resource" else (consent, named)))
+    by_consent = await found(ward, sees(RESEARCH))
+    await write(ward, Delete(Key("Consent", "c")))
+    permitted = await found(ward, sees(RESEARCH))
+    await ward.replace_opt_outs([NUMBERS["ada"]], as_of=START)
+
+    assert by_consent == {"Patient/grace", "Observation/g"}
+    assert "Observation/named" in permitted
+    assert await found(ward, sees(RESEARCH)) == {"Patient/grace", "Observation/g"}
+    assert await found(ward, sees(CARE)) >= {"Observation/named"}
+
+
+async def test_who_is_no_patient_here_and_opted_out_is_told_of_to_nobody_else(ward: Store) -> None:
+    stranger = "9990000034"
+    await found(ward, sees(RESEARCH))
+    await write(ward, an_observation("of", named=(stranger,)))
+    before = await found(ward, sees(RESEARCH))
+    await ward.replace_opt_outs(["999 000 0034"], as_of=START)
+
+    assert "Observation/of" in before
+    assert await found(ward, sees(RESEARCH)) == before - {"Observation/of"}
+    assert (await ward.people([stranger]))[stranger].patients == ()
 
 
 async def test_who_is_taken_off_the_register_is_seen_again(ward: Store) -> None:
@@ -421,12 +459,13 @@ provisions = st.builds(
 operations = st.one_of(
     st.builds(a_patient, st.sampled_from(PATIENTS)),
     st.builds(
-        lambda number, people, kind, label, bears: an_observation(f"o{number}", *sorted(people), kind=kind, label=label, bears=bears),
+        lambda number, people, kind, label, bears, named: an_observation(f"o{number}", *sorted(people), kind=kind, label=label, bears=bears, named=named),
         st.integers(0, 3),
         st.sets(st.sampled_from(PATIENTS), max_size=2),
         st.sampled_from(("Observation", "Condition", "Location")),
         st.booleans(),
         st.sampled_from(((), (), (), (RESTRICTED,), (SEALED,), (RESTRICTED, SEALED))),
+        st.sampled_from(((), (), *((each,) for each in sorted(set(NUMBERS.values()))))),
     ),
     st.builds(
         lambda patient, rules, number: a_consent(patient, *(replace(e, origin=f"Consent/c{number}") for e in rules), logical_id=f"c{number}"),
@@ -513,7 +552,7 @@ class Model:
         urgent = {each for patient in sight.emergency for each in self._same(patient)}
         asked = [
             ([self._about(each)], replace(audience, emergency=True) if each in urgent else audience)
-            for each in own.mentions
+            for each in own.people
         ]
         return all(
             ENFORCEMENT.policy.decide(people, who, subject, at=sight.at).effect == "permit"
@@ -522,7 +561,8 @@ class Model:
 
     def _same(self, patient: str) -> set[str]:
         number = self._number(patient)
-        return {patient} | {each for each in PATIENTS if number and self._number(each) == number}
+        alike = {each for each in PATIENTS if number and self._number(each) == number}
+        return {patient, *alike, *({f"#{number}"} if number else ())}
 
     def _about(self, patient: str) -> list[Provision]:
         same = self._same(patient)
@@ -534,6 +574,8 @@ class Model:
         return found
 
     def _number(self, patient: str) -> str | None:
+        if patient.startswith("#"):
+            return patient[1:]
         return NUMBERS[patient] if Key("Patient", patient) in self.current else None
 
 

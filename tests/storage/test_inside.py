@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -33,12 +33,13 @@ from fhir_server.search.expression import (
     Limit,
     Not,
     Plan,
+    PointedToBy,
     PointsTo,
     Predicate,
     SortKey,
     Updated,
 )
-from fhir_server.search.matching import Candidate, matches, sort_key
+from fhir_server.search.matching import Candidate, Resolver, matches, sort_key
 from fhir_server.search.ordering import PRIMARY, Order, SortValue, completed
 from fhir_server.search.record import NO_DATE, IndexRecord, Range, prefix_end
 from fhir_server.storage.contract import Store
@@ -64,8 +65,10 @@ Found: TypeAlias = tuple[str, int | None]
 
 
 @st.composite
-def records(draw: st.DrawFn, own: str) -> IndexRecord:
+def records(draw: st.DrawFn, own: str, locals_: Sequence[str] = ()) -> IndexRecord:
     terms = draw(st.sets(st.sampled_from(WORDS), max_size=2))
+    if locals_ and (referred := draw(st.sampled_from((None, *locals_)))):
+        terms |= {"patient<", f"patient<{referred}"}
     if draw(st.booleans()):
         terms.add(f"patient>Patient/{draw(st.sampled_from(IDS))}")
     primary = draw(st.sampled_from((NO_DATE, 0, 1, 2)))
@@ -78,7 +81,9 @@ def records(draw: st.DrawFn, own: str) -> IndexRecord:
 def resources(draw: st.DrawFn) -> tuple[str, IndexRecord]:
     kind, record = draw(st.sampled_from(KINDS)), draw(records(draw(st.sampled_from(IDS))))
     locals_ = draw(st.lists(st.sampled_from(LOCAL), unique=True))
-    within = tuple((draw(st.sampled_from(KINDS)), draw(records(f"#{each}"))) for each in locals_)
+    within = tuple(
+        (draw(st.sampled_from(KINDS)), draw(records(f"#{each}", locals_))) for each in locals_
+    )
     refers = (
         {f"patient<{end}" for end in ("", *draw(st.sets(st.sampled_from(locals_))))}
         if locals_
@@ -138,9 +143,22 @@ BELOW = st.builds(
 """Patients refer to patients here: some stand below others."""
 
 
+BACK = [
+    st.builds(PointedToBy, st.just(source), st.just("patient"), st.just("Patient"), predicate)
+    for predicate in (st.one_of(LEAVES), st.builds(Not, st.one_of(LEAVES)), BELOW)
+    for source in KINDS
+    if source == "Patient" or predicate is not BELOW
+]
+"""Of patients it may be asked what refers to them: it may be asked the same again."""
+TWICE = [
+    st.builds(PointedToBy, st.just("Patient"), st.just("patient"), st.just("Patient"), each)
+    for each in BACK
+]
+
+
 def predicates(kind: str) -> st.SearchStrategy[Predicate]:
     return st.recursive(
-        st.one_of([*LEAVES, BELOW] if kind == "Patient" else LEAVES),
+        st.one_of([*LEAVES, BELOW, *BACK, *TWICE] if kind == "Patient" else LEAVES),
         lambda inner: st.one_of(
             st.builds(Not, inner),
             st.builds(AllOf, st.lists(inner, max_size=2).map(tuple)),
@@ -178,6 +196,36 @@ sights = st.sampled_from(
 )
 
 
+def holds_inside(
+    predicate: Predicate, number: int, container: tuple[Key, Candidate], resolve: Resolver
+) -> bool:
+    """Tell what is true of a contained resource: its container, and all that this contains, may refer to it."""
+    key, each = container
+    own = each.record.contained[number][1]
+    match predicate:
+        case Not(inner):
+            return not holds_inside(inner, number, container, resolve)
+        case AllOf(parts):
+            return all(holds_inside(part, number, container, resolve) for part in parts)
+        case AnyOf(parts):
+            return any(holds_inside(part, number, container, resolve) for part in parts)
+        case PointedToBy(source, parameter, _, inner):
+            term = f"{parameter}<{own.id[1:]}"
+            if key.type == source and term in each.record.terms:
+                by_container = matches(inner, each.record, updated=each.updated, resolve=resolve)
+            else:
+                by_container = False
+            return by_container or any(
+                name == source
+                and term in record.terms
+                and holds_inside(inner, place, container, resolve)
+                for place, (name, record) in enumerate(each.record.contained)
+            )
+        case _:
+            whole = structs.replace(own, id=own.id[1:], contained=each.record.contained)
+            return matches(predicate, whole, updated=each.updated, resolve=resolve)
+
+
 def expected(there: dict[Key, Candidate], plan: Plan, sight: Visibility) -> list[Found]:
     """Return what the oracle finds: each contained resource as if it stood by itself, seen as its container is."""
     assert plan.types
@@ -202,7 +250,7 @@ def expected(there: dict[Key, Candidate], plan: Plan, sight: Visibility) -> list
             yield None, each.record
         for number, (name, inner) in enumerate(each.record.contained):
             own = structs.replace(inner, id=inner.id[1:], contained=each.record.contained)
-            if name == kind and finds(own, each.updated):
+            if name == kind and holds_inside(plan.predicate, number, (key, each), resolve):
                 yield number, own
 
     found: list[tuple[Order, Found]] = []

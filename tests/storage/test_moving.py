@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -237,7 +236,7 @@ async def goes_on(store: Store) -> None:
     """See that what is written next comes after all that was copied, and joins its people."""
     latest, generation = await store.now(), (await store.stamp()).generation
     ops = [a_patient("twin"), an_observation("new", 3, "twin")]
-    drafts = [Put(replace(each.draft, generation=generation)) for each in ops]
+    drafts = [Put(msgspec.structs.replace(each.draft, generation=generation)) for each in ops]
 
     results = await store.write(drafts, atomic=True, told=lambda _: msgspec.msgpack.encode("x"))
 

@@ -7,6 +7,7 @@ from itertools import permutations
 from pathlib import Path
 from unittest.mock import Mock
 
+import msgspec
 import pytest
 
 from fhir_server.fhir.resource import Key
@@ -99,7 +100,9 @@ async def test_what_was_written_meanwhile_is_found(
     store: Store, way: str, types: frozenset[str] | None
 ) -> None:
     plan = Plan(types, ASKED[way])
-    ada = replace(a_patient("ada").draft, record=record("ada", "ada", terms=["identifier=1\x1f"]))
+    ada = msgspec.structs.replace(
+        a_patient("ada").draft, record=record("ada", "ada", terms=["identifier=1\x1f"])
+    )
     await store.write([Put(ada), matching("first", "smith")], atomic=True)
     before = {*await found(store, ALL, plan)} - {"ada"}
 
@@ -137,7 +140,9 @@ async def test_rows_without_records_are_the_same_rows(
     store: Store, way: str, *, first: bool
 ) -> None:
     plan = Plan(OBSERVATIONS, ASKED[way])
-    ada = replace(a_patient("ada").draft, record=record("ada", "ada", terms=["identifier=1\x1f"]))
+    ada = msgspec.structs.replace(
+        a_patient("ada").draft, record=record("ada", "ada", terms=["identifier=1\x1f"])
+    )
     observations = [matching(each, "smith") for each in ("first", "second", "third")]
     await store.write([Put(ada), *observations], atomic=True)
 

@@ -19,7 +19,7 @@ from fhir_server.search.record import IndexRecord, reference_term
 from fhir_server.storage.contract import Delete, Draft, Put, Store
 from fhir_server.storage.pages import HistoryScope
 from fhir_server.storage.sqlite.marking import mark_indexed
-from fhir_server.storage.sqlite.schema import SCHEMA_VERSION, STEPS, connect
+from fhir_server.storage.sqlite.schema import ABOUT, STEPS, connect
 from fhir_server.storage.sqlite.store import open_store
 from fhir_server.storage.upkeep import Finding, People
 from tests.storage.conftest import BACKENDS, ENFORCEMENT, START, ticking
@@ -254,12 +254,12 @@ async def test_a_file_of_an_earlier_release_with_such_resources_is_to_be_indexed
 ) -> None:
     path = tmp_path / "store.db"
     connection = apsw.Connection(str(path))
-    for step in STEPS[:-1]:
+    for step in STEPS[: STEPS.index(ABOUT)]:
         connection.execute(step)
     connection.execute(
         "INSERT INTO resource VALUES(1,'Provenance','p',1,5,'PUT',0,0,0,x'00',x'7b7d')"
     )
-    connection.pragma("user_version", SCHEMA_VERSION - 1)
+    connection.pragma("user_version", STEPS.index(ABOUT))
     connection.close()
     mark_indexed(connect(path))
 

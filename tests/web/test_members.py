@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
+from html import unescape
 from pathlib import Path
 
 import httpx2 as httpx
@@ -14,14 +16,18 @@ import pytest
 from fhir_server.federation.health import History, Look, Persons
 from fhir_server.federation.members import Capabilities, Member
 from fhir_server.federation.roster import Listed
+from fhir_server.offline.enrolling import add_member
 from fhir_server.search.declaring import Abilities
+from fhir_server.settings import Settings
 from fhir_server.web.members import POLICY, members_page
 from fhir_server.web.sparkline import median, sparkline
 from tests.rest.access import guarded
+from tests.support.patience import DEADLINE, MEMBER_SECONDS
 from tests.support.server import running_server
 
 NOW = 1_750_000_000_000_000
 MINUTE = 60_000_000
+NETWORKS = ("127.0.0.0/8",)
 EVIL = '<script>alert("x")</script>'
 
 
@@ -137,6 +143,27 @@ def test_the_start_page_of_a_node_without_members_does_not_speak_of_any(tmp_path
     assert found.status_code == 200
     assert "There are no members yet" in found.text
     assert found.headers["content-security-policy"] == POLICY
+
+
+def test_the_start_page_of_a_hub_offers_what_its_members_have(tmp_path: Path) -> None:
+    settings = Settings(store=f"sqlite:{tmp_path / 'hub.db'}", member_networks=NETWORKS)
+    with (
+        running_server(tmp_path / "a.db") as member,
+        running_server(tmp_path / "hub.db", member_networks=NETWORKS) as base,
+    ):
+        asyncio.run(add_member(settings, Member("a", "A", member, seconds=MEMBER_SECONDS)))
+        origin = base.removesuffix("/fhir")
+        start = httpx.get(origin).text
+        links = [unescape(each) for each in re.findall(r'<li><a href="([^"]+)">', start)]
+        offered = [each for each in links if each.startswith(f"{origin}/federated/")]
+        assert len(offered) == 3
+        for each in offered:
+            answer = httpx.get(each, headers=DEADLINE)
+            assert answer.status_code == 200
+            assert "1 of 1 members answered" in answer.text
+    assert "/members" in links
+    assert f"<code>{origin}/federated</code>" in start
+    assert f"{base}/Observation?" not in start
 
 
 def test_members_are_not_told_to_who_has_no_token(tmp_path: Path) -> None:

@@ -84,3 +84,11 @@ def test_metrics_are_counted_by_route(origin: str) -> None:
         in metrics.text
     )
     assert "zebedee" not in metrics.text
+
+
+@pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/metrics"])
+def test_what_is_read_can_be_asked_for_without_its_body(origin: str, path: str) -> None:
+    answer = httpx.head(origin + path)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == httpx.get(origin + path).headers["content-type"]

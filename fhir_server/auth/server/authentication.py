@@ -199,6 +199,10 @@ def _claimed(shown: Shown) -> str:
         names |= {said.iss, said.sub}
     if "client_id" in form:
         names.add(form["client_id"])
+    if not names:
+        raise InvalidClient(
+            "The client is not named: by client_id, by the header Authorization, or by a client_assertion."
+        )
     if len(names) != 1:
         raise InvalidClient("client_id, iss and sub must name one and the same client.")
     return names.pop()

@@ -117,6 +117,8 @@ class Endpoints:
         refresh = None
         if grant.is_renewable:
             refresh = await self.grants.first_refresh_token(grant, now=now)
+        # Once the refresh token is kept: who removes a user withdraws first, and then ends what is kept.
+        await self.grants.check_stands(grant, now=now)
         return await self._answer(grant, grant.scopes, refresh, now)
 
     async def _for_refresh_token(

@@ -20,6 +20,7 @@ from fhir_server.auth.server.contract import LaunchContext
 from fhir_server.auth.server.errors import InvalidGrant
 from fhir_server.auth.server.revocations import Revocations
 from fhir_server.auth.server.scopes import OFFLINE, ONLINE
+from fhir_server.auth.server.signing import KEPT_AFTER
 from fhir_server.auth.server.users import User
 from fhir_server.storage.keyvalues import KeyValues
 
@@ -130,6 +131,13 @@ class Grants:
             raise InvalidGrant("The code was used twice, so what it gave is withdrawn.")
         return token
 
+    async def check_stands(self, grant: Grant, *, now: int) -> None:
+        """Raise InvalidGrant, and end the grant, where the user or the client was removed since it was given."""
+        names = (f"subject:{grant.user.subject}", f"client:{grant.client_id}")
+        if await self.revocations.covered_now(names, grant.begun // SECOND, now=now):
+            await self.withdraw(grant.id, now=now)
+            raise InvalidGrant("What was permitted is withdrawn: sign in again.")
+
     async def renew(self, token: str, *, client_id: str, now: int) -> tuple[Grant, str]:
         """Return the grant of a refresh token and the token that follows; raise InvalidGrant."""
         found, renewal = await self._renewal_of(token, now=now)
@@ -160,8 +168,12 @@ class Grants:
         await self.values.put(GRANTS, grant_id, _WITHDRAWN, now=now, expires=now + REMEMBERED)
         await self.revocations.withdraw(f"grant:{grant_id}", now=now, expires=now + REMEMBERED)
 
-    async def withdraw_all(self, of: Callable[[Grant], bool], *, now: int) -> int:
-        """End all grants of which that is true, and return how many."""
+    async def withdraw_all(self, name: str, of: Callable[[Grant], bool], *, now: int) -> int:
+        """Withdraw all tokens of a name, end all grants of which that is true, and return how many.
+
+        In this order: a code that is redeemed meanwhile is looked at again once its refresh token is kept.
+        """
+        await self.revocations.withdraw(name, now=now, expires=now + KEPT_AFTER)
         rows = await self.values.items(GRANTS, now=now)
         ended = [key for key, value in rows if value and of(_renewal(value).grant)]
         for key in ended:

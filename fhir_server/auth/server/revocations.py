@@ -41,6 +41,11 @@ class Revocations:
         known = self._moments
         return bool(known) and any(known.get(each, _NEVER) >= issued for each in names)
 
+    async def covered_now(self, names: Iterable[str], issued: float, *, now: int) -> bool:
+        """Tell whether what has these names was withdrawn, by what the store says at this moment."""
+        found = [await self.values.get(KIND, each, now=now) for each in names]
+        return any(float(each) >= issued for each in found if each is not None)
+
     async def withdraw(self, name: str, *, now: int, expires: int) -> None:
         """Withdraw all tokens of a name that were issued until now; `expires` is when the last of them does."""
         await self.values.put(KIND, name, str(now // _SECOND).encode(), now=now, expires=expires)

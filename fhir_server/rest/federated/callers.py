@@ -19,6 +19,7 @@ from fhir_server.policy.decision import Enforcement
 from fhir_server.policy.disclosure import Standing
 from fhir_server.policy.rights import rights_of
 from fhir_server.policy.roles import BREAK_GLASS
+from fhir_server.rest.federated.instances import searched
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Service
 
@@ -124,7 +125,6 @@ def _behalf(caller: Caller, standing: Standing) -> Behalf:
 
 
 def _type_of(request: Request) -> str:
-    """Return the type that is asked for: of `[type]`, or of `[member]/[type]/[id]`."""
-    return request.segments[
-        0 if request.segments[-1] == "_search" or len(request.segments) == 1 else 1
-    ]
+    """Return the type that is asked for: of `[type]`, or of what is below `[member]`."""
+    path = searched(request.segments)
+    return path[0] if len(path) == 1 else path[1]

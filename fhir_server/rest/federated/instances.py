@@ -28,6 +28,8 @@ from fhir_server.rest.projection import read_body
 from fhir_server.rest.request import Pairs, Request
 from fhir_server.rest.service import Service
 
+MEMBER_SEARCH = "/[member]/[type]"
+MEMBER_SEARCH_FORM = "/[member]/[type]/_search"
 MEMBER_READ = "/[member]/[type]/[id]"
 MEMBER_HISTORY = "/[member]/[type]/[id]/_history"
 MEMBER_VREAD = "/[member]/[type]/[id]/_history/[vid]"
@@ -50,6 +52,10 @@ def template_below_member(segments: tuple[str, ...], types: frozenset[str]) -> s
     match segments[1:]:
         case ("metadata",):
             return MEMBER_METADATA
+        case (kind,) if kind in types:
+            return MEMBER_SEARCH
+        case (kind, "_search") if kind in types:
+            return MEMBER_SEARCH_FORM
         case (kind, _) if kind in types:
             return MEMBER_READ
         case (kind, _, "_history") if kind in types:
@@ -58,6 +64,11 @@ def template_below_member(segments: tuple[str, ...], types: frozenset[str]) -> s
             return MEMBER_VREAD
         case _:
             return None
+
+
+def searched(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is searched: the type, after the member where it is that one alone."""
+    return segments[:-1] if segments[-1] == "_search" else segments
 
 
 def no_member(name: str) -> NotFound:

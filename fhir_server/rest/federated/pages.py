@@ -40,7 +40,7 @@ class Shown:
     """How a page is written: `address` is that of the search, `applied` what counts of its query.
 
     `key` makes names of people out of their numbers, other ones for each search and caller. `cleared`: what members
-    answered was decided on here.
+    answered was decided on here. `said` is what each page says of the search itself.
     """
 
     id: str
@@ -51,6 +51,7 @@ class Shown:
     projection: Projection | None
     key: bytes
     cleared: bool = False
+    said: Sequence[Issue] = ()
 
 
 def page_bytes(
@@ -62,7 +63,8 @@ def page_bytes(
 ) -> bytes:
     """Return a page; `following` and `missing` are handles of cursors."""
     at_least = None if found.total.exact else found.total.least
-    outcome = outcome_of(found.accounts, _left_out(found), cleared=shown.cleared, at_least=at_least)
+    said = (*shown.said, *_left_out(found))
+    outcome = outcome_of(found.accounts, said, cleared=shown.cleared, at_least=at_least)
     return bundle_bytes(
         "searchset",
         id=shown.id,

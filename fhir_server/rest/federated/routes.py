@@ -15,6 +15,7 @@ from fhir_server.conformance.capability import (
     capability_statement,
 )
 from fhir_server.federation.accounts import outcome_of
+from fhir_server.federation.crossing import crossings
 from fhir_server.federation.cursors import FederatedCursor
 from fhir_server.federation.dividing import check_served
 from fhir_server.federation.duplicates import Duplicates, Mode
@@ -32,7 +33,7 @@ from fhir_server.federation.search import (
 from fhir_server.federation.sparing import spared, tell_as_of
 from fhir_server.federation.statement import told_by_member
 from fhir_server.federation.writes import Writes
-from fhir_server.fhir.errors import MethodNotAllowed, NotSupported
+from fhir_server.fhir.errors import NotSupported
 from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
 from fhir_server.fhir.outcome import Issue
@@ -41,7 +42,14 @@ from fhir_server.rest.bodies import form_of
 from fhir_server.rest.conditional import DEDUPLICATE, Preferences, preferences
 from fhir_server.rest.cursors import scope_of
 from fhir_server.rest.federated.callers import Admission, admitted, concerned, told_of
-from fhir_server.rest.federated.instances import MEMBER_READ, no_member, template_below_member
+from fhir_server.rest.federated.instances import (
+    MEMBER_READ,
+    MEMBER_SEARCH,
+    MEMBER_SEARCH_FORM,
+    no_member,
+    searched,
+    template_below_member,
+)
 from fhir_server.rest.federated.membership import DEFINITIONS, Membership
 from fhir_server.rest.federated.pages import Shown, page_bytes
 from fhir_server.rest.federated.reaching import Reach, deadline_of, headers_of
@@ -51,7 +59,7 @@ from fhir_server.rest.paging import CURSOR
 from fhir_server.rest.request import HOW_TO_ANSWER, Pairs, Request
 from fhir_server.rest.routing import NotServed, table, template_of
 from fhir_server.rest.service import Route, Routes, Service
-from fhir_server.rest.smart import oauth_uris
+from fhir_server.rest.smart import oauth_uris, open_to_pages
 from fhir_server.search.declaring import extension_of, own_abilities
 from fhir_server.search.parsing import Query, parse_query
 
@@ -76,6 +84,8 @@ class Federation:
             (
                 Route("GET", "/[type]", self.search, ("search-type",)),
                 Route("POST", "/[type]/_search", self.search_by_form, ("search-type",)),
+                Route("GET", MEMBER_SEARCH, self.search, ("search-type",)),
+                Route("POST", MEMBER_SEARCH_FORM, self.search_by_form, ("search-type",)),
                 Route("GET", "/metadata", self.metadata, (), open=True),
                 Route("GET", "/jwks", self.keys, (), open=True),
                 *MemberReading(self.reach).routes(),
@@ -84,21 +94,15 @@ class Federation:
             )
         )
 
-    def find(self, service: Service, request: Request) -> Route:
-        """Return the route of a request: what is below `[member]` is an address here too; raise NotFound or MethodNotAllowed."""
-        template = self._template(service, request)
-        methods = service.routes.get(template, {})
-        route = methods.get(request.method)
-        if methods and route is None:
-            allowed = (*sorted(methods), "OPTIONS")
-            told = f"{request.method[:20]} is not served at {template}; {', '.join(allowed)} are."
-            raise MethodNotAllowed(told, allowed)
-        if route is None:
+    def template_at(self, service: Service, request: Request) -> str:
+        """Return the template of an address: what is below `[member]` is one here too; raise NotFound."""
+        found = self._template(service, request)
+        if found not in service.routes:
             raise NotServed(
-                f"{'/'.join(request.segments)[:70]!r} is not served for all members at once; "
-                "one member's resource is at [member]/[type]/[id]."
+                f"{'/' + '/'.join(request.segments)[:70]!r} is not served for all members at once; search is, at [type], "
+                "and one member's resource is at [member]/[type]/[id]: GET metadata lists what is."
             )
-        return route
+        return found
 
     def _template(self, service: Service, request: Request) -> str:
         operation = f"/{'/'.join(request.segments)}"
@@ -108,11 +112,11 @@ class Federation:
         return below or template_of(request.segments, service.types)
 
     async def search(self, service: Service, request: Request) -> Answer:
-        """Serve `GET [type]`."""
+        """Serve `GET [type]`, and `GET [member]/[type]`: of that member alone."""
         return await self._search(service, request, request.pairs)
 
     async def search_by_form(self, service: Service, request: Request) -> Answer:
-        """Serve `POST [type]/_search`."""
+        """Serve `POST [type]/_search` and `POST [member]/[type]/_search`."""
         return await self._search(service, request, (*request.pairs, *await form_of(request)))
 
     async def keys(self, service: Service, _: Request) -> Answer:
@@ -157,21 +161,24 @@ class Federation:
             software=Software(service.version, instant(service.started), request.base_url),
             security=Security(bool(service.cross_origin.origins), await oauth_uris(service)),
         )
-        return Answer(200, dump(told_by_member(statement, told)))
+        body = dump(told_by_member(statement, told))
+        return Answer(200, body, headers=open_to_pages(service, request))
 
     async def _search(self, service: Service, request: Request, pairs: Pairs) -> Answer:
         now, extractor = service.clock(), service.register.current.extractor
         asked = tuple(pair for pair in pairs if pair[0] not in {CURSOR, *HOW_TO_ANSWER})
         handle = next((value for name, value in pairs if name == CURSOR), None)
-        scope = scope_of(f"federated/{request.type}", asked, principal=request.principal)
+        path = searched(request.segments)
+        scope = scope_of("/".join(("federated", *path)), asked, principal=request.principal)
         cursor = None if handle is None else await self.hub.cursor(handle, scope, now=now)
         preferred = preferences(request.header(b"prefer"))
         moment = now if cursor is None else cursor.moment
-        query = _understood(service, request, asked, moment, lenient=preferred.lenient)
+        query = _understood(service, path[-1], asked, moment, lenient=preferred.lenient)
         admission, parties = await self.reach.members(service, request, "s")
+        parties = _addressed(parties, path)
         question = Question(
             query,
-            request.type,
+            path[-1],
             extractor.definitions,
             headers_of(request),
             moment,
@@ -190,8 +197,8 @@ class Federation:
             found = await federated_search(question, parties, cursor)
         tell_as_of(found.accounts, parties)
         self.hub.saw(found, cursor)
-        address = f"{request.base_url}/{request.type}"
-        projection = service.projector.projection(request.type, query.summary, query.elements)
+        address = "/".join((request.base_url, *path))
+        projection = service.projector.projection(path[-1], query.summary, query.elements)
         shown = Shown(
             service.new_id(),
             now,
@@ -201,6 +208,7 @@ class Federation:
             projection,
             blake2b(scope, key=self.key).digest(),
             cleared=admission is not None,
+            said=crossings(question, parties),
         )
         _record(request, admission, found)
         return await self._answer(shown, found, parties, scope, strict=preferred.strict)
@@ -239,13 +247,22 @@ def _lacking(found: Federated, parties: Sequence[Party], *, strict: bool) -> lis
     ]
 
 
+def _addressed(parties: Sequence[Party], path: tuple[str, ...]) -> Sequence[Party]:
+    """Return the members that a search is asked of: all, or the one that the path begins with; raise NotFound."""
+    *members, _ = path
+    found = [each for each in parties if not members or each.line.member.id == members[0]]
+    if members and not found:
+        raise no_member(members[0])
+    return found
+
+
 def _understood(
-    service: Service, request: Request, asked: Pairs, moment: int, *, lenient: bool
+    service: Service, resource_type: str, asked: Pairs, moment: int, *, lenient: bool
 ) -> Query:
     """Return what is searched for; raise BadRequest or NotSupported for what members cannot be asked together."""
     extractor = service.register.current.extractor
     query = parse_query(
-        request.type,
+        resource_type,
         asked,
         extractor.definitions,
         now=moment,

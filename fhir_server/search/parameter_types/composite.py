@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain, product, takewhile
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -112,7 +113,7 @@ def indexer(
         if extents is None:
             entries.terms.extend([f"{code}:{''.join(each)}" for each in product(*exact)])
             return
-        axes = [_axis_and_tags(code, each) for each in product(*exact)]
+        axes = [_axis_and_tags(code, *each) for each in product(*exact)]
         for unit, low, high, names in extents(values[count:]):
             entries.ranges.extend(
                 [(axis + unit, low, high, (*tags, *names)) for axis, tags in axes]
@@ -144,7 +145,8 @@ def _reference_texts(node: Node, base_url: str) -> list[str]:
     return [f">{shortened(reference.local(text, base_url))}{SEPARATOR}"]
 
 
-def _axis_and_tags(code: str, texts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+@lru_cache(maxsize=4096)
+def _axis_and_tags(code: str, *texts: str) -> tuple[str, tuple[str, ...]]:
     """Return the axis that the texts name together, the systems of codes last, and each of these but the first as a tag.
 
     Where a system is left open the name ends: a family of axes, and what follows is told by the tags.
@@ -282,7 +284,7 @@ def _asked_axis(criterion: Criterion, patterns: Sequence[Pattern]) -> tuple[str,
         raise NotSupported(f"{criterion}: a code is needed beside a number, date or quantity")
     # Of a code whose system is left open, the pattern ends where the system would stand.
     texts = [f"{each[0]}{_ANY}{SEPARATOR}" if len(each) > 1 else each[0] or "" for each in patterns]
-    return _axis_and_tags(criterion.parameter.code, texts)
+    return _axis_and_tags(criterion.parameter.code, *texts)
 
 
 def _limits(asked: Sequence[Criterion]) -> tuple[Alternatives, tuple[str, ...], str]:

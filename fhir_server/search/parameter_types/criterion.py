@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from fhir_server.conformance.definitions import SearchParameter
-from fhir_server.fhir.errors import BadRequest, NotSupported, shown
+from fhir_server.fhir.errors import BadRequest, shown
 from fhir_server.search.expression import (
     AnyOf,
     HasAnyTerm,
@@ -25,12 +25,6 @@ from fhir_server.search.terminology import NO_VALUE_SETS, Terminology
 
 Alternatives = tuple[tuple[Limit, ...], ...]
 """Limits on one range: all of those in one of these."""
-
-_NEEDS = {
-    "above": "the hierarchy of the codes or versions",
-    "below": "the hierarchy of the codes or versions",
-}
-"""Modifiers that R4 defines and that are not served for every type yet: what each would need."""
 
 _ESCAPED = re.compile(r"\\([,$|\\])")
 
@@ -90,12 +84,6 @@ class Criterion:
         """Return the error for a modifier that is not among those that the parameter has."""
         kind = self.parameter.type
         known = ", ".join(f":{each}" for each in modifiers_of(self.parameter))
-        need = _NEEDS.get(self.modifier or "")
-        if need is not None:
-            return NotSupported(
-                f"{self}: the modifier :{self.modifier} of a {kind} parameter needs "
-                f"{need}, which is not served yet; it has {known}"
-            )
         return BadRequest(
             f"{self}: a {kind} parameter has no modifier :{shown(self.modifier or '')}; it has {known}"
         )

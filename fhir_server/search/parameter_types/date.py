@@ -10,6 +10,7 @@ import calendar
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
@@ -164,6 +165,7 @@ def _offset(text: str) -> int | None:
     return -seconds if text[0] == "-" else seconds
 
 
+@lru_cache(maxsize=4096)
 def _midnight(ordinal: int, zone: ZoneInfo) -> int:
     return ((ordinal - _EPOCH) * _DAY - _offset_in(ordinal, 0, zone)) * _SECOND
 

@@ -18,7 +18,7 @@ MODIFIERS: Mapping[str, tuple[str, ...]] = {
     "number": (),
     "quantity": (),
     "reference": ("identifier", ANY_TYPE),
-    "string": ("exact", "contains"),
+    "string": ("exact", "contains", "text"),
     "token": ("not", "of-type", "text", "in", "not-in"),
     "uri": ("above", "below"),
 }

@@ -101,7 +101,8 @@ def asked(criterion: Criterion) -> tuple[Alternatives, tuple[str, ...], str]:
     parts = split(criterion.value, "|")
     limits = number.alternatives(criterion, parts[0])
     match [unescape(each) for each in parts[1:]]:
-        case []:
+        case [] | ["", ""]:
+            # `5.4||` is what HAPI's client writes for a number without a unit.
             return limits, (), ""
         case ["", code] if code:
             return limits, (f"|{code}",), ""

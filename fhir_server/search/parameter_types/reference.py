@@ -16,7 +16,9 @@ from fhir_server.search.expression import (
 from fhir_server.search.parameter_types import token
 from fhir_server.search.parameter_types.criterion import (
     Criterion,
+    any_of,
     begins_with,
+    check_length,
     unescape,
 )
 from fhir_server.search.parameter_types.entries import Entries, Indexer
@@ -78,6 +80,9 @@ def parse(criterion: Criterion) -> Predicate:
             return _predicate(criterion)
         case "identifier":
             return _identifier(criterion)
+        case "below":
+            # Of what leads along ids it is about hierarchies, and was taken as that.
+            return _versions_of(criterion)
         case modifier if _TYPE.match(modifier):
             return _of_type(criterion, modifier)
         case _:
@@ -87,6 +92,12 @@ def parse(criterion: Criterion) -> Predicate:
 def _predicate(criterion: Criterion) -> Predicate:
     terms = [reference_term(criterion.parameter.code, each) for each in names(criterion)]
     return HasTerm(terms[0]) if len(terms) == 1 else HasAnyTerm(tuple(dict.fromkeys(terms)))
+
+
+def _versions_of(criterion: Criterion) -> Predicate:
+    """Return what `:below` asks of a canonical URL: any version of it, or those that begin with the one given."""
+    term = reference_term(criterion.parameter.code, check_length(criterion, whole(criterion)))
+    return any_of((HasTerm(term), begins_with(f"{term}."))) if "|" in term else HasTerm(term)
 
 
 def names(criterion: Criterion) -> list[str]:

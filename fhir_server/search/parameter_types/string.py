@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from fhir_server.fhir.fhirpath import Node
 from fhir_server.search.expression import (
     AllOf,
+    AnyOf,
     HasTerm,
     HasTermBetween,
     HasTermContaining,
+    HasWords,
+    Not,
     Predicate,
 )
+from fhir_server.search.parameter_types import text as texts_in_words
 from fhir_server.search.parameter_types.criterion import (
     Criterion,
+    any_of,
     begins_otherwise,
     begins_with,
     folded,
@@ -19,6 +26,7 @@ from fhir_server.search.parameter_types.criterion import (
     unescape,
 )
 from fhir_server.search.parameter_types.entries import Entries, Indexer
+from fhir_server.search.phrases import Every, Phrase, Some, Words
 from fhir_server.search.record import exact_term, fold, prefix_end, string_term
 
 _PARTS = {
@@ -68,8 +76,50 @@ def parse(criterion: Criterion) -> Predicate:
             return AllOf((HasTerm(string_term(code, text)), exact)) if fold(text) else exact
         case "contains":
             return HasTermContaining(f"{code}^", folded(criterion))
+        case "text":
+            asked = texts_in_words.asked(criterion, "content", lambda each: fold(each).split())
+            return _in_values(asked, f"{code}^")
         case _:
             raise criterion.wrong_modifier()
+
+
+def _in_values(asked: Predicate, prefix: str) -> Predicate:
+    """Return what is asked of the words of a text as it is asked of the folded values of a parameter."""
+    match asked:
+        case HasWords(words=words):
+            return _words(words, prefix)
+        case Not(inner):
+            return Not(_in_values(inner, prefix))
+        case AllOf(parts):
+            return AllOf(tuple(_in_values(each, prefix) for each in parts))
+        case AnyOf(parts):
+            return any_of(_in_values(each, prefix) for each in parts)
+        case _:
+            raise AssertionError(asked)
+
+
+def _words(words: Words, prefix: str) -> Predicate:
+    match words:
+        case Phrase(several):
+            return _phrase(" ".join(several), prefix)
+        case Every(parts):
+            return AllOf(tuple(_words(each, prefix) for each in parts))
+        case Some(parts):
+            return any_of(_words(each, prefix) for each in parts)
+        case _:
+            assert_never(words)
+
+
+def _phrase(phrase: str, prefix: str) -> Predicate:
+    """Return that a value has these words as they follow each other: as all of it, first, last or in between."""
+    return any_of(
+        (
+            HasTerm(prefix + phrase),
+            begins_with(f"{prefix}{phrase} "),
+            HasTermContaining(prefix, f" {phrase}", at_end=True),
+            HasTermContaining(prefix, f" {phrase} "),
+        )
+    )
 
 
 def compared(criterion: Criterion, operator: str) -> Predicate:

@@ -7,7 +7,7 @@ other. The specification names OData's $search as a model, of which this is a pa
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,8 +45,16 @@ def parse(criterion: Criterion) -> Predicate:
     """Return what a search in texts asks; commas are alternatives."""
     if criterion.modifier is not None:
         raise BadRequest(f"{criterion}: {criterion.parameter.code} has no modifiers")
-    place = PLACES[criterion.parameter.code]
-    queries = [_symbols(criterion, unescape(each)) for each in split(criterion.value, ",")]
+    return asked(criterion, PLACES[criterion.parameter.code])
+
+
+def asked(
+    criterion: Criterion, place: Place, words_of: Callable[[str], list[str]] = words
+) -> Predicate:
+    """Return what is asked of the words of a place; `words_of` tells those of a text."""
+    queries = [
+        _symbols(criterion, unescape(each), words_of) for each in split(criterion.value, ",")
+    ]
     if sum(max(1, len(each.words)) for query in queries for each in query) > MOST_WORDS:
         raise criterion.malformed(f"{MOST_WORDS} words at most")
     return _joined(
@@ -54,7 +62,9 @@ def parse(criterion: Criterion) -> Predicate:
     )
 
 
-def _symbols(criterion: Criterion, text: str) -> list[_Symbol]:
+def _symbols(
+    criterion: Criterion, text: str, words_of: Callable[[str], list[str]]
+) -> list[_Symbol]:
     symbols: list[_Symbol] = []
     position, text = 0, text.rstrip()
     while position < len(text):
@@ -66,28 +76,27 @@ def _symbols(criterion: Criterion, text: str) -> list[_Symbol]:
         if mark:
             symbols.append(_Symbol(mark))
         elif quoted is not None:
-            symbols.append(_phrase(criterion, quoted))
+            symbols.append(_phrase(criterion, quoted, words_of(quoted)))
         elif plain.upper() in _OPERATORS:
             symbols.append(_Symbol(plain.upper()))
-        elif words(plain):
-            symbols.append(_plain(criterion, plain))
+        elif found_words := words_of(plain):
+            symbols.append(_plain(criterion, plain, found_words))
     return symbols
 
 
-def _phrase(criterion: Criterion, quoted: str) -> _Symbol:
-    found = words(quoted)
+def _phrase(criterion: Criterion, quoted: str, found: list[str]) -> _Symbol:
     if not found:
         raise criterion.malformed(f'{_EXPECTED}; "{quoted}" has no word')
     return _Symbol(words=tuple(found))
 
 
-def _plain(criterion: Criterion, text: str) -> _Symbol:
+def _plain(criterion: Criterion, text: str, found: list[str]) -> _Symbol:
     if "*" in text:
         raise criterion.malformed(f"whole words; {text} would be a part of one")
     if text.startswith("-"):
         raise criterion.malformed(f"{_EXPECTED}; {text} is written NOT {text[1:]}")
     # What is one for its writer, like x-ray, is a phrase.
-    return _Symbol(words=tuple(words(text)))
+    return _Symbol(words=tuple(found))
 
 
 @dataclass(slots=True)

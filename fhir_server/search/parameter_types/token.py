@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from fhir_server.fhir.errors import NotSupported
@@ -10,8 +12,10 @@ from fhir_server.fhir.fhirpath import Node
 from fhir_server.search.expression import HasAnyTerm, HasTerm, Predicate
 from fhir_server.search.parameter_types.criterion import (
     Criterion,
+    any_of,
     begins_otherwise,
     begins_with,
+    check_length,
     folded,
     next_term,
     split,
@@ -22,6 +26,7 @@ from fhir_server.search.parameter_types.modifiers import modifiers_of
 from fhir_server.search.paths import Systems
 from fhir_server.search.record import (
     SEPARATOR,
+    caseless_term,
     of_type_term,
     prefix_end,
     shortened,
@@ -33,7 +38,19 @@ from fhir_server.search.record import (
 _BOOLEANS = "http://terminology.hl7.org/CodeSystem/special-values"
 """The system that the specification gives to `true` and `false`."""
 
+MEDIA_TYPES = frozenset(
+    (
+        "CapabilityStatement.format",
+        "DocumentReference.content.attachment.contentType",
+        "Library.content.contentType",
+        "Subscription.channel.payload",
+    )
+)
+"""The elements that have media types, and parameters of their own: https://hl7.org/fhir/R4/search.html#mimetype."""
+
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+\Z")
 _TRIPLE = 3
+_OF_ONE = frozenset(("Identifier", "ContactPoint"))
 _WITH_TEXT = frozenset(("CodeableConcept", "Coding", "Identifier"))
 
 Coded = tuple[str, str]
@@ -45,16 +62,27 @@ def indexer(code: str, implied: Systems = "") -> Indexer:
 
     def index(node: Node, entries: Entries) -> None:
         terms = entries.terms
+        terms_of = _terms if node.type in _OF_ONE else _remembered_terms
         for system, value in codings(node, implied):
-            terms.append(token_term(code, system, value))
-            if system:
-                terms.append(system_term(code, system))
+            terms.extend(terms_of(code, system, value))
+        if node.type == "string":
+            terms.append(caseless_term(code, node.value))
         if node.type == "Identifier":
             terms.extend(_typed(code, node.value))
         if node.type in _WITH_TEXT:
             terms.extend([text_term(code, each) for each in _texts(node)])
 
     return index
+
+
+def _terms(code: str, system: str, value: str) -> tuple[str, ...]:
+    """Return the terms of a coding."""
+    found = token_term(code, system, value)
+    return (found, system_term(code, system)) if system else (found,)
+
+
+_remembered_terms = lru_cache(maxsize=4096)(_terms)
+"""The same: of codes the same few hundred come again and again."""
 
 
 def _texts(node: Node) -> list[str]:
@@ -115,6 +143,8 @@ def parse(criterion: Criterion) -> Predicate:
             return begins_with(text_term(criterion.parameter.code, folded(criterion)))
         case "in":
             return _in(criterion)
+        case "below" if criterion.parameter.expression in MEDIA_TYPES:
+            return _media_type(criterion)
         case "above" | "below":
             raise NotSupported(
                 f"{criterion}: the modifier :{criterion.modifier} of a token parameter needs a terminology "
@@ -122,6 +152,15 @@ def parse(criterion: Criterion) -> Predicate:
             )
         case _:
             raise criterion.wrong_modifier()
+
+
+def _media_type(criterion: Criterion) -> Predicate:
+    """Return what `:below` asks of a media type: it, whatever its parameters are."""
+    value = unescape(criterion.value)
+    if not _MEDIA_TYPE.match(value):
+        raise criterion.malformed("`type/subtype` with `:below`, as in text/xml")
+    prefix = f"{criterion.parameter.code}={check_length(criterion, value)}"
+    return any_of(begins_with(prefix + each) for each in (SEPARATOR, ";", " "))
 
 
 def _predicate(criterion: Criterion) -> Predicate:
@@ -133,6 +172,24 @@ def _predicate(criterion: Criterion) -> Predicate:
     if system is None:
         return begins_with(f"{code}={shortened(value)}{SEPARATOR}")
     return HasTerm(token_term(code, system, value))
+
+
+def caseless(criterion: Criterion) -> Predicate:
+    """Return what one value asks of an element that is a string: its case does not count."""
+    system, value = system_and_code(criterion)
+    if system:
+        return _predicate(criterion)
+    return HasTerm(caseless_term(criterion.parameter.code, value))
+
+
+def other_than_caseless(criterion: Criterion) -> Predicate:
+    """Return what `ne` of the filter language asks of an element that is a string."""
+    system, value = system_and_code(criterion)
+    if system:
+        return other_than(criterion)
+    code = criterion.parameter.code
+    term = caseless_term(code, value)
+    return begins_otherwise(f"{code}^", term, next_term(term))
 
 
 def other_than(criterion: Criterion) -> Predicate:

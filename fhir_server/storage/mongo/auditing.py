@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_server.fhir.resource import Key
+from fhir_server.search.record import ids_among
 from fhir_server.storage.auditing import Extent, Publish
 from fhir_server.storage.logbook import (
     Link,
@@ -91,4 +92,4 @@ class MongoAuditLog:
         if found is None:
             return ()
         owner = await self._database["owner"].find_one({"n": found["o"]}, {"mentions": 1})
-        return tuple(owner["mentions"]) if owner else ()
+        return tuple(ids_among(owner["mentions"])) if owner else ()

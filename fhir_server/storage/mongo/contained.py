@@ -76,13 +76,10 @@ class Inside:
         record, moment = unpacked(document["z"]), document["m"]
 
         def matching(resolve: Resolver) -> Inner:
-            return list(
-                found_inside(
-                    record,
-                    self.kind,
-                    lambda each: matches(asked, each, updated=moment, resolve=resolve),
-                )
-            )
+            def satisfies(predicate: Predicate, each: IndexRecord) -> bool:
+                return matches(predicate, each, updated=moment, resolve=resolve)
+
+            return list(found_inside(asked, self.kind, (document["t"], record), satisfies))
 
         return await self.settle(matching)
 

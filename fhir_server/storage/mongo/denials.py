@@ -146,6 +146,9 @@ class Denials:
 
     async def made(self, owner: Document) -> None:
         """Take a new owner class in."""
+        for each in self._marks.of_named(owner["mentions"]):
+            if await self._workspace.get("person", each["_id"]) is None:
+                await self._workspace.put("person", each["_id"], each)
         await self._decide([owner], await self._known())
 
     async def written(self, draft: Draft) -> None:

@@ -17,7 +17,7 @@ OWNER = "owner"
 
 def owner_id(record: IndexRecord) -> bytes:
     """Return what tells one owner class from another."""
-    return class_id(record.compartments, record.mentions, labels_of(record))
+    return class_id(record.compartments, record.people, labels_of(record))
 
 
 def class_id(members: Sequence[str], mentions: Sequence[str], labels: Sequence[str]) -> bytes:
@@ -45,7 +45,7 @@ class Owners:
             "_id": own,
             "n": self.latest,
             "members": list(record.compartments),
-            "mentions": list(record.mentions),
+            "mentions": list(record.people),
             "labels": list(labels_of(record)),
         }
         self._workspace.add(OWNER, made)

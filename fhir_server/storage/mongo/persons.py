@@ -1,7 +1,7 @@
 """Who is who, and what was laid down about them.
 
 People are told apart by the marks of their NHS numbers: several Patient resources of one number are one person, and
-no number stands in these documents.
+so is who is mentioned by it, which stands among the patients as the number with `#` before it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hashlib import blake2b
 import msgspec
 
 from fhir_server.policy.decision import Enforcement, Person, Provision
-from fhir_server.search.record import SEPARATOR, system_key
+from fhir_server.search.record import BY_NUMBER, SEPARATOR, ids_among, system_key
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.schema import REGISTER, STATE
 from fhir_server.storage.mongo.statements import Statements, together
@@ -34,7 +34,16 @@ class Marks:
 
     def of(self, number: str) -> bytes:
         """Return what stands for a number."""
-        return blake2b(number.encode(), digest_size=16, key=self._key).digest()
+        written = number.replace(" ", "").encode()
+        return blake2b(written, digest_size=16, key=self._key).digest()
+
+    def of_named(self, people: Iterable[str]) -> list[Document]:
+        """Return the persons among whom an owner class mentions that it names by a number."""
+        return [
+            {"_id": each, "marks": [self.of(each[1:])]}
+            for each in people
+            if each.startswith(BY_NUMBER)
+        ]
 
     def among(self, terms: Iterable[str]) -> list[bytes]:
         """Return the marks of the NHS numbers among the terms of a Patient."""
@@ -59,7 +68,7 @@ class Persons:
         found = await self._provisions_about(patients[0]) if patients else ()
         if OPTED_OUT not in found and await self._registered([mark]):
             found = (*found, OPTED_OUT)
-        return Person(tuple(patients), found)
+        return Person(tuple(ids_among(patients)), found)
 
     async def same(self, patients: Iterable[str]) -> set[str]:
         """Return the Patient resources of the same people, these among them."""

@@ -12,7 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
-from fhir_server.search.record import IndexRecord
+from fhir_server.search.record import BY_NUMBER, IndexRecord
 from fhir_server.search.telling import TELLING
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.mongo.applying import note_axes, state_of
@@ -106,6 +106,8 @@ class _Work:
         """Forget what was laid down by what is there no more, and note that all is indexed."""
         for collection, kind in (("person", "Patient"), ("fact", "Consent")):
             async for each in self.database[collection].find({}, {"_id": 1}):
+                if each["_id"].startswith(BY_NUMBER):
+                    continue
                 key = Key(kind, each["_id"].removeprefix(f"{kind}/"))
                 there = {"_id": str(key), "x": False}
                 if await self.database[RESOURCE].find_one(there, {"_id": 1}) is None:

@@ -164,7 +164,7 @@ def _patients(owner: Document | None) -> tuple[list[str], ...] | None:
 
 
 def _told(record: IndexRecord) -> tuple[list[str], ...]:
-    return list(record.compartments), list(record.mentions), list(labels_of(record))
+    return list(record.compartments), list(record.people), list(labels_of(record))
 
 
 async def _of_all(

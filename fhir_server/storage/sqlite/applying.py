@@ -97,7 +97,7 @@ class Applier:
         self.denials = denials
         self._searcher = Searcher(connection, most_joined=JOINED_WHILE_WRITING)
         self.index = Index(connection)
-        self.owners = Owners(connection, denials.made if denials else lambda _: None)
+        self.owners = Owners(connection, denials.made if denials else lambda _made, _people: None)
         self.moment = 0
         self._generation = 0
         self._data_version = 0

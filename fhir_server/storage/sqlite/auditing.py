@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import apsw
 
 from fhir_server.fhir.resource import Key
+from fhir_server.search.record import ids_among
 from fhir_server.storage.auditing import Extent, Publish
 from fhir_server.storage.logbook import (
     Link,
@@ -86,7 +87,7 @@ class SQLiteAuditLog:
     def _concerned(self, versions: Sequence[tuple[Key, int]]) -> Iterator[tuple[str, ...]]:
         for key, version in versions:
             packed = self._connection.execute(MENTIONED, (key.type, key.id, version)).get
-            yield () if packed is None else unpacked_patients(packed).mentions
+            yield () if packed is None else tuple(ids_among(unpacked_patients(packed).mentions))
 
 
 def publish(connection: apsw.Connection, op: Publish) -> bool:

@@ -173,11 +173,11 @@ class Inside:
     def _container(
         self, rid: int, kind: str, primary_date: int, moment: int, packed: bytes
     ) -> Container | None:
-        def satisfies(record: IndexRecord) -> bool:
-            return matches(self._asked, record, updated=moment, resolve=self.view.resolve)
+        def satisfies(predicate: Predicate, record: IndexRecord) -> bool:
+            return matches(predicate, record, updated=moment, resolve=self.view.resolve)
 
         record = unpacked(packed)
-        found = tuple(found_inside(record, self.view.kind, satisfies))
+        found = tuple(found_inside(self._asked, self.view.kind, (kind, record), satisfies))
         return Container(rid, kind, primary_date, moment, record, found) if found else None
 
 

@@ -49,6 +49,7 @@ NOBODYS = "SELECT owner FROM owner w WHERE NOT EXISTS(SELECT 1 FROM owned o WHER
 CAUSES = """
 SELECT patient FROM fact UNION SELECT p.patient FROM opt_out x JOIN person p ON p.mark=x.mark
 """
+NAMED = "SELECT DISTINCT patient FROM owned WHERE patient>'#' AND patient<'$'"
 
 RULES = "SELECT as_of FROM register WHERE name='rules'"
 KNOWN = "SELECT 1 FROM audience WHERE audience=?"
@@ -126,8 +127,9 @@ class Denials:
             "UPDATE OR REPLACE audience SET audience=? WHERE audience=?", (key, -key)
         )
 
-    def made(self, owner: int) -> None:
-        """Take a new owner class in."""
+    def made(self, owner: int, people: Iterable[str]) -> None:
+        """Take a new owner class in, which mentions these people."""
+        self._persons.name(people)
         if self._audiences:
             self._decide([owner], self._audiences)
 
@@ -138,6 +140,10 @@ class Denials:
             self._identified(draft.key.id, {each[1] for each in found if each})
         elif draft.key.type == "Consent":
             self._laid_down(str(draft.key), draft.laid_down)
+
+    def name_all(self) -> None:
+        """Learn anew who is meant where people are named by their number."""
+        self._persons.name([each for (each,) in self._connection.execute(NAMED)])
 
     def deleted(self, key: Key) -> None:
         """Take in that a resource is gone: with a Consent what it laid down, with a Patient who that was."""

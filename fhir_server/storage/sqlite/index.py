@@ -1,13 +1,15 @@
 """The index rows of resources: their terms and spans, written by difference and many at a time.
 
-New rows wait until something must see them, and are then inserted in the order of their tables: a large group of
-writes so meets each page once, instead of once for each of its rows.
+New rows wait until something must see them, and are then inserted term by term and axis by axis: a large group of
+writes so meets each page once, or a few times in a row, instead of once for each of its rows. To have the rows of one
+term in order as well would cost the sorting four times as much, and spare SQLite nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from operator import itemgetter
 
 import apsw
 
@@ -25,6 +27,9 @@ INSERT_TERM = "INSERT OR IGNORE INTO term VALUES(?,?,?,?)"
 DELETE_TERM = "DELETE FROM term WHERE term=? AND primary_date=? AND rid=?"
 INSERT_SPAN = "INSERT OR IGNORE INTO span VALUES(?,?,?,?,?,?)"
 DELETE_SPAN = "DELETE FROM span WHERE axis=? AND low=? AND rid=? AND high=?"
+
+
+_LIST = itemgetter(0)
 
 
 @lru_cache(maxsize=4096)
@@ -71,8 +76,8 @@ class Index:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._terms: list[tuple[object, ...]] = []
-        self._spans: list[tuple[object, ...]] = []
+        self._terms: list[tuple[str, int, int, int]] = []
+        self._spans: list[tuple[str, int | str, int | str, int, int, int]] = []
 
     def add(self, kind: str, record: IndexRecord, place: Place) -> None:
         """Write all rows of a resource that has none."""
@@ -103,10 +108,10 @@ class Index:
     def flush(self) -> None:
         """Insert the rows that wait: what reads the index next sees them."""
         if self._terms:
-            self._terms.sort()
+            self._terms.sort(key=_LIST)
             self._connection.executemany(INSERT_TERM, self._terms)
         if self._spans:
-            self._spans.sort()
+            self._spans.sort(key=_LIST)
             self._connection.executemany(INSERT_SPAN, self._spans)
         self.drop()
 

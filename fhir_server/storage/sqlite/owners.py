@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import apsw
@@ -16,7 +16,7 @@ REMEMBERED = 100_000
 
 
 class OwnerClass(NamedTuple):
-    """The patients whose compartment a resource is in, all it mentions, and its security labels."""
+    """The patients whose compartment a resource is in, all it mentions (`IndexRecord.people`), and its security labels."""
 
     members: tuple[str, ...]
     mentions: tuple[str, ...]
@@ -28,7 +28,7 @@ _decode = msgspec.msgpack.Decoder(OwnerClass).decode
 
 def packed_patients(record: IndexRecord) -> bytes:
     """Return what tells one owner class from another."""
-    return packed_class(OwnerClass(record.compartments, record.mentions, labels_of(record)))
+    return packed_class(OwnerClass(record.compartments, record.people, labels_of(record)))
 
 
 def packed_class(owner: OwnerClass) -> bytes:
@@ -44,7 +44,9 @@ def unpacked_patients(packed: bytes) -> OwnerClass:
 class Owners:
     """Interns owner classes, tells of new ones; what a rolled back transaction made is forgotten."""
 
-    def __init__(self, connection: apsw.Connection, made: Callable[[int], None]) -> None:
+    def __init__(
+        self, connection: apsw.Connection, made: Callable[[int, Sequence[str]], None]
+    ) -> None:
         self._connection = connection
         self._tell = made
         self._known: dict[bytes, int] = {}
@@ -85,8 +87,8 @@ class Owners:
         self._connection.execute("INSERT INTO owner(patients) VALUES(?)", (patients,))
         made = self._connection.last_insert_rowid()
         rows = {(each, 1, made) for each in record.compartments}
-        rows |= {(each, 0, made) for each in record.mentions}
+        rows |= {(each, 0, made) for each in record.people}
         self._connection.executemany("INSERT INTO owned VALUES(?,?,?)", sorted(rows))
         self._new.append(patients)
-        self._tell(made)
+        self._tell(made, record.people)
         return made

@@ -1,7 +1,7 @@
 """Who is who, and what was laid down about them.
 
 People are told apart by the marks of their NHS numbers: several Patient resources of one number are one person, and
-no number stands in these tables.
+so is who is mentioned by it, which stands among the patients as the number with `#` before it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import apsw
 import msgspec
 
 from fhir_server.policy.decision import Person, Provision
+from fhir_server.search.record import BY_NUMBER, ids_among
 
 REGISTER = Provision("opt-out", "deny", "register")
 
@@ -33,7 +34,14 @@ class Persons:
 
     def mark(self, number: str) -> bytes:
         """Return what stands for an NHS number in this store."""
-        return blake2b(number.encode(), digest_size=16, key=self._key).digest()
+        written = number.replace(" ", "").encode()
+        return blake2b(written, digest_size=16, key=self._key).digest()
+
+    def name(self, people: Iterable[str]) -> None:
+        """Note who those are that are mentioned by a number."""
+        rows = [(self.mark(each[1:]), each) for each in people if each.startswith(BY_NUMBER)]
+        if rows:
+            self._connection.executemany("INSERT OR IGNORE INTO person VALUES(?,?)", rows)
 
     def classes(self, patients: Iterable[str]) -> set[int]:
         """Return the owner classes that mention one of these patients."""
@@ -63,7 +71,7 @@ class Persons:
         opted_out = self._connection.execute("SELECT 1 FROM opt_out WHERE mark=?", (mark,)).get
         if opted_out and REGISTER not in found:
             found = (*found, REGISTER)
-        return Person(tuple(patients), found)
+        return Person(tuple(ids_among(patients)), found)
 
     def same(self, patients: Iterable[str]) -> set[str]:
         """Return the Patient resources of the same people, these among them."""

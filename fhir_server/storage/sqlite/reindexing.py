@@ -69,13 +69,17 @@ def reindex(
             # What another release wrote by other rules, this one would not find to delete it.
             connection.execute("DELETE FROM term; DELETE FROM span")
         connection.execute(FORGET_PEOPLE if people else FORGET_AUDIENCES)
-        work = _Work(connection, extract, generation, _retelling(path, connection, people))
+        denials = None
+        if people is not None:
+            denials = Denials(connection, people.enforcement, key=secret_of(path, "people"))
+        work = _Work(connection, extract, generation, _retelling(denials, people))
         done, last = 0, 0
         while rows := work.some(last):
             done, last = done + len(rows), rows[-1]
             yield Progress(done, total)
         tell_of_past(connection, extract)
-        if people is not None:
+        if denials is not None:
+            denials.name_all()
             connection.execute(PEOPLE_KNOWN)
         mark_indexed(connection, zone)
     except apsw.Error as problem:
@@ -85,12 +89,11 @@ def reindex(
 
 
 def _retelling(
-    path: Path, connection: apsw.Connection, people: People | None
+    denials: Denials | None, people: People | None
 ) -> Callable[[Key, IndexRecord, bytes], None]:
     """Return what takes in who a resource is of, or what it lays down."""
-    if people is None:
+    if denials is None or people is None:
         return lambda _key, _record, _body: None
-    denials = Denials(connection, people.enforcement, key=secret_of(path, "people"))
 
     def retell(key: Key, record: IndexRecord, body: bytes) -> None:
         denials.written(Draft(key, b"", b"", record, laid_down=people.lay_down(body)))
@@ -108,7 +111,7 @@ class _Work:
     def some(self, last: int) -> list[int]:
         """Index the resources that follow, in one transaction; return their rids."""
         connection = self.connection
-        index, owners = Index(connection), Owners(connection, lambda _: None)
+        index, owners = Index(connection), Owners(connection, lambda _made, _people: None)
         connection.execute("BEGIN IMMEDIATE")
         with connection:
             if cataloguing.generation(connection) != self.generation:

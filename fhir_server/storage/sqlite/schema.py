@@ -185,7 +185,13 @@ DELETE FROM register WHERE name='people' AND EXISTS(SELECT 1 FROM resource WHERE
 """
 """Of a store that has such resources already nobody knows what they tell of, until it is indexed anew."""
 
-STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES, AUDIT, DENIAL_CHANGES, ABOUT)
+NAMED = """
+DELETE FROM register WHERE name='people' AND EXISTS(SELECT 1 FROM resource
+  WHERE type<>'Patient' AND instr(body, CAST('https://fhir.nhs.uk/Id/nhs-number' AS BLOB)));
+"""
+"""Of a store in which people are named by their numbers nobody knows who they are, until it is indexed anew."""
+
+STEPS = (SCHEMA, CATALOGUE, DENIALS, KEY_VALUES, AUDIT, DENIAL_CHANGES, ABOUT, NAMED)
 """What makes each version of the schema of the one before it, beginning with an empty file."""
 
 SCHEMA_VERSION = len(STEPS)

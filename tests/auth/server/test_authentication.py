@@ -75,6 +75,11 @@ async def test_a_client_is_told_what_is_wrong_with_its_assertion(name: str) -> N
         await (await an_authentication()).client(asserting(forge()), now=MOMENT)
 
 
+async def test_who_names_no_client_is_told_how_to() -> None:
+    with pytest.raises(InvalidClient, match="not named: by client_id, by the header"):
+        await (await an_authentication()).client(Shown({"grant_type": "x"}), now=MOMENT)
+
+
 def test_the_forgeries_are_many() -> None:
     assert len(UNPROVEN) + len(NOT_GOOD) >= 60
 

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from fhir_server.rest.table import ROUTES
 from fhir_server.rest.telemetry import Telemetry
 from fhir_server.web.failing import failing_quietly
+from tests.rest.access import METRICS_TOKEN
 from tests.support.nodes import Node, running_node
 from tests.support.patience import PATIENCE
 
@@ -88,7 +89,8 @@ def node(
 ) -> Iterator[Node]:
     """Serve, open to all and with tokens, at the level of the log that tells most."""
     store = tmp_path_factory.mktemp("logs") / "fhir.db"
-    with running_node(store, "--auth", request.param, "--log-level", "debug") as started:
+    flags = ("--auth", request.param, "--log-level", "debug", "--metrics-token", METRICS_TOKEN)
+    with running_node(store, *flags) as started:
         yield started
 
 
@@ -100,8 +102,8 @@ def sent(node: Node, method: str, path: str, **more: Any) -> None:
 
 def check_nothing_is_told(node: Node) -> None:
     """Look at all that was ever logged and counted."""
-    with httpx.Client(base_url=node.origin) as client:
-        metrics = client.get("/metrics").raise_for_status().text
+    headers = {"authorization": f"Bearer {METRICS_TOKEN}"}
+    metrics = httpx.get(f"{node.origin}/metrics", headers=headers).raise_for_status().text
     log = node.log()
     assert "request_completed" in log
     for each in TELLING:

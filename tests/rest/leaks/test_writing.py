@@ -72,9 +72,40 @@ def test_nothing_hidden_is_written_over_however_it_is_addressed(
     assert after == before
 
 
+@pytest.mark.parametrize("match", [{}, {"if-match": 'W/"1"'}])
+@pytest.mark.parametrize("role", ["R8000", "R8009"])
+def test_in_a_role_of_people_nothing_is_put_at_an_address_of_ones_own_choice(
+    ward: Guarded, role: str, match: dict[str, str]
+) -> None:
+    """So that no address tells whether something hidden stands there: Bob denies what they ask for."""
+
+    def asked(name: str) -> list[tuple[int, str, dict[str, str]]]:
+        mine = a_patient(name, 7, "New")
+        entry = {"resource": mine, "request": {"method": "PUT", "url": f"Patient/{name}"}}
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+        criteria = f"Patient?identifier={NHS_NUMBER}|{nhs_number(7)}"
+        answers = (
+            staff.put(f"Patient/{name}", json=mine, headers=match),
+            staff.put(criteria, json=mine, headers=match),
+            staff.post("", json=bundle),
+        )
+        batch = staff.post("", json=bundle | {"type": "batch"})
+        return [(200, str(batch.json()["entry"]), {}), *(told(each) for each in answers)]
+
+    with ward.client("user/*.cruds", purpose=ADMINISTRATION, role=role) as staff:
+        taken, free = asked("bob"), asked("xyz")
+        assert staff.get("Patient/ada").status_code == 200
+
+    absent = [(status, text.replace("xyz", "bob"), headers) for status, text, headers in free]
+    assert taken == absent
+    statuses = [status for status, _, _ in taken]
+    assert statuses == ([200, 412, 412, 405] if match else [200, 405, 405, 405])
+    assert all("POST to Patient instead" in text for _, text, _ in (taken[0], taken[-1]))
+
+
 def test_an_address_that_is_free_is_open_to_who_may_create(own_ward: Guarded) -> None:
-    """One Consent does not stop a feed that names its own resources."""
-    with own_ward.client(purpose=ADMINISTRATION) as clerk:
+    """One Consent does not stop a feed that names its own resources: a system's, not a person's role."""
+    with own_ward.client(purpose=ADMINISTRATION, role="service") as clerk:
         made = clerk.put("Observation/new", json=an_observation("new", "ada"))
         changed = clerk.put("Observation/new", json=an_observation("new", "ada", 6))
         assert clerk.delete("Observation/new").status_code == 204

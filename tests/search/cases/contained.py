@@ -200,4 +200,52 @@ RULES = [
         (a("Patient") | {"id": "acme"},),
         searched="Observation",
     ),
+    Rule(
+        "_has: what refers to a contained resource is its container",
+        request(medication("m1", "mixture"), medication("m2", "tablet"), status="active"),
+        (
+            "_contained=true&_has:MedicationRequest:medication:status=active",
+            "_contained=true&_has:MedicationRequest:medication:_id=ada&code=mixture",
+            "_contained=both&_has:MedicationRequest:medication:medication.code=mixture",
+            "_contained=true&_filter=not (_has:MedicationRequest:medication:status eq active)",
+        ),
+        (
+            "_contained=true&_has:MedicationRequest:medication:status=draft",
+            "_contained=true&_has:MedicationRequest:medication:status=active&code=tablet",
+            "_contained=true&_has:MedicationDispense:medication:status=active",
+            "_has:MedicationRequest:medication:status=active",
+        ),
+        searched="Medication",
+    ),
+    Rule(
+        "… or what is contained beside it",
+        request(
+            medication("m1", "mixture", ingredient=[{"itemReference": {"reference": "#m2"}}]),
+            medication("m2", "tablet"),
+        ),
+        (
+            "_contained=true&_has:Medication:ingredient:code=mixture&code=tablet",
+            "_contained=true&_has:Medication:ingredient:_id=m1",
+            "_contained=true&_has:Medication:ingredient:_has:MedicationRequest:medication:_id=ada",
+        ),
+        (
+            "_contained=true&_has:Medication:ingredient:code=tablet",
+            "_contained=true&_has:Medication:ingredient:code=mixture&code=mixture",
+            "_contained=true&_has:Medication:ingredient:_has:MedicationRequest:medication:_id=m1",
+        ),
+        searched="Medication",
+    ),
+    Rule(
+        "_list: a contained resource is on the list that contains it",
+        a(
+            "List",
+            status="current",
+            mode="working",
+            contained=[medication("m1", "mixture"), medication("m2", "tablet")],
+            entry=[{"item": {"reference": "#m1"}}, {"item": {"reference": "#m2"}, "deleted": True}],
+        ),
+        ("_contained=true&_list=ada", "_contained=both&_list=7,ada&code=mixture"),
+        ("_contained=true&_list=7", "_contained=true&_list=ada&code=tablet", "_list=ada"),
+        searched="Medication",
+    ),
 ]

@@ -265,4 +265,11 @@ RULES = [
         ("variant-start=22", "variant-end=gt23", "variant-start=22&variant-end=24"),
         ("variant-start=23", "variant-end=lt24"),
     ),
+    Rule(
+        "The system and code are also optional: bars without them ask for the number alone",
+        measured("5.4", unit="milligram", code="mg"),
+        ("value-quantity=5.4||", "value-quantity=gt5||"),
+        ("value-quantity=5.5||", "value-quantity=lt5||"),
+        source="https://hl7.org/fhir/R4/search.html#quantity",
+    ),
 ]

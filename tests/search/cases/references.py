@@ -298,4 +298,27 @@ RULES = [
         ("characteristic-value=gender$female", "characteristic-value=smoker$true"),
         ("characteristic-value=gender$true", "characteristic-value=smoker$female"),
     ),
+    Rule(
+        "The modifier :below is used with canonical references: some-profile|1 matches |1.0 and |1.1, and not |2.0",
+        a("QuestionnaireResponse", status="completed", questionnaire="http://acme.com/q|1.1"),
+        (
+            "questionnaire:below=http://acme.com/q",
+            "questionnaire:below=http://acme.com/q|1",
+            "questionnaire:below=http://acme.com/q|1.1",
+        ),
+        (
+            "questionnaire:below=http://acme.com/q|2",
+            "questionnaire:below=http://acme.com/q|1.1.0",
+            "questionnaire:below=http://acme.com",
+            "questionnaire=http://acme.com/q|1",
+        ),
+        source="https://hl7.org/fhir/R4/search.html#versions",
+    ),
+    Rule(
+        "A version that begins with the same digits is another one",
+        a("QuestionnaireResponse", status="completed", questionnaire="http://acme.com/q|10.0"),
+        ("questionnaire:below=http://acme.com/q|10",),
+        ("questionnaire:below=http://acme.com/q|1",),
+        source="https://hl7.org/fhir/R4/search.html#versions",
+    ),
 ]
