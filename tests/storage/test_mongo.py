@@ -72,6 +72,26 @@ async def test_an_address_that_is_none_is_refused(url: str) -> None:
             pytest.fail("it opened")
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("mongodb://h/x?tls=ture", "wrong: The value of tls must be"),
+        ("mongodb://h/x?tls=true&tlsCAfle=ca.pem", "wrong: Unknown option: tlscafle"),
+        ("mongodb://h/x?socketTimeoutMS=-4", "wrong: sockettimeoutms must be"),
+        ("mongodb://ada:pa?secret=1@h/x", "(wrong|no address of a MongoDB: [A-Za-z]+)$"),
+        ("mongodb://h/ward.prod", "the name of a database has no dot"),
+    ],
+)
+async def test_what_the_driver_would_leave_out_of_an_address_is_refused(
+    url: str, told: str
+) -> None:
+    with pytest.raises(Unavailable, match=told) as refused:
+        async with opened(url):
+            pytest.fail("it opened")
+
+    assert "secret" not in str(refused.value)
+
+
 async def test_where_nobody_answers_it_is_said_without_the_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

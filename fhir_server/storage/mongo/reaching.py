@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from warnings import catch_warnings, simplefilter
 
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
@@ -44,9 +45,18 @@ async def reached(url: str) -> AsyncIterator[AsyncMongoClient[Document]]:
 
 
 def client_of(url: str) -> AsyncMongoClient[Document]:
-    """Return a client; raise Unavailable for an address that is none, or names a file that is none."""
+    """Return a client; raise Unavailable for an address that is none, or names a file or an option that is none."""
+    if "." in urlsplit(url).path:
+        raise Unavailable("the name of a database has no dot: PyMongo would take what is before it")
     try:
-        return AsyncMongoClient(url, appname="fhir-server", **_options(url))
+        with catch_warnings():
+            # PyMongo leaves out what it does not understand: with tls=ture it would go on without TLS.
+            simplefilter("error", UserWarning)
+            return AsyncMongoClient(url, appname="fhir-server", **_options(url))
+    except UserWarning as problem:
+        # A password that was not escaped may look like an option, and is followed by an @.
+        told = "" if "@" in urlsplit(url).query else f": {problem}"
+        raise Unavailable(f"an option of the MongoDB's address is wrong{told}") from None
     except OSError as problem:
         raise Unavailable(
             f"a file that the address names for TLS cannot be used: {problem.filename or ''}: {problem.strerror}"
