@@ -5,17 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from datetime import UTC, date, datetime, time
+from datetime import date
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from fhir_server.cli.frame import CommandFailed
 from fhir_server.cli.options import add_settings, check_there, settings_of
 from fhir_server.fhir.errors import FhirError
 from fhir_server.settings import Settings
-
-_ZONE = ZoneInfo("Europe/London")
-_MICROSECONDS = 1_000_000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +48,7 @@ def _load(settings: Settings, file: Path | None, day: date | None) -> None:
         )
     # Here, so that `optout --help` does not load a store.
     from fhir_server.offline.opting_out import load_opt_outs  # noqa: PLC0415
-    from fhir_server.policy.register import read_register  # noqa: PLC0415
+    from fhir_server.policy.register import begin_of, read_register  # noqa: PLC0415
     from fhir_server.wiring import clock  # noqa: PLC0415
 
     try:
@@ -62,23 +58,24 @@ def _load(settings: Settings, file: Path | None, day: date | None) -> None:
         raise CommandFailed(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise CommandFailed(f"{file}: {error}; nothing was loaded") from error
-    as_of = int(datetime.combine(day, time(), _ZONE).timestamp()) * _MICROSECONDS
-    if as_of > clock():
-        raise CommandFailed(f"--as-of {day} is still to come")
+    try:
+        as_of = begin_of(day, now=clock())
+    except ValueError as error:
+        raise CommandFailed(f"--as-of {error}") from error
     known = asyncio.run(load_opt_outs(settings, numbers, as_of=as_of))
     sys.stdout.write(f"{known.number} NHS numbers loaded, as of {day}\n")
 
 
 def _tell(settings: Settings) -> None:
     from fhir_server.offline.opting_out import opt_outs  # noqa: PLC0415
+    from fhir_server.policy.register import day_of, days_since  # noqa: PLC0415
     from fhir_server.wiring import clock  # noqa: PLC0415
 
     known = asyncio.run(opt_outs(settings))
     if known is None:
         raise CommandFailed("no register was ever loaded: nothing is disclosed where it applies")
-    days = (clock() - known.as_of) // (86_400 * _MICROSECONDS)
-    day = datetime.fromtimestamp(known.as_of / _MICROSECONDS, UTC).astimezone(_ZONE).date()
-    sys.stdout.write(f"{known.number} NHS numbers, as of {day}, {days} days ago\n")
+    days = days_since(known.as_of, now=clock())
+    sys.stdout.write(f"{known.number} NHS numbers, as of {day_of(known.as_of)}, {days} days ago\n")
     if days > settings.opt_out_days:
         raise CommandFailed(
             f"out of date after {settings.opt_out_days} days: nothing is disclosed where it applies"

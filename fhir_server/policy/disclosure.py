@@ -102,12 +102,16 @@ class Disclosure:
 
     def check_register(self, rule: PurposeRule, as_of: int | None, *, now: int) -> None:
         """Raise Forbidden where a purpose needs the register of opt-outs, and that is missing or too old."""
-        if rule.opt_out and (as_of is None or now - as_of > self.days * _DAY):
+        if rule.opt_out and (as_of is None or not self.is_current(as_of, now=now)):
             raise Forbidden(
                 "The register of opt-outs is missing or out of date here: nothing is disclosed for this purpose of use "
                 "until it is loaded (fhir-server optout load)",
                 rule="opt-out:out-of-date",
             )
+
+    def is_current(self, as_of: int, *, now: int) -> bool:
+        """Tell whether a register of opt-outs of then is still good."""
+        return now - as_of <= self.days * _DAY
 
     def _role(self, access: Access, rule: PurposeRule, roles: Roles) -> Role:
         code = access.role or self._unsaid_role(access, rule, roles)

@@ -14,7 +14,10 @@ LETTERS = "cruds"
 PERSON_INDEX = "system/$person-index"
 """A scope of our own: to be told, in marks, which NHS numbers a server knows. It reaches no resource."""
 
-OWN = frozenset({PERSON_INDEX})
+OPT_OUTS = "system/$opt-outs"
+"""Another: to put a register of opt-outs in place of the one before. It reaches no resource either."""
+
+OWN = frozenset({PERSON_INDEX, OPT_OUTS})
 
 _VERSION_1 = {"read": "rs", "write": "cud", "*": LETTERS}
 _SCOPE = re.compile(

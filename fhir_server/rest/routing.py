@@ -85,7 +85,7 @@ def template_of(segments: tuple[str, ...], types: frozenset[str]) -> str:
             return "/[type]"
         case ():
             return "/"
-        case ("metadata" | "_history" | "_search" | "$person-index" as word,):
+        case ("metadata" | "_history" | "_search" | "$person-index" | "$opt-outs" as word,):
             return f"/{word}"
         case (name,) if find_operation(name, "system", ""):
             return f"/{name}"

@@ -15,10 +15,10 @@ from fhir_server.fhir.instants import instant
 from fhir_server.fhir.json import dump
 from fhir_server.interactions.call import AUDIT_EVENT
 from fhir_server.operations.registry import served_everywhere, served_on
+from fhir_server.rest import opt_outs, person_index
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bodies import form_of
 from fhir_server.rest.paging import history_page, search_page
-from fhir_server.rest.person_index import DEFINED
 from fhir_server.rest.request import Request
 from fhir_server.rest.service import Routes, Service
 from fhir_server.rest.smart import oauth_uris, open_to_pages
@@ -80,7 +80,7 @@ def interactions_of(routes: Routes, *, read_only: frozenset[str] = frozenset()) 
         tuple(system),
         compartments=compartments,
         operations=served_on,
-        everywhere={**served_everywhere(), **DEFINED},
+        everywhere={**served_everywhere(), **person_index.DEFINED, **opt_outs.DEFINED},
         read_only=read_only,
     )
 

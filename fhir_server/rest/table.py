@@ -13,6 +13,7 @@ from fhir_server.rest.instance import (
     update_instance,
 )
 from fhir_server.rest.operation import operation_routes
+from fhir_server.rest.opt_outs import load_opt_outs, tell_opt_outs
 from fhir_server.rest.person_index import person_index
 from fhir_server.rest.routing import table
 from fhir_server.rest.service import Route
@@ -52,6 +53,8 @@ ROUTES = table(
         Route("POST", "/[type]/[id]/[type]/_search", search_compartment_by_form, ("search-type",)),
         Route("GET", "/metadata", metadata, (), open=True),
         Route("GET", "/$person-index", person_index, (), judged=False),
+        Route("GET", "/$opt-outs", tell_opt_outs, (), judged=False),
+        Route("POST", "/$opt-outs", load_opt_outs, (), judged=False),
         Route("GET", "/.well-known/smart-configuration", smart_configuration, (), open=True),
         Route("POST", "/", post_bundle, ("transaction", "batch")),
         Route("GET", "/", search_system, ("search-system",)),

@@ -82,6 +82,7 @@ SUITES_ON_MONGO = {
     "test_create",
     "test_delete",
     "test_history",
+    "test_opt_outs",
     "test_person_index",
     "test_races",
     "test_transaction",

@@ -184,8 +184,8 @@ def test_any_text_at_all_is_read(text: str) -> None:
     assert all(each.letters for each in parse_scopes(text).given)
 
 
-def test_a_scope_of_our_own_reaches_no_resource() -> None:
-    own = "system/$person-index"
+@pytest.mark.parametrize("own", ["system/$person-index", "system/$opt-outs"])
+def test_a_scope_of_our_own_reaches_no_resource(own: str) -> None:
     assert parse_scopes(f"system/*.rs {own}").own == {own}
-    assert parse_scopes(f"system/$person-indexes user/$person-index {own}x").own == set()
+    assert parse_scopes(f"{own}es user/{own.partition('/')[2]} {own}x").own == set()
     assert reach(access(own)) == set()

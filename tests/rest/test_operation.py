@@ -10,7 +10,7 @@ import pytest
 
 from fhir_server.operations.operation import ANY_TYPE
 from fhir_server.operations.registry import OPERATIONS
-from fhir_server.rest.person_index import DEFINED
+from fhir_server.rest import opt_outs, person_index
 from tests.rest.test_type import links, pages
 
 JSON = {"content-type": "application/fhir+json"}
@@ -168,7 +168,7 @@ def test_the_capability_statement_names_each_operation(client: httpx.Client) -> 
     named = {(name, each.name): each.url for each in OPERATIONS for name in each.types}
     assert told == {place: url for place, url in named.items() if place[0] != ANY_TYPE}
     listed = {each.name: each.url for each in OPERATIONS if ANY_TYPE in each.types}
-    assert everywhere == listed | DEFINED
+    assert everywhere == listed | person_index.DEFINED | opt_outs.DEFINED
 
 
 def test_the_newest_of_each_code_are_asked_for_by_get_and_post(client: httpx.Client) -> None:

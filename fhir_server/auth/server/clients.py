@@ -14,7 +14,7 @@ import msgspec
 from fhir_server.auth.addresses import is_loopback, is_safe
 from fhir_server.auth.keys import usable_keys
 from fhir_server.auth.server.scopes import context_of, is_scope
-from fhir_server.policy.scopes import OWN, PERSON_INDEX
+from fhir_server.policy.scopes import OPT_OUTS, PERSON_INDEX
 from fhir_server.storage.keyvalues import KeyValues
 
 KIND = "client"
@@ -176,11 +176,13 @@ def _check_grants(client: Client) -> None:
 
 def _check_behalf(client: Client, contexts: set[str | None]) -> None:
     if not client.on_behalf:
-        if not OWN.isdisjoint(client.scopes):
+        if PERSON_INDEX in client.scopes:
             raise BadClient(f"{PERSON_INDEX} is for who asks in the name of others: a hub")
         return
     if contexts != {"system"} or client.introspects:
         raise BadClient("who asks in the name of others has system/ scopes, and no other rights")
+    if OPT_OUTS in client.scopes:
+        raise BadClient(f"{OPT_OUTS} is for a client that asks in its own name")
     if client.purpose is not None:
         raise BadClient(
             "a purpose is its own; those of its callers are the ones it asks on behalf for"

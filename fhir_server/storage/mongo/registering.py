@@ -5,7 +5,8 @@ Of two that are loaded at once the one that comes into force first removes the o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
 from secrets import token_bytes
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -22,10 +23,16 @@ Do = Callable[[Callable[[Denials], Awaitable[None]]], Awaitable[None]]
 
 
 async def replace_register(
-    database: AsyncDatabase[Document], do: Do, marks: Sequence[bytes], as_of: int
+    database: AsyncDatabase[Document],
+    do: Do,
+    mark: Callable[[str], bytes],
+    numbers: Collection[str],
+    as_of: int,
 ) -> OptOuts:
     """Put a register in place of the one before; raise GivenUp where another was loaded meanwhile."""
     edition, there = token_bytes(8), database["opt_out"]
+    # On a thread: a server has others to answer while it makes a million.
+    marks = await asyncio.to_thread(lambda: sorted(set(map(mark, numbers))))
     await do(lambda denials: denials.load_register(edition))
     try:
         for some in together(marks):

@@ -186,8 +186,8 @@ class MongoStore:
 
     async def replace_opt_outs(self, numbers: Collection[str], *, as_of: int) -> OptOuts:
         """See Store.replace_opt_outs."""
-        marks = sorted({self._enforcing.marks.of(each) for each in numbers})
-        return await replace_register(self._database, self._writer.do, marks, as_of)
+        mark = self._enforcing.marks.of
+        return await replace_register(self._database, self._writer.do, mark, numbers, as_of)
 
     async def opt_outs(self) -> OptOuts | None:
         """See Store.opt_outs."""

@@ -13,7 +13,7 @@ from fhir_server.auth.behalf import Behalf, extensions_of
 from fhir_server.auth.server.clients import BadClient, Client, check
 from fhir_server.auth.server.errors import InvalidClient, InvalidGrant, InvalidScope
 from fhir_server.auth.server.server import AuthorizationServer
-from fhir_server.policy.scopes import PERSON_INDEX
+from fhir_server.policy.scopes import OPT_OUTS, PERSON_INDEX
 from fhir_server.rules import admission
 from fhir_server.settings import Settings
 from tests.auth.server.assertions import NOT_GOOD, UNPROVEN
@@ -141,6 +141,7 @@ async def test_the_token_names_the_caller_and_the_hub_that_asks() -> None:
         ),
         ({"introspects": True}, "no other rights"),
         ({"purpose": "TREAT"}, "its callers"),
+        ({"scopes": ("system/*.rs", OPT_OUTS)}, "in its own name"),
     ],
 )
 def test_who_asks_for_others_has_no_other_rights(changes: dict[str, Any], told: str) -> None:
@@ -184,3 +185,12 @@ def test_the_index_of_persons_is_for_hubs_alone(changes: dict[str, Any]) -> None
         check(backend(**({"scopes": BOTH} | changes)))
     with pytest.raises(BadClient):
         check(structs.replace(APP, scopes=(*APP.scopes, PERSON_INDEX)))
+
+
+@pytest.mark.parametrize("scopes", [(OPT_OUTS,), ("system/*.cruds", OPT_OUTS)])
+def test_the_register_of_opt_outs_is_loaded_by_backend_services_alone(
+    scopes: tuple[str, ...],
+) -> None:
+    with pytest.raises(BadClient):
+        check(structs.replace(APP, scopes=(*APP.scopes, OPT_OUTS)))
+    check(backend(scopes=scopes, organisation=None, role=None, purpose=None))

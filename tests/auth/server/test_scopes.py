@@ -25,6 +25,7 @@ ROWS = [
     ("something-else", "something-else", ""),
     ("system/$person-index", "system/$person-index", ""),
     ("system/$person-index", "system/*.cruds", ""),
+    ("system/$opt-outs", "system/*.cruds system/$person-index", ""),
     ("patient/*.sr", "patient/*.cruds", ""),
     ("patient/*.", "patient/*.cruds", ""),
     # Given as asked.
