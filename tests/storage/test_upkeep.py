@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pymongo.database import Database
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
 from fhir_server.policy.decision import Audience, LaidDown
-from fhir_server.search.record import IndexRecord, Range, token_term
+from fhir_server.search.record import INDEX_FORMAT, IndexRecord, Range, token_term
 from fhir_server.storage.contract import Delete, Draft, Put, Store
 from fhir_server.storage.mongo import reindexing as mongo_reindexing
 from fhir_server.storage.mongo.opening import open_store as open_mongo
@@ -116,6 +117,29 @@ async def reindexed(backend: str, folder: Path, zone: str = "Europe/London") -> 
 async def verified(backend: str, folder: Path) -> list[Reached | Broken]:
     with UPKEEP[backend](folder) as upkeep:
         return await every(upkeep.verified())
+
+
+def indexed_by_another_release(backend: str, folder: Path) -> None:
+    if backend == "sqlite":
+        with closing(sqlite3.connect(sqlite_file(folder))) as connection:
+            connection.execute(f"PRAGMA application_id={INDEX_FORMAT - 1}")
+    else:
+        with mongo.database(folder) as url, MongoClient[dict[str, Any]](url) as client:
+            state = client.get_default_database()["state"]
+            state.update_one({"_id": "store"}, {"$set": {"indexed": INDEX_FORMAT - 1}})
+
+
+async def test_what_another_release_indexed_is_not_opened_until_it_is_indexed_anew(
+    backend: str, filled: Path
+) -> None:
+    indexed_by_another_release(backend, filled)
+    with pytest.raises(Unavailable, match=r"by another release.*run fhir-server reindex"):
+        async with BACKENDS[backend](filled):
+            pytest.fail("it opened")
+
+    await reindexed(backend, filled)
+    async with BACKENDS[backend](filled) as store:
+        assert await sees(store) == []
 
 
 async def test_a_store_that_is_sound_has_no_findings(backend: str, filled: Path) -> None:

@@ -12,7 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.fhir.resource import Key
-from fhir_server.search.record import BY_NUMBER, IndexRecord
+from fhir_server.search.record import BY_NUMBER, INDEX_FORMAT, IndexRecord
 from fhir_server.search.telling import TELLING
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.mongo.applying import note_axes, state_of
@@ -115,6 +115,7 @@ class _Work:
 
         async def ended(step: _Step) -> None:
             step.state["zone"] = zone
+            step.state["indexed"] = INDEX_FORMAT
 
         await self._step(ended)
 

@@ -11,11 +11,12 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import CollectionInvalid
 
 from fhir_server.fhir.errors import Unavailable
+from fhir_server.search.record import INDEX_FORMAT
 from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document
 from fhir_server.storage.moving import Mark, unpacked_mark
 
 FORMAT = 2
-"""What documents mean: it changes when a release finds by them what an earlier one did not write."""
+"""How documents are laid out: a store of another release is refused. What is found by them is `INDEX_FORMAT`."""
 
 STATE = "state"
 STORE = "store"
@@ -85,6 +86,7 @@ INDEXES: dict[str, dict[str, Fields]] = {
 NEW: Document = {
     "_id": STORE,
     "format": FORMAT,
+    "indexed": INDEX_FORMAT,
     "moment": 0,
     "rid": 0,
     "owner": 0,
@@ -119,6 +121,8 @@ async def prepare(database: AsyncDatabase[Document], zone: str) -> None:
         await make(database, zone)
     else:
         await check_format(database, state)
+        if state.get("indexed") != INDEX_FORMAT:
+            await _check_empty(database)
         if state["zone"] != zone:
             await _change_zone(database, state["zone"], zone)
     problems = [each async for each in index_problems(database)]
@@ -134,6 +138,16 @@ async def check_format(database: AsyncDatabase[Document], state: Document) -> No
         raise Unavailable(
             f"the database was written by another release (format {state['format']}, here {FORMAT})"
         )
+
+
+async def _check_empty(database: AsyncDatabase[Document]) -> None:
+    """Take a store that another release indexed if nothing is in it; raise Unavailable for any other."""
+    if await database[RESOURCE].find_one({}, {"_id": 1}) is not None:
+        raise Unavailable(
+            "the store was indexed by another release, and searches would miss what it holds, or show what is "
+            "denied: stop its nodes and run fhir-server reindex"
+        )
+    await database[STATE].update_one({"_id": STORE}, {"$set": {"indexed": INDEX_FORMAT}})
 
 
 async def store_state(

@@ -6,10 +6,8 @@ import apsw
 
 from fhir_server.fhir.errors import Unavailable
 from fhir_server.search.defaults import DEFAULT_ZONE
+from fhir_server.search.record import INDEX_FORMAT
 from fhir_server.storage.moving import Mark, packed_mark, unpacked_mark
-
-INDEX_FORMAT = 5
-"""What index records and rows mean: it changes when a release finds by them what an earlier one did not write."""
 
 ZONE = "SELECT value FROM keyvalue WHERE kind='index' AND key='zone'"
 MARK_ZONE = "INSERT OR REPLACE INTO keyvalue VALUES('index', 'zone', ?, NULL)"
