@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 SYSTEM = "https://fhir.nhs.uk/Id/nhs-number"
 """The identifier system."""
 
@@ -16,3 +19,12 @@ def is_nhs_number(text: str) -> bool:
     *digits, check = map(int, text)
     total = sum(digit * weight for digit, weight in zip(digits, _WEIGHTS, strict=True))
     return (-total) % 11 == check
+
+
+def number_in(identifier: Mapping[str, Any]) -> str | None:
+    """Return the well-formed NHS number that an Identifier holds, without blanks; None where it holds none."""
+    value = identifier.get("value")
+    if identifier.get("system") != SYSTEM or not isinstance(value, str):
+        return None
+    number = value.replace(" ", "")
+    return number if is_nhs_number(number) else None

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from fhir_server.fhir.nhs_number import number_in
 from fhir_server.fhir.resource import Resource
 from fhir_server.policy.decision import EVER, Provision
 from fhir_server.policy.labels import label
 from fhir_server.search.parameter_types.date import interval
 from fhir_server.search.parameter_types.reference import local
+from fhir_server.search.record import BY_NUMBER
 
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
@@ -24,6 +26,7 @@ SCOPES = "http://terminology.hl7.org/CodeSystem/consentscope"
 MOST_NESTED = 5
 """How deep exceptions of exceptions may go before nobody can say what was meant."""
 
+_PATIENT = "Patient/"
 _PRIVACY = frozenset({"patient-privacy", "research"})
 _DISCLOSING = frozenset({"access", "use", "disclose", "collect"})
 _NOT_COMPUTED = ("data", "dataPeriod", "code")
@@ -33,7 +36,10 @@ _Element: TypeAlias = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Reading:
-    """What was understood of a Consent: whom it is about (`Patient/1`), its provisions, and what could not be."""
+    """What was understood of a Consent: whom it is about, its provisions, and what could not be.
+
+    A person is the `Patient/1` of this server, or who has an NHS number: `#9990000018`.
+    """
 
     person: str | None = None
     provisions: list[Provision] = field(default_factory=list)
@@ -45,9 +51,11 @@ def read_consent(consent: Resource, *, zone: ZoneInfo, base_url: str = "") -> Re
     reading = Reading()
     if consent.get("status") != "active" or not _is_about_privacy(consent):
         return reading
-    person = local(consent.get("patient", {}).get("reference", ""), base_url)
-    if not person.startswith("Patient/"):
-        reading.problems.append("Consent.patient names no patient of this server")
+    person = _person(consent, base_url)
+    if person is None:
+        reading.problems.append(
+            "Consent.patient names neither a patient of this server nor an NHS number: it is applied to nobody"
+        )
         return reading
     reading.person = person
     reader = _Reader(f"Consent/{consent.get('id', '')}", zone, base_url, reading)
@@ -58,6 +66,20 @@ def read_consent(consent: Resource, *, zone: ZoneInfo, base_url: str = "") -> Re
         return reading
     reader.read(provision, None, "Consent.provision")
     return reading
+
+
+def _person(consent: Resource, base_url: str) -> str | None:
+    """Return whom a Consent is of: by the reference, else by the number beside it or in the Patient it contains."""
+    patient = consent.get("patient", {})
+    reference = patient.get("reference", "")
+    if (person := local(reference, base_url)).startswith(_PATIENT):
+        return person
+    identifiers = [patient.get("identifier", {})]
+    for each in consent.get("contained", ()):
+        if each.get("resourceType") == "Patient" and reference == f"#{each.get('id')}":
+            identifiers += each.get("identifier", ())
+    found = (number_in(each) for each in identifiers)
+    return next((f"{BY_NUMBER}{number}" for number in found if number), None)
 
 
 def _is_about_privacy(consent: Resource) -> bool:

@@ -6,17 +6,22 @@ Stored bytes are sent as they are, or spliced into a Bundle.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from zoneinfo import ZoneInfo
 
 from fhir_server.fhir.errors import FhirError, MethodNotAllowed, Unavailable
-from fhir_server.fhir.json import dump
+from fhir_server.fhir.json import dump, parse_resource
 from fhir_server.fhir.outcome import Issue, operation_outcome
 from fhir_server.fhir.resource import Resource, Stored
 from fhir_server.interactions.outcomes import Deleted, Saved
+from fhir_server.policy.consents import read_consent
 from fhir_server.rest.answer import Answer, Header
 from fhir_server.rest.bearer import challenge
 from fhir_server.rest.conditional import preferences
 from fhir_server.rest.request import Request
 from fhir_server.rest.spine import details_of
+
+_ANY_ZONE = ZoneInfo("UTC")
+"""Whether a moment can be understood does not depend on the zone."""
 
 
 def stored_answer(stored: Stored) -> Answer:
@@ -69,7 +74,8 @@ def _returned(request: Request, saved: Saved) -> bytes:
         case "minimal":
             return b""
         case "OperationOutcome":
-            return outcome_bytes([Issue("information", "informational", _told(saved))])
+            informed = Issue("information", "informational", _told(saved))
+            return outcome_bytes([informed, *_doubts(request, saved.stored)])
         case "representation":
             return saved.stored.body or b""
 
@@ -78,3 +84,11 @@ def _told(saved: Saved) -> str:
     if saved.created:
         return f"{saved.stored.key} is created."
     return f"{saved.stored.key} is {'updated' if saved.changed else 'unchanged'}."
+
+
+def _doubts(request: Request, stored: Stored) -> list[Issue]:
+    """Return what of a Consent is not applied as it was meant, for who writes it."""
+    if stored.key.type != "Consent" or stored.body is None:
+        return []
+    read = read_consent(parse_resource(stored.body), zone=_ANY_ZONE, base_url=request.base_url)
+    return [Issue("warning", "not-supported", each) for each in read.problems]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fhir_server.fhir.nhs_number import SYSTEM, is_nhs_number
+from fhir_server.fhir.nhs_number import SYSTEM, number_in
 from fhir_server.fhir.resource import Resource
 from fhir_server.search.parameter_types.reference import local
 
@@ -39,15 +39,14 @@ class Mentions:
                 if named.startswith(_PATIENT):
                     self.patients.add(named[len(_PATIENT) :])
             elif key == "system" and value == SYSTEM:
-                self._number(element.get("value"))
+                self._number(element)
 
     def _walk_list(self, elements: Sequence[Any]) -> None:
         for each in elements:
             if type(each) is dict:
                 self._walk(each)
 
-    def _number(self, value: object) -> None:
+    def _number(self, identifier: Mapping[str, Any]) -> None:
         """Take a number in as it is known by; of one that nobody can have nobody could be asked."""
-        number = value.replace(" ", "") if isinstance(value, str) else ""
-        if is_nhs_number(number):
+        if number := number_in(identifier):
             self.numbers.add(number)

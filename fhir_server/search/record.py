@@ -36,7 +36,7 @@ from hashlib import blake2b
 
 import msgspec
 
-INDEX_FORMAT = 5
+INDEX_FORMAT = 6
 """What records and the rows of stores mean: it changes when a release finds or hides by them what an earlier one did not write."""
 
 SEPARATOR = "\x1f"

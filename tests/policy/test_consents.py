@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from fhir_server.fhir.nhs_number import SYSTEM
 from fhir_server.fhir.resource import Resource
 from fhir_server.policy.consents import (
     ACT_REASON,
@@ -69,7 +70,41 @@ def test_a_consent_of_nobody_known_is_reported(patient: dict[str, Any]) -> None:
 
     assert found.person is None
     assert found.provisions == []
-    assert found.problems == ["Consent.patient names no patient of this server"]
+    assert found.problems == [
+        "Consent.patient names neither a patient of this server nor an NHS number: it is applied to nobody"
+    ]
+
+
+BY_NUMBER = {"system": SYSTEM, "value": "999 000 0018"}
+CONTAINED = {"resourceType": "Patient", "id": "p", "identifier": [{"value": "1"}, BY_NUMBER]}
+NAMED = [
+    {"patient": {"identifier": BY_NUMBER}},
+    {"patient": {"reference": "http://else/fhir/Patient/1", "identifier": BY_NUMBER}},
+    {"patient": {"reference": "#p"}, "contained": [CONTAINED]},
+]
+
+
+@pytest.mark.parametrize("elements", NAMED, ids=str)
+def test_a_consent_is_of_who_has_the_number_that_it_names(elements: dict[str, Any]) -> None:
+    found = read({"type": "deny"}, **elements)
+
+    assert (found.person, found.problems) == ("#9990000018", [])
+    assert len(found.provisions) == 1
+
+
+@pytest.mark.parametrize(
+    "patient",
+    [
+        {"identifier": {"system": SYSTEM, "value": "9990000019"}},
+        {"identifier": {"system": "urn:hospital", "value": "9990000018"}},
+        {"reference": "#q"},
+    ],
+)
+def test_a_number_that_is_nobodys_names_nobody(patient: dict[str, Any]) -> None:
+    found = read({"type": "deny"}, patient=patient, contained=[CONTAINED])
+
+    assert found.person is None
+    assert len(found.problems) == 1
 
 
 NOT_COMPUTABLE: list[tuple[Resource | None, str]] = [

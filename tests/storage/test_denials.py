@@ -76,8 +76,8 @@ def record(
     )
 
 
-def a_patient(name: str) -> Put:
-    term = token_term("identifier", NHS_NUMBER, NUMBERS[name])
+def a_patient(name: str, number: str = "") -> Put:
+    term = token_term("identifier", NHS_NUMBER, number or NUMBERS[name])
     own = IndexRecord(name, (term,), (), (), START, (name,), (name,))
     return Put(Draft(Key("Patient", name), b"", b"", own))
 
@@ -107,7 +107,8 @@ def an_observation(
 
 def a_consent(patient: str, *provisions: Provision, logical_id: str = "c") -> Put:
     laid_down = LaidDown(patient, provisions)
-    own = record(logical_id, patient)
+    number = patient.removeprefix("#")
+    own = record(logical_id, patient) if number == patient else record(logical_id, named=(number,))
     rest = b'"said":"%b"' % repr(laid_down).encode()
     return Put(Draft(Key("Consent", logical_id), b"", rest, own, laid_down=laid_down))
 
@@ -180,6 +181,26 @@ async def test_who_is_named_by_a_number_alone_is_that_person(ward: Store, first:
     assert "Observation/named" in permitted
     assert await found(ward, sees(RESEARCH)) == {"Patient/grace", "Observation/g"}
     assert await found(ward, sees(CARE)) >= {"Observation/named"}
+
+
+@pytest.mark.parametrize("first", ["patient", "consent"])
+async def test_a_consent_of_who_has_a_number_is_every_patients_of_it(
+    ward: Store, first: str
+) -> None:
+    """Whichever is written first; and it ends with the Consent, or with the number."""
+    number = "9990000042"
+    consent = a_consent(f"#{number}", NO_RESEARCH)
+    patient = a_patient("new", number)
+    await found(ward, sees(RESEARCH))
+    await write(ward, *((patient, consent) if first == "patient" else (consent, patient)))
+    denied = await found(ward, sees(RESEARCH))
+    told = (await ward.people([number]))[number]
+    await write(ward, Delete(Key("Consent", "c")))
+
+    assert not {"Patient/new", "Consent/c"} & denied
+    assert told == Person(("new",), (NO_RESEARCH,))
+    assert "Patient/new" in await found(ward, sees(RESEARCH))
+    assert await found(ward, sees(CARE)) >= {"Patient/new"}
 
 
 async def test_who_is_no_patient_here_and_opted_out_is_told_of_to_nobody_else(ward: Store) -> None:

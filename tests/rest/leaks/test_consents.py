@@ -7,9 +7,19 @@ from typing import Any
 
 import pytest
 
+from fhir_server.demonstration.identifiers import nhs_number
+from fhir_server.policy.personal import NHS_NUMBER
 from tests.rest.access import Guarded, guarded
-from tests.rest.leaks.conftest import ACT_REASON, ADMINISTRATION, LABELS, a_consent, an_observation
+from tests.rest.leaks.conftest import (
+    ACT_REASON,
+    ADMINISTRATION,
+    LABELS,
+    a_consent,
+    a_patient,
+    an_observation,
+)
 
+NUMBER = {"system": NHS_NUMBER, "value": nhs_number(1)}
 FUTURE = {"start": "2999-01-01"}
 PAST = {"end": "2000-01-01"}
 RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
@@ -41,6 +51,27 @@ CASES: list[tuple[str, list[dict[str, Any]], bool]] = [
     ("two that differ", [a_consent("c0", "ada"), a_consent("c1", "ada", type="permit")], False),
     ("one for another purpose", [a_consent("c0", "ada", "PUBHLTH")], True),
     (
+        "one of who has the number",
+        [a_consent("c0", "ada") | {"patient": {"identifier": NUMBER}}],
+        False,
+    ),
+    (
+        "one of a contained patient with the number",
+        [
+            a_consent("c0", "ada")
+            | {
+                "contained": [{"resourceType": "Patient", "id": "p", "identifier": [NUMBER]}],
+                "patient": {"reference": "#p"},
+            }
+        ],
+        False,
+    ),
+    (
+        "one of who has another number",
+        [a_consent("c0", "ada") | {"patient": {"identifier": NUMBER | {"value": nhs_number(3)}}}],
+        True,
+    ),
+    (
         "one on what bears a label",
         [a_consent("c0", "ada", securityLabel=[{"system": LABELS, "code": "PSY"}])],
         True,
@@ -62,6 +93,7 @@ def test_what_is_shown_is_what_consents_leave(
     there: Guarded, consents: list[dict[str, Any]], *, shown: bool
 ) -> None:
     with there.client(purpose="TREAT") as owner, there.client(purpose=ADMINISTRATION) as clerk:
+        owner.put("Patient/ada", json=a_patient("ada", 1, "Lovelace")).raise_for_status()
         owner.put("Observation/adas", json=an_observation("adas", "ada")).raise_for_status()
         for name in ("c0", "c1"):
             owner.delete(f"Consent/{name}").raise_for_status()
@@ -71,6 +103,28 @@ def test_what_is_shown_is_what_consents_leave(
         found = clerk.get("Observation?patient=ada").json()["total"]
 
     assert (read, found) == ((200, 1) if shown else (404, 0))
+
+
+def test_who_writes_a_consent_that_is_not_computed_is_told(there: Guarded) -> None:
+    """With what became of it: one of nobody is applied to nobody, others deny what goes beyond care."""
+    asked = {"prefer": "return=OperationOutcome"}
+    doubtful = a_consent("doubtful", "ada", code=[{"text": "abortion"}])
+    nobodys = a_consent("nobodys", "ada") | {"patient": {"display": "Ada"}}
+    with there.client(purpose="TREAT") as owner:
+        told = [
+            owner.put(f"Consent/{each['id']}", json=each, headers=asked).json()["issue"][1:]
+            for each in (doubtful, nobodys, a_consent("clear", "ada"))
+        ]
+        for each in ("doubtful", "nobodys", "clear"):
+            owner.delete(f"Consent/{each}").raise_for_status()
+
+    assert [[(i["severity"], i["code"]) for i in each] for each in told] == [
+        [("warning", "not-supported")],
+        [("warning", "not-supported")],
+        [],
+    ]
+    assert "Consent.provision.code" in told[0][0]["diagnostics"]
+    assert "nobody" in told[1][0]["diagnostics"]
 
 
 def test_a_label_that_is_added_hides_from_then_on(own_ward: Guarded) -> None:
