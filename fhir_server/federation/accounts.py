@@ -112,7 +112,8 @@ def _issue(account: Account) -> Issue:
 
 
 def _lower_bound(number: int) -> Resource:
-    told = f"At least {number} resources match; how many in all is not known here"
+    matching = "1 resource matches" if number == 1 else f"{number} resources match"
+    told = f"At least {matching}; how many in all is not known here"
     (element,) = operation_outcome([Issue("information", "informational", told)])["issue"]
     return {"extension": [{"url": AT_LEAST, "valueUnsignedInt": number}], **element}
 

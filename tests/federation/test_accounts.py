@@ -39,3 +39,11 @@ def test_as_of_when_it_is_known_whom_a_member_knows_is_told_to_everyone(*, clear
     (listed,) = outcome_of([located], cleared=cleared)["extension"]
     assert told in listed["extension"]
     assert "personsAsOf" not in str(outcome_of([Account("a")], cleared=cleared))
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(1, "At least 1 resource matches;"), (2, "At least 2 resources match;")]
+)
+def test_how_many_match_at_least_is_said_in_words(number: int, told: str) -> None:
+    *_, issue = outcome_of([Account("a")], at_least=number)["issue"]
+    assert issue["diagnostics"].startswith(told)
