@@ -19,13 +19,16 @@ Tell: TypeAlias = Callable[[str, Mapping[str, Any]], None]
 NO_ROUTE = "none"
 """The template of a request that fits no route."""
 _OTHER = "OTHER"
+_FAILED = 5
+"""The class of status of what failed here."""
 
 
 class Telemetry:
     """One histogram, whose counts are those of the requests too.
 
     It is bound per method, template and class of status when one is first counted: looking it up costs more than
-    counting, and most are never asked for.
+    counting, and most are never asked for. Failures are there from the beginning, as 0: Prometheus takes the first
+    value of a series for no increase (https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics).
     What was answered is counted and told of together, when `soon` does so: all of one turn of the event loop, after
     their answers are sent.
     """
@@ -55,7 +58,11 @@ class Telemetry:
 
     def count(self, routes: Routes) -> None:
         """Count what is asked at these routes under their names, from now on."""
-        self._places |= {(method, name) for name, methods in routes.items() for method in methods}
+        served = {(method, name) for name, methods in routes.items() for method in methods}
+        for method, name in sorted(served):
+            if method != "HEAD":
+                self._bound(method, name, _FAILED)
+        self._places |= served
         self._places |= {("OPTIONS", name) for name in (*routes, NO_ROUTE)}
         self._places |= {(method, NO_ROUTE) for method, _ in self._places}
 

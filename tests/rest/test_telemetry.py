@@ -40,14 +40,29 @@ def test_a_method_that_is_not_served_is_no_label(method: str) -> None:
     assert events[0]["method"] == "OTHER"
 
 
-def test_what_nobody_asked_has_no_series() -> None:
+def test_what_nobody_asked_has_no_series_but_for_its_failures() -> None:
     registry = CollectorRegistry()
 
     Telemetry(ROUTES, registry, tell=Events().tell).completed("GET", "/[type]", 200, 0.001, "r1")
 
     (metric,) = registry.collect()
-    labels = [each.labels for each in metric.samples if each.name == "fhir_request_seconds_count"]
-    assert labels == [{"method": "GET", "route": "/[type]", "status": "2xx"}]
+    told = [each for each in metric.samples if each.name == "fhir_request_seconds_count"]
+    assert [each.labels for each in told if each.value] == [
+        {"method": "GET", "route": "/[type]", "status": "2xx"}
+    ]
+    assert {each.labels["status"] for each in told if not each.value} == {"5xx"}
+
+
+def test_the_first_failure_of_a_route_is_an_increase() -> None:
+    registry = CollectorRegistry()
+    telemetry = Telemetry(ROUTES, registry, tell=Events().tell)
+    routes = {name: set(methods) - {"HEAD"} for name, methods in ROUTES.items()}
+
+    before = [count(registry, each, name, "5xx") for name in routes for each in routes[name]]
+    telemetry.completed("GET", "/[type]", 503, 0.001, "r1")
+
+    assert set(before) == {0.0}
+    assert count(registry, "GET", "/[type]", "5xx") == 1
 
 
 def test_a_request_is_counted_under_its_route() -> None:
