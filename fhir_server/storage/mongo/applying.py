@@ -26,7 +26,7 @@ from fhir_server.storage.contract import (
 )
 from fhir_server.storage.drafts import rendered
 from fhir_server.storage.mongo.auditing import publish
-from fhir_server.storage.mongo.denials import Denials, Enforcing
+from fhir_server.storage.mongo.denials import Denials
 from fhir_server.storage.mongo.documents import (
     HISTORY,
     RESOURCE,
@@ -38,6 +38,7 @@ from fhir_server.storage.mongo.documents import (
     telling,
     versioned,
 )
+from fhir_server.storage.mongo.enforcing import Enforcing
 from fhir_server.storage.mongo.failures import OutOfTime
 from fhir_server.storage.mongo.owners import Owners, owner_id
 from fhir_server.storage.mongo.schema import CATALOGUE, STATE

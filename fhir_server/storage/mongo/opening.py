@@ -12,8 +12,9 @@ from pymongo.read_preferences import ReadPreference
 
 from fhir_server.policy.decision import Enforcement
 from fhir_server.search.defaults import DEFAULT_ZONE
-from fhir_server.storage.mongo.denials import Denials, Enforcing
+from fhir_server.storage.mongo.denials import Denials
 from fhir_server.storage.mongo.documents import CODEC, Document
+from fhir_server.storage.mongo.enforcing import Enforcing
 from fhir_server.storage.mongo.failures import reading as problems
 from fhir_server.storage.mongo.intents import Intents
 from fhir_server.storage.mongo.moments import Moments, Transactions

@@ -16,8 +16,9 @@ from fhir_server.search.record import BY_NUMBER, INDEX_FORMAT, IndexRecord
 from fhir_server.search.telling import TELLING
 from fhir_server.storage.contract import Draft
 from fhir_server.storage.mongo.applying import note_axes, state_of
-from fhir_server.storage.mongo.denials import Denials, Enforcing
+from fhir_server.storage.mongo.denials import Denials
 from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document, checked, indexed
+from fhir_server.storage.mongo.enforcing import Enforcing
 from fhir_server.storage.mongo.moments import WRITING_SECONDS
 from fhir_server.storage.mongo.owners import Owners, owner_id
 from fhir_server.storage.mongo.remembering import secret_of

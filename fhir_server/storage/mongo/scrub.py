@@ -14,8 +14,9 @@ from fhir_server.fhir.errors import Unavailable
 from fhir_server.policy.decision import Enforcement
 from fhir_server.policy.labels import labels_of
 from fhir_server.search.record import IndexRecord, unpacked
-from fhir_server.storage.mongo.denials import Denials, Enforcing
+from fhir_server.storage.mongo.denials import Denials
 from fhir_server.storage.mongo.documents import HISTORY, RESOURCE, Document, indexed
+from fhir_server.storage.mongo.enforcing import Enforcing
 from fhir_server.storage.mongo.failures import OutOfTime
 from fhir_server.storage.mongo.intents import is_unfinished
 from fhir_server.storage.mongo.moments import WRITING_SECONDS, Moments

@@ -26,9 +26,9 @@ from fhir_server.storage.contract import OptOuts, ToldOf, WriteOp, WriteResult
 from fhir_server.storage.explanation import Explanation
 from fhir_server.storage.mongo import containing, reading
 from fhir_server.storage.mongo.auditing import MongoAuditLog
-from fhir_server.storage.mongo.denials import Enforcing
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.door import UnknownAudience
+from fhir_server.storage.mongo.enforcing import Enforcing
 from fhir_server.storage.mongo.explaining import explained
 from fhir_server.storage.mongo.failures import OutOfTime, answered
 from fhir_server.storage.mongo.failures import reading as problems

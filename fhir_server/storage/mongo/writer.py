@@ -32,8 +32,9 @@ from fhir_server.storage.contract import (
 from fhir_server.storage.logbook import Waiting
 from fhir_server.storage.mongo.applying import Applier
 from fhir_server.storage.mongo.auditing import log
-from fhir_server.storage.mongo.denials import Denials, Enforcing
+from fhir_server.storage.mongo.denials import Denials
 from fhir_server.storage.mongo.documents import Document
+from fhir_server.storage.mongo.enforcing import Enforcing
 from fhir_server.storage.mongo.failures import TRANSIENT, OutOfTime, Overtaken, as_ours
 from fhir_server.storage.mongo.moments import (
     FIRST_PAUSE,
