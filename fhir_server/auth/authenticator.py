@@ -9,8 +9,9 @@ from typing import Any
 
 from fhir_server.auth.caller import Caller
 from fhir_server.auth.issuer import Issuer
+from fhir_server.auth.server.clients import Clients, origins_of
 from fhir_server.auth.server.revocations import Revocations
-from fhir_server.auth.tokens import Verifier, not_good
+from fhir_server.auth.tokens import Verified, Verifier, key_name, not_good
 from fhir_server.policy.rights import rights_of
 
 MOST_REMEMBERED = 10_000
@@ -31,14 +32,20 @@ class _Remembered:
 class Authenticator:
     """Knows callers by their tokens; time is in microseconds.
 
-    `own` is the issuer that speaks for this node; `revocations` are its withdrawals.
+    `own` is the issuer that speaks for this node; `revocations` are its withdrawals, `clients` those registered with it.
     """
 
     verifier: Verifier
     own: Issuer | None = None
     revocations: Revocations | None = None
+    clients: Clients | None = None
     most: int = MOST_REMEMBERED
     _known: dict[bytes, _Remembered] = field(default_factory=dict)
+
+    @property
+    def knows_apps(self) -> bool:
+        """Whether apps are registered here."""
+        return self.clients is not None
 
     async def authenticate(self, token: str, *, now: int) -> Caller:
         """Return the caller; raise Unauthenticated, or Unavailable where the issuer cannot be asked."""
@@ -67,15 +74,30 @@ class Authenticator:
 
     async def _verified(self, token: str, digest: bytes, now: int) -> _Remembered:
         verified = await self.verifier.verify(token, now=now)
+        is_own = await self._signed(verified, now)
+        origins = await self._origins(verified, now) if is_own else frozenset()
         remembered = _Remembered(
-            Caller(verified.access, rights_of(verified.access)),
+            Caller(verified.access, rights_of(verified.access), origins),
             verified.expires,
             now + REMEMBERED_FOR,
             verified.issued,
-            verified.withdrawn_by,
+            verified.withdrawn_by if is_own else (key_name(verified.kid),),
         )
         self._remember(digest, remembered)
         return remembered
+
+    async def _signed(self, verified: Verified, now: int) -> bool:
+        """Tell whether this node signed a token itself: what others call `ada` is not the `ada` of here.
+
+        By the key and not by `iss`, as a node that moved may still trust what it signed under its former URL.
+        """
+        return self.own is not None and await self.own.key(verified.kid, now=now) is not None
+
+    async def _origins(self, verified: Verified, now: int) -> frozenset[str]:
+        if self.clients is None or verified.access.client is None:
+            return frozenset()
+        client = await self.clients.get(verified.access.client, now=now)
+        return frozenset() if client is None else origins_of(client)
 
     def _remember(self, digest: bytes, remembered: _Remembered) -> None:
         self._known.pop(digest, None)

@@ -58,13 +58,15 @@ class Claims(msgspec.Struct, frozen=True):
 class Verified:
     """Who asks, and the moment (us) from which on the token is not good any more.
 
-    By any of the names in `withdrawn_by` its issuer may withdraw it early, if `issued` (s) is not later.
+    By any of the names in `withdrawn_by` its issuer may withdraw it early, if `issued` (s) is not later; `kid` names the
+    key that signed it.
     """
 
     access: Access
     expires: int
     issued: float
     withdrawn_by: tuple[str, ...]
+    kid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,11 @@ class Verifier:
             raise not_good()
         self._check(said, now / _SECOND)
         return Verified(
-            _access(said), int((said.exp + LEEWAY) * _SECOND), said.iat, withdrawal_names(found)
+            _access(said),
+            int((said.exp + LEEWAY) * _SECOND),
+            said.iat,
+            withdrawal_names(found),
+            found.kid,
         )
 
     def _check(self, said: Claims, now: float) -> None:
@@ -112,9 +118,13 @@ def withdrawal_names(token: Opened[Claims]) -> tuple[str, ...]:
         "subject": said.sub,
         "grant": said.grant,
         "client": said.client_id or said.azp,
-        "key": token.kid,
     }
-    return tuple(f"{kind}:{name}" for kind, name in named.items() if name)
+    return (*(f"{kind}:{name}" for kind, name in named.items() if name), key_name(token.kid))
+
+
+def key_name(kid: str) -> str:
+    """Return the name by which all tokens are withdrawn that a key signed."""
+    return f"key:{kid}"
 
 
 def _access(said: Claims) -> Access:

@@ -72,7 +72,10 @@ async def trusting(  # noqa: PLR0913 - whom, for what, kept where, by which rule
         )
         trusted[site.issuer] = server.issuer
         callers = Authenticator(
-            Verifier(trusted, audience), own=server.issuer, revocations=server.revocations
+            Verifier(trusted, audience),
+            own=server.issuer,
+            revocations=server.revocations,
+            clients=server.clients,
         )
         providers = {
             key: IdentityProvider(

@@ -16,11 +16,11 @@ import msgspec
 
 from fhir_server.audit.event import agent_of
 from fhir_server.auth.caller import Callers
-from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable
+from fhir_server.fhir.errors import BadRequest, FhirError, NotAcceptable, Unauthenticated
 from fhir_server.rest.answer import Answer
 from fhir_server.rest.bearer import caller_of
 from fhir_server.rest.content import Disconnected, Receive, Streamed
-from fhir_server.rest.cors import ANYWHERE
+from fhir_server.rest.cors import ANYWHERE, EVERY_ORIGIN
 from fhir_server.rest.disclosing import EMERGENCY, admit, rule_of
 from fhir_server.rest.naming import is_name
 from fhir_server.rest.negotiation import Format, negotiate
@@ -49,6 +49,7 @@ class Exchange(msgspec.Struct):
     route: str = NO_ROUTE
     format: Format = Format.JSON
     pretty: bool = False
+    readers: frozenset[str] = frozenset()
 
 
 class FhirApplication:
@@ -124,7 +125,7 @@ class FhirApplication:
             if service.callers is None or route.open:
                 answering = answer_by(route, service, request)
             else:
-                answering = self._admitted(service.callers, route, request)
+                answering = self._admitted(service.callers, route, request, exchange)
             if trail is None or route.open:
                 return await answering
             request.recording = recording_of(
@@ -138,10 +139,18 @@ class FhirApplication:
         except FhirError as error:
             return error_answer(error)
 
-    async def _admitted(self, callers: Callers, route: Route, request: Request) -> Answer:
+    async def _admitted(
+        self, callers: Callers, route: Route, request: Request, exchange: Exchange
+    ) -> Answer:
         """Answer a caller who is known by a token, and judged."""
         now = self._service.clock()
-        caller = await caller_of(callers, request, now=now)
+        try:
+            caller = await caller_of(callers, request, now=now)
+        except Unauthenticated:
+            # It is the same for everybody, and tells an app to get a new token.
+            exchange.readers = EVERY_ORIGIN if callers.knows_apps else frozenset()
+            raise
+        exchange.readers = caller.origins
         recording = request.recording
         if recording is not None:
             recording.agent = agent_of(caller.access)
@@ -191,8 +200,12 @@ class FhirApplication:
     def _options(self, exchange: Exchange, request: Request) -> Answer:
         exchange.route = self._template_at(self._service, request)
         served = self._service.routes[exchange.route]
-        is_open = self._service.callers is not None and any(each.open for each in served.values())
-        allowed = ANYWHERE if is_open else self._service.cross_origin
+        callers = self._service.callers
+        # Before a token is sent nobody is known: whose pages may read is told with the answer.
+        is_asked = callers is not None and (
+            callers.knows_apps or any(each.open for each in served.values())
+        )
+        allowed = ANYWHERE if is_asked else self._service.cross_origin
         methods = ", ".join((*sorted(served), "OPTIONS")).encode()
         return Answer(204, headers=((b"allow", methods), *allowed.preflight(exchange.headers)))
 

@@ -22,14 +22,16 @@ class CrossOrigin:
 
     origins: frozenset[str] = frozenset()
 
-    def headers(self, request_headers: Mapping[bytes, bytes]) -> tuple[Header, ...]:
-        """Return what to add to an answer; nothing where the origin is not on the list."""
+    def headers(
+        self, request_headers: Mapping[bytes, bytes], own: frozenset[str] = frozenset()
+    ) -> tuple[Header, ...]:
+        """Return what to add to an answer; nothing where the origin is neither on the list nor one of the caller's `own`."""
         origin = request_headers.get(b"origin")
-        if origin is None or not self.origins:
+        if origin is None:
             return ()
-        if "*" in self.origins:
+        if "*" in self.origins or "*" in own:
             allowed = b"*"
-        elif origin.decode("latin-1") in self.origins:
+        elif origin.decode("latin-1") in self.origins | own:
             allowed = origin
         else:
             return ()
@@ -53,5 +55,6 @@ class CrossOrigin:
         )
 
 
-ANYWHERE = CrossOrigin(frozenset({"*"}))
+EVERY_ORIGIN = frozenset({"*"})
+ANYWHERE = CrossOrigin(EVERY_ORIGIN)
 """For what an app reads before it is known: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support."""

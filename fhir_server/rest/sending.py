@@ -25,13 +25,14 @@ _ALWAYS: tuple[Header, ...] = (
 
 
 class Asked(Protocol):
-    """What a client wants of the form of its answer."""
+    """What a client wants of the form of its answer; `readers` are the origins whose pages may read this one."""
 
     method: str
     headers: Mapping[bytes, bytes]
     id: str
     format: Format
     pretty: bool
+    readers: frozenset[str]
 
 
 async def messages(service: Service, asked: Asked, answer: Answer) -> tuple[Message, Message]:
@@ -43,8 +44,8 @@ async def messages(service: Service, asked: Asked, answer: Answer) -> tuple[Mess
     correlation = asked.headers.get(b"x-correlation-id")
     if correlation is not None and is_name(correlation):
         headers.append((b"x-correlation-id", correlation))
-    if service.cross_origin.origins and asked.method != "OPTIONS":
-        headers += service.cross_origin.headers(asked.headers)
+    if b"origin" in asked.headers and asked.method != "OPTIONS":
+        headers += service.cross_origin.headers(asked.headers, asked.readers)
     if answer.status == 413:  # noqa: PLR2004 - the rest of the body stays unread
         headers.append((b"connection", b"close"))
     body = b""

@@ -104,6 +104,12 @@ class Service:
     cross_origin: CrossOrigin = field(default_factory=CrossOrigin)
     kept: Kept = field(default_factory=Kept)
 
+    @property
+    def answers_pages(self) -> bool:
+        """Whether pages of some other origin may read what is answered."""
+        apps = self.callers is not None and self.callers.knows_apps
+        return apps or bool(self.cross_origin.origins)
+
     def serving(self, routes: Routes, base_url: str | None) -> Service:
         """Return the same at another base, with other routes."""
         return replace(self, routes=routes, base_url=base_url, kept=Kept())

@@ -43,7 +43,7 @@ async def metadata(service: Service, request: Request) -> Answer:
             types=service.types,
             interactions=_interactions(service),
             software=Software(service.version, instant(service.started), request.base_url),
-            security=Security(bool(service.cross_origin.origins), uris),
+            security=Security(service.answers_pages, uris),
         )
         body = dump(statement)
         service.kept.forget_if_many()

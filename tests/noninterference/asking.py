@@ -63,6 +63,7 @@ class Anyone:
     """Takes every token for that of one caller."""
 
     caller: Caller
+    knows_apps: bool = False
 
     async def authenticate(self, token: str, *, now: int) -> Caller:  # noqa: ARG002 - a Protocol
         """Return the caller."""

@@ -23,6 +23,7 @@ Method: TypeAlias = Literal["none", "client_secret_basic", "private_key_jwt"]
 """How a client shows who it is: https://www.rfc-editor.org/rfc/rfc7591#section-2; `none`: it cannot, as a public one."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
+_PORTS = {"https": 443, "http": 80}
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 
 
@@ -97,6 +98,22 @@ def hashed(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
+def origins_of(client: Client) -> frozenset[str]:
+    """Return where the pages of an app are: https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin."""
+    return frozenset(filter(None, map(_origin, client.redirect_uris)))
+
+
+def _origin(uri: str) -> str | None:
+    """Return the origin of a page as browsers write it, None for an app that is none."""
+    parts = urlsplit(uri)
+    if parts.scheme not in _PORTS:
+        return None
+    host = parts.hostname or ""
+    named = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in {None, _PORTS[parts.scheme]} else f":{parts.port}"
+    return f"{parts.scheme}://{named}{port}"
+
+
 def check(client: Client) -> None:
     """Raise BadClient for what does not go together, or is not safe."""
     if not _ID.fullmatch(client.id):
@@ -128,7 +145,7 @@ def _check_addresses(client: Client) -> None:
 def _may_redirect(uri: str) -> bool:
     try:
         parts = urlsplit(uri)
-        host = parts.hostname or ""
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
         return False
     if "#" in uri or "\\" in uri or not uri.isascii() or not uri.isprintable() or " " in uri:

@@ -159,7 +159,7 @@ class Federation:
                 extensions=[extension_of(own_abilities(service.limits.pages.most))],
             ),
             software=Software(service.version, instant(service.started), request.base_url),
-            security=Security(bool(service.cross_origin.origins), await oauth_uris(service)),
+            security=Security(service.answers_pages, await oauth_uris(service)),
         )
         body = dump(told_by_member(statement, told))
         return Answer(200, body, headers=open_to_pages(service, request))

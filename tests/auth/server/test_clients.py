@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fhir_server.auth.server.clients import BadClient, Clients, check
+from fhir_server.auth.server.clients import BadClient, Clients, check, origins_of
 from tests.auth.server.material import APP, MOMENT, WEB, backend
 from tests.support.remembering import Memory
 from tests.support.tokens import ec_key, published, rsa_key
@@ -31,6 +31,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a password": ({"redirect_uris": ("https://a:b@app.example/",)}, "redirect URI"),
     "a line end": ({"redirect_uris": ("https://app.example/\r\nX: y",)}, "redirect URI"),
     "a backslash": ({"redirect_uris": ("https://app.example\\@evil.example/",)}, "redirect URI"),
+    "a port that is none": ({"redirect_uris": ("https://app.example:x/",)}, "redirect URI"),
     "a wildcard of no port": ({"redirect_uris": ("https://[app.example/",)}, "redirect URI"),
     "a launch URL by http": ({"launch_url": "http://app.example/launch"}, "https://"),
     "a launch URL without the scope": ({"scopes": ("patient/*.rs",)}, "scope launch"),
@@ -87,6 +88,26 @@ def test_a_backend_service_that_is_not_safe_is_refused(name: str) -> None:
 )
 def test_an_address_where_nobody_reads_along_is_taken(uri: str) -> None:
     check(msgspec.structs.replace(APP, redirect_uris=(uri,)))
+
+
+@pytest.mark.parametrize(
+    ("uri", "origin"),
+    [
+        ("https://app.example/cb?tenant=1", "https://app.example"),
+        ("https://APP.example:443/cb", "https://app.example"),
+        ("https://app.example:8443/", "https://app.example:8443"),
+        ("http://127.0.0.1:4000/cb", "http://127.0.0.1:4000"),
+        ("http://[::1]:80/", "http://[::1]"),
+    ],
+)
+def test_the_origin_of_a_redirect_uri_is_written_as_browsers_send_it(uri: str, origin: str) -> None:
+    assert origins_of(msgspec.structs.replace(APP, redirect_uris=(uri,))) == {origin}
+
+
+def test_an_app_that_is_no_page_has_no_origin() -> None:
+    app = msgspec.structs.replace(APP, redirect_uris=("org.example.app:/callback",))
+
+    assert origins_of(app) == frozenset()
 
 
 async def test_an_id_is_registered_once_and_can_be_removed() -> None:

@@ -75,7 +75,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, apps: str) -> Iterator[Place
     ward = Client("ward", "Ward Round", "none", scopes, callback, launch_url=callback[0])
     fill(store)
     register(store, chart, ward)
-    with running_node(store, "--auth", "smart", "--cors-origins", apps) as node:
+    with running_node(store, "--auth", "smart") as node:
         yield Place(node.origin, apps)
 
 
