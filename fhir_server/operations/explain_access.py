@@ -15,10 +15,11 @@ from fhir_server.interactions.addressing import absent, check_type
 from fhir_server.interactions.call import Call
 from fhir_server.operations.claimants import PARAMETERS, Claimant, claimant
 from fhir_server.operations.operation import ANY_TYPE, Invocation, Operation, Parameter, Told
+from fhir_server.operations.oversight import reviewing
 from fhir_server.policy.consents import read_consent
 from fhir_server.policy.criteria import SearchReader
 from fhir_server.policy.decision import Decision, Policy
-from fhir_server.policy.disclosure import OVERSIGHT, Disclosure, Standing
+from fhir_server.policy.disclosure import Disclosure, Standing
 from fhir_server.policy.rights import Rights, rights_of
 from fhir_server.policy.visibility import Visibility
 from fhir_server.policy.wording import provision_in_words, rule_in_words
@@ -36,7 +37,7 @@ class _Reason:
 
 async def explain_access(call: Call, asked: Invocation) -> Told:
     """Return what somebody would be answered on a resource; raise Forbidden, BadRequest or NotFound."""
-    disclosure = _of_reviewer(call)
+    disclosure = reviewing(call, "explain-access")
     key = _key(call, asked)
     who = await claimant(call, asked)
     await _check_may_ask(call, who, key)
@@ -51,16 +52,6 @@ async def explain_access(call: Call, asked: Invocation) -> Told:
     because = () if found.decided is None else found.decided.because
     parameters += [{"name": "because", "part": await _because(call, each)} for each in because]
     return Told({"resourceType": "Parameters", "parameter": parameters})
-
-
-def _of_reviewer(call: Call) -> Disclosure:
-    disclosure, audience = call.disclosure, call.audience
-    rule = disclosure.purposes.rule(audience.purpose) if disclosure and audience else None
-    if disclosure is None or rule is None or rule.use != OVERSIGHT:
-        raise Forbidden(
-            "$explain-access is for those who review access, such as R0001 for the purpose HCOMPL"
-        )
-    return disclosure
 
 
 async def _check_may_ask(call: Call, who: Claimant, key: Key) -> None:

@@ -8,6 +8,7 @@ from fhir_server.operations.break_glass import BREAK_GLASS, END_BREAK_GLASS
 from fhir_server.operations.everything import ENCOUNTER_EVERYTHING, PATIENT_EVERYTHING
 from fhir_server.operations.explain_access import EXPLAIN_ACCESS
 from fhir_server.operations.lastn import OBSERVATION_LASTN
+from fhir_server.operations.not_computed import NOT_COMPUTED
 from fhir_server.operations.operation import Level, Operation
 from fhir_server.operations.status import SEARCH_PARAMETER_STATUS
 
@@ -19,6 +20,7 @@ OPERATIONS = (
     BREAK_GLASS,
     END_BREAK_GLASS,
     EXPLAIN_ACCESS,
+    NOT_COMPUTED,
 )
 
 

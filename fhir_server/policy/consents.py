@@ -51,14 +51,20 @@ def read_consent(consent: Resource, *, zone: ZoneInfo, base_url: str = "") -> Re
     reading = Reading()
     if consent.get("status") != "active" or not _is_about_privacy(consent):
         return reading
-    person = _person(consent, base_url)
+    persons = _persons(consent, base_url)
+    person = next(iter(persons), None)
+    origin = f"Consent/{consent.get('id', '')}"
     if person is None:
         reading.problems.append(
-            "Consent.patient names neither a patient of this server nor an NHS number: it is applied to nobody"
+            f"{origin} is applied to nobody: its patient names neither a patient of this server nor an NHS number"
         )
         return reading
     reading.person = person
-    reader = _Reader(f"Consent/{consent.get('id', '')}", zone, base_url, reading)
+    if len(persons) > 1:
+        reading.problems.append(
+            f"{origin} is of somebody with several NHS numbers: it is applied to the first of them alone"
+        )
+    reader = _Reader(origin, zone, base_url, reading)
     provision = consent.get("provision")
     if provision is None:
         if "OPTIN" not in _codes(consent.get("policyRule", {})):
@@ -68,18 +74,18 @@ def read_consent(consent: Resource, *, zone: ZoneInfo, base_url: str = "") -> Re
     return reading
 
 
-def _person(consent: Resource, base_url: str) -> str | None:
-    """Return whom a Consent is of: by the reference, else by the number beside it or in the Patient it contains."""
+def _persons(consent: Resource, base_url: str) -> Sequence[str]:
+    """Return whom a Consent is of: by the reference, else by the numbers beside it and in the Patient it contains."""
     patient = consent.get("patient", {})
     reference = patient.get("reference", "")
     if (person := local(reference, base_url)).startswith(_PATIENT):
-        return person
+        return [person]
     identifiers = [patient.get("identifier", {})]
     for each in consent.get("contained", ()):
         if each.get("resourceType") == "Patient" and reference == f"#{each.get('id')}":
             identifiers += each.get("identifier", ())
-    found = (number_in(each) for each in identifiers)
-    return next((f"{BY_NUMBER}{number}" for number in found if number), None)
+    numbers = filter(None, map(number_in, identifiers))
+    return [f"{BY_NUMBER}{each}" for each in dict.fromkeys(numbers)]
 
 
 def _is_about_privacy(consent: Resource) -> bool:

@@ -56,6 +56,12 @@ DENIAL: Resource = {
     "provision": {"type": "deny", "purpose": [{"system": ACT_REASON, "code": "PATADMIN"}]},
 }
 
+UNCLEAR: Resource = {
+    **DENIAL,
+    "id": "unclear",
+    "provision": {"purpose": [{"system": ACT_REASON, "code": "HRESCH"}]},
+}
+
 PARAMETER: Resource = {
     "resourceType": "SearchParameter",
     "id": "spoken",
@@ -111,6 +117,7 @@ RESOURCES: Sequence[Resource] = (
         "subject": to("Patient", "bob"),
     },
     DENIAL,
+    UNCLEAR,
     PARAMETER,
 )
 
@@ -119,6 +126,7 @@ ASKS = (
     Ask("GET", "/Encounter?location:below=site"),
     Ask("GET", "/Condition?patient=bob&_list=$current-problems"),
     Ask("GET", "/SearchParameter/$status"),
+    Ask("GET", "/Consent/$not-computed"),
     Ask("GET", "/Observation?_summary=count"),
     Ask("GET", "/Observation/o2/_history"),
     Ask("GET", "/Observation/o3/_history"),
@@ -150,6 +158,7 @@ CALLERS = (
     _caller("patient/*.rs", "PATRQT", "patient"),
     _caller("system/*.rs", "PATADMIN", "integration", "cy"),
     _caller("user/Observation.rs?status=final", "TREAT", "R8000"),
+    _caller("user/Consent.rs?_id=c", "HCOMPL", "R0001"),
 )
 
 

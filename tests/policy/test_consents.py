@@ -71,7 +71,7 @@ def test_a_consent_of_nobody_known_is_reported(patient: dict[str, Any]) -> None:
     assert found.person is None
     assert found.provisions == []
     assert found.problems == [
-        "Consent.patient names neither a patient of this server nor an NHS number: it is applied to nobody"
+        "Consent/c is applied to nobody: its patient names neither a patient of this server nor an NHS number"
     ]
 
 
