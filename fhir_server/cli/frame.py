@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The kernel drops what the first process of a container does not handle: a stop would wait to be a kill.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser(given)
+    parser = parser_of(given)
     parsed = parser.parse_args(given)
     try:
         import_module(f"fhir_server.cli.{parsed.command}").run(parsed)
@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(130, "\n")
 
 
-def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+def parser_of(given: Sequence[str]) -> argparse.ArgumentParser:
+    """Return what understands these arguments: only the command that they name is imported."""
     parser = argparse.ArgumentParser(
         prog="fhir-server",
         description="An open FHIR R4 server.",
@@ -67,7 +68,6 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         sub = commands.add_parser(
             name, help=told, description=told[0].upper() + told[1:] + ".", allow_abbrev=False
         )
-        # Only the command that was typed is imported.
         if name in given:
             import_module(f"fhir_server.cli.{name}").configure(sub)
     return parser
