@@ -96,3 +96,36 @@ def test_the_contributing_page_names_each_script() -> None:
     scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file()]
 
     assert [each.name for each in scripts if f"scripts/{each.name}" not in page] == []
+
+
+LEAKS = ROOT / "docs" / "reference" / "leaks.md"
+WAYS = [
+    row.strip("|").split(" | ")
+    for row in LEAKS.read_text().splitlines()
+    if row.startswith("| ") and not row.startswith("| way |")
+]
+"""Ways to learn what is hidden: what each is, what is answered, and its tests."""
+
+UNTESTED = {"how long an answer takes", "GraphQL, subscriptions, exported files"}
+
+
+@pytest.mark.parametrize("row", WAYS, ids=lambda row: row[0].strip())
+def test_each_way_to_learn_of_the_hidden_has_a_test_that_is_there(row: list[str]) -> None:
+    way, _, tests = (each.strip(" |") for each in row)
+    known = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", tests)
+
+    assert bool(known) == (way not in UNTESTED)
+    missing = [name for path, name in known if f"def {name}(" not in (ROOT / path).read_text()]
+    assert missing == []
+
+
+def test_the_page_names_every_test_of_leaks() -> None:
+    """A new one is a way that was not thought of before."""
+    page = LEAKS.read_text()
+    written = {
+        f"{path.relative_to(ROOT).as_posix()}::{name}"
+        for path in (ROOT / "tests" / "rest" / "leaks").glob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+
+    assert {each for each in written if f"`{each}`" not in page} == set()

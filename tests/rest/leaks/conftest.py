@@ -30,6 +30,10 @@ def a_patient(name: str, number: int, family: str) -> dict[str, Any]:
         "id": name,
         "identifier": [{"system": NHS_NUMBER, "value": nhs_number(number)}],
         "name": [{"family": family}],
+        "text": {
+            "status": "generated",
+            "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{family}</div>',
+        },
     }
 
 
@@ -68,6 +72,8 @@ RESOURCES: list[dict[str, Any]] = [
     a_patient("bob", 2, "Menabrea"),
     an_observation("adas", "ada", 5),
     an_observation("bobs", "bob", 93),
+    an_observation("numbered", "bob", 94)
+    | {"subject": {"identifier": {"system": NHS_NUMBER, "value": nhs_number(2)}}},
     an_observation("moved", "bob"),
     an_observation("moved", "ada"),
     an_observation("withdrawn", "ada"),
@@ -87,6 +93,25 @@ RESOURCES: list[dict[str, Any]] = [
         "mode": "working",
         "subject": to("Patient/ada"),
         "entry": [{"item": to("Observation/adas")}, {"item": to("Observation/bobs")}],
+    },
+    {
+        "resourceType": "List",
+        "id": "bobs",
+        "status": "current",
+        "mode": "working",
+        "subject": to("Patient/bob"),
+        "entry": [{"item": to("Observation/bobs")}],
+    },
+    {
+        "resourceType": "Composition",
+        "id": "bobs",
+        "status": "final",
+        "type": {"text": "letter"},
+        "date": "2026-01-01",
+        "author": [to("Patient/bob")],
+        "title": "Letter",
+        "subject": to("Patient/bob"),
+        "section": [{"entry": [to("Observation/bobs")]}],
     },
     {
         "resourceType": "MedicationRequest",

@@ -20,29 +20,47 @@ def test_a_binary_search_by_a_reverse_chain_learns_nothing(clerk: httpx.Client, 
     assert set(answers) == {0}
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "Observation?patient.family=Menabrea",
-        f"Observation?patient.identifier={nhs_number(2)}",
-        f"Observation?subject:identifier={nhs_number(2)}",
-        "Observation?subject=Patient/bob",
-        "Patient/bob/Observation",
-        "Patient/bob/*",
-        "Patient?_has:Consent:patient:status=active",
-        "Patient?_has:Group:member:actual=true",
-        "Patient?_filter=family eq Menabrea",
-        "Observation?_list=bobs",
-        "Group?member=Patient/ada",
-        "Group",
-        "Consent",
-        "MedicationRequest?medication.code=insulin",
-        "MedicationRequest?_content=insulin",
-        "Observation?_id=bobs",
-        "Observation/$lastn?patient=bob",
-        "Composition?subject=Patient/bob",
-    ],
-)
+LEADING = [
+    "Observation?patient.family=Menabrea",
+    f"Observation?patient.identifier={nhs_number(2)}",
+    f"Observation?subject:identifier={nhs_number(2)}",
+    "Observation?subject=Patient/bob",
+    "Patient/bob/Observation",
+    "Patient/bob/*",
+    "Patient?_has:Consent:patient:status=active",
+    "Patient?_has:Group:member:actual=true",
+    "Patient?_filter=family eq Menabrea",
+    "Observation?_list=bobs",
+    "Group?member=Patient/ada",
+    "Group",
+    "Consent",
+    "MedicationRequest?medication.code=insulin",
+    "MedicationRequest?_content=insulin",
+    "Observation?_id=bobs",
+    "Observation?_filter=patient.family eq Menabrea",
+    "Observation?_id=bobs&_contained=both",
+    "Medication?code=insulin&_contained=true",
+    "Medication?code=insulin&_contained=true&_containedType=contained",
+    "Patient?_text=Menabrea",
+    "Patient?_content=Menabrea",
+    "Patient?family:contains=enabre",
+    "?_type=Observation,MedicationRequest&patient=bob",
+    "Patient?_has:Observation:patient:_has:List:item:_id=bobs",
+    "Patient?_has:MedicationRequest:patient:medication.code=insulin",
+    "Observation/$lastn?patient=bob",
+    "Composition?subject=Patient/bob",
+]
+"""Queries that find something of Bob's, for who may see it."""
+
+
+@pytest.mark.parametrize("query", LEADING)
+def test_who_sees_bob_finds_something_by_each(ward: Guarded, query: str) -> None:
+    """So that finding nothing is an answer."""
+    with ward.client(purpose="TREAT") as carer:
+        assert total(carer, query) > 0
+
+
+@pytest.mark.parametrize("query", LEADING)
 def test_what_leads_to_the_hidden_finds_nothing(clerk: httpx.Client, query: str) -> None:
     assert total(clerk, query) == 0
     counted = f"{query}{'&' if '?' in query else '?'}_summary=count"
@@ -150,5 +168,12 @@ def test_two_callers_who_ask_the_same_are_answered_each_by_what_they_may_see(
 
     assert (
         of_each
-        == [[["adas", "bobs", "moved", "withdrawn"], ["adas", "moved"], ["adas", "moved"]]] * 3
+        == [
+            [
+                ["adas", "bobs", "moved", "numbered", "withdrawn"],
+                ["adas", "moved"],
+                ["adas", "moved"],
+            ]
+        ]
+        * 3
     )
