@@ -10,7 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import core, disclosed, enforcement, federation, growth, http, revocation
+from bench import (
+    core,
+    disclosed,
+    enforcement,
+    federation,
+    growth,
+    http,
+    registering,
+    revocation,
+)
 from bench.figures import Figure, as_markdown, save
 from bench.place import Place
 from fhir_server.demonstration.identifiers import NHS_NUMBERS
@@ -22,6 +31,7 @@ NAMES = (
     "search",
     "enforcement",
     "revocation",
+    "registering",
     "create",
     "bundle",
     "federation",
@@ -38,7 +48,7 @@ WITHOUT_STORE = {"validation", "federation"}
 
 NOT_MEASURED = "not measured"
 
-STORES = ("large", "create", "bundle", "start", "revocation")
+STORES = ("large", "create", "bundle", "start", "revocation", "registering")
 
 
 def main() -> None:
@@ -123,6 +133,7 @@ def measure(names: set[str], given: argparse.Namespace, place: Place) -> list[Fi
             *disclosed.over_http(large, folder),
         ],
         "revocation": lambda: revocation.over_workers(place),
+        "registering": lambda: registering.over_http(place, given.register),
         "count": lambda: core.count_of_a_term(large),
         "growth": lambda: growth.growth(given.sizes, place),
         "validation": core.validation,

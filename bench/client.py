@@ -13,7 +13,13 @@ from typing import cast
 import uvloop
 
 
-def request(method: str, target: str, body: bytes = b"", headers: Sequence[str] = ()) -> bytes:
+def request(
+    method: str,
+    target: str,
+    body: bytes = b"",
+    headers: Sequence[str] = (),
+    kind: str = "application/fhir+json",
+) -> bytes:
     """Return the bytes of a request."""
     lines = [
         f"{method} {target} HTTP/1.1",
@@ -22,7 +28,7 @@ def request(method: str, target: str, body: bytes = b"", headers: Sequence[str] 
         *headers,
     ]
     if body:
-        lines += ["Content-Type: application/fhir+json", f"Content-Length: {len(body)}"]
+        lines += [f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Collection
 from datetime import date
 from io import StringIO
 
 from fhir_server.fhir.errors import BadRequest, shown
 from fhir_server.policy.register import begin_of, read_register
 from fhir_server.storage.contract import OptOuts, Store
+from fhir_server.storage.marks import giving_way
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -31,10 +33,11 @@ def moment_as_of(text: str, *, now: int) -> int:
         raise BadRequest(f"as-of {text}: {error}.") from error
 
 
-def _numbers(content: bytes) -> set[str]:
+def _numbers(content: bytes) -> Collection[str]:
     try:
         # Lines end as in a file.
-        found = read_register(StringIO(content.decode("utf-8-sig"), newline=None))
+        lines = StringIO(content.decode("utf-8-sig"), newline=None)
+        found = read_register(giving_way(lines))
     except UnicodeDecodeError as error:
         raise BadRequest("The register is not UTF-8; nothing was loaded.") from error
     except ValueError as error:

@@ -12,7 +12,7 @@ from secrets import token_bytes
 from pymongo.asynchronous.database import AsyncDatabase
 
 from fhir_server.storage.contract import OptOuts
-from fhir_server.storage.marks import in_order
+from fhir_server.storage.marks import giving_way, in_order
 from fhir_server.storage.mongo.denials import Denials, GivenUp
 from fhir_server.storage.mongo.documents import Document
 from fhir_server.storage.mongo.failures import reading as problems
@@ -33,7 +33,7 @@ async def replace_register(
     """Put a register in place of the one before; raise GivenUp where another was loaded meanwhile."""
     edition, there = token_bytes(8), database["opt_out"]
     # On a thread: a server has others to answer while it makes a million.
-    marks = await asyncio.to_thread(lambda: in_order(map(mark, numbers)))
+    marks = await asyncio.to_thread(lambda: in_order(map(mark, giving_way(numbers))))
     await do(lambda denials: denials.load_register(edition))
     try:
         for some in together(marks):

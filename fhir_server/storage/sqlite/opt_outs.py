@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 import apsw
 
 from fhir_server.fhir.errors import Unavailable
-from fhir_server.storage.marks import in_order
+from fhir_server.storage.marks import giving_way, in_order
 from fhir_server.storage.sqlite.persons import Persons
 
 SECONDS_TOGETHER = 0.02
@@ -46,7 +46,7 @@ class OptOutRegister:
 
     def marks(self, numbers: Iterable[str]) -> list[bytes]:
         """Return the marks of NHS numbers, each once, in the order of the table."""
-        return in_order(map(self._persons.mark, numbers))
+        return in_order(map(self._persons.mark, giving_way(numbers)))
 
     def changes(self, wanted: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
         """Return which marks are to be added, and which to be removed."""
@@ -56,7 +56,7 @@ class OptOutRegister:
             mark for (mark,) in self._connection.execute("SELECT mark FROM opt_out ORDER BY mark")
         )
         known = next(kept, None)
-        for mark in wanted:
+        for mark in giving_way(wanted):
             while known is not None and known < mark:
                 removed.append(known)
                 known = next(kept, None)
