@@ -15,10 +15,10 @@ from bench.enforcement import CODES, LEAST, SECONDS, not_denied, of_fewer
 from bench.figures import Figure, median
 from fhir_server.demonstration.bulk.patients import patient_key
 
-ROUNDS = 5
+ROUNDS = 11
 """Each with processes of its own: one is for as long as it lives some percent faster or slower than another."""
 
-TIMES = 3_000
+TIMES = 2_000
 """Of each round: so many that of all rounds a hundred are beyond the 99th percentile."""
 
 WARM = 200
