@@ -43,6 +43,12 @@ DEADLINE = 0.5
 LATE = 50.0
 """Milliseconds after the deadline within which the answer is there, at p99."""
 
+HURRIED = 8
+"""Connections that wait for a page until the deadline."""
+
+ANSWERS = 320
+"""Pages that each run of these takes, at least: of fewer the 99th percentile is one answer."""
+
 _NETWORK = "127.0.0.0/8"
 _FLAGS = ("--member-networks", _NETWORK, "--audit", "off")
 _PAGE = "Observation?code=http://loinc.org%7C8480-6&_count=20"
@@ -103,7 +109,7 @@ def _with_two_that_fail(folder: Path, seconds: float) -> list[Figure]:
 
     In the second run the last one answers just before members are waited for no more, so that both have as many pages a second.
     """
-    late, rates = [], []
+    late, rates, answers = [], [], 0
     for ill in (True, False):
         first, *ports = servers.free_ports(MEMBERS)
         last = Answering(first, 10.0 if ill else DEADLINE - RESERVED - 0.05)
@@ -112,15 +118,17 @@ def _with_two_that_fail(folder: Path, seconds: float) -> list[Figure]:
         with answering([*well, last, *dying], folder):
             store = enrolled(folder, [each.base for each in (*well, last, *dying)])
         with answering([*well, last], folder), servers.running(store, *_FLAGS) as (port, _):
-            found, rate = _beside_each_other(port, max(seconds, 4.0))
+            _beside_each_other(port, seconds)
+            found, rate = _beside_each_other(port, ANSWERS * DEADLINE / HURRIED)
             _check(port, ok=MEMBERS - (2 if ill else 0))
             late.append(_at(found, 99) - DEADLINE * 1000)
             rates.append(rate)
+            answers = answers or len(found.latencies)
     ratio = rates[0] / rates[1]
     return [
         Figure(
             f"one of {MEMBERS} dead, one that takes 10 s, deadline {DEADLINE:.1f} s: p99 after the deadline",
-            f"{late[0]:.1f} ms", "", "", f"≤ {LATE:.0f} ms", late[0] <= LATE,
+            f"{late[0]:.1f} ms, of {answers} pages", "", "", f"≤ {LATE:.0f} ms", late[0] <= LATE,
         ),
         Figure(
             "reads of another member meanwhile; the same where all are well",
@@ -138,7 +146,7 @@ def _beside_each_other(port: int, seconds: float) -> tuple[Outcome, float]:
     first_of = next(each for each in entries if each["extension"][0]["valueString"] == "m00")
     reads = [request("GET", f"/federated/m00/Observation/{first_of['resource']['id']}")]
     with ThreadPoolExecutor(2) as both:
-        first = both.submit(hammer, port, pages, connections=4, seconds=seconds)
+        first = both.submit(hammer, port, pages, connections=HURRIED, seconds=seconds)
         second = both.submit(hammer, port, reads, connections=2, seconds=seconds)
         return first.result(), second.result().rate
 
