@@ -67,7 +67,7 @@ def deadline_of(request: Request) -> float:
     """Return the moment of the event loop until which members are waited for; raise BadRequest."""
     text = request.header(DEADLINE)
     try:
-        seconds = float(text) if text else SECONDS
+        seconds = float(text) if DEADLINE in request.headers else SECONDS
     except ValueError:
         seconds = 0.0
     if not SHORTEST <= seconds <= LONGEST:
