@@ -66,6 +66,31 @@ def a_consent(name: str, whose: str, purpose: str = ADMINISTRATION, **more: Any)
     }
 
 
+def a_list(whose: str, *observations: str) -> dict[str, Any]:
+    return {
+        "resourceType": "List",
+        "id": f"{whose}s",
+        "status": "current",
+        "mode": "working",
+        "subject": to(f"Patient/{whose}"),
+        "entry": [{"item": to(f"Observation/{each}")} for each in observations],
+    }
+
+
+def a_letter(whose: str) -> dict[str, Any]:
+    return {
+        "resourceType": "Composition",
+        "id": f"{whose}s",
+        "status": "final",
+        "type": {"text": "letter"},
+        "date": "2026-01-01",
+        "author": [to(f"Patient/{whose}")],
+        "title": "Letter",
+        "subject": to(f"Patient/{whose}"),
+        "section": [{"entry": [to(f"Observation/{whose}s")]}],
+    }
+
+
 CONTAINED = [{"resourceType": "Medication", "id": "m", "code": {"coding": [{"code": "insulin"}]}}]
 RESOURCES: list[dict[str, Any]] = [
     a_patient("ada", 1, "Lovelace"),
@@ -86,33 +111,9 @@ RESOURCES: list[dict[str, Any]] = [
         "actual": True,
         "member": [{"entity": to("Patient/ada")}, {"entity": to("Patient/bob")}],
     },
-    {
-        "resourceType": "List",
-        "id": "adas",
-        "status": "current",
-        "mode": "working",
-        "subject": to("Patient/ada"),
-        "entry": [{"item": to("Observation/adas")}, {"item": to("Observation/bobs")}],
-    },
-    {
-        "resourceType": "List",
-        "id": "bobs",
-        "status": "current",
-        "mode": "working",
-        "subject": to("Patient/bob"),
-        "entry": [{"item": to("Observation/bobs")}],
-    },
-    {
-        "resourceType": "Composition",
-        "id": "bobs",
-        "status": "final",
-        "type": {"text": "letter"},
-        "date": "2026-01-01",
-        "author": [to("Patient/bob")],
-        "title": "Letter",
-        "subject": to("Patient/bob"),
-        "section": [{"entry": [to("Observation/bobs")]}],
-    },
+    a_list("ada", "adas", "bobs"),
+    a_list("bob", "bobs"),
+    a_letter("bob"),
     {
         "resourceType": "MedicationRequest",
         "id": "bobs",
@@ -130,17 +131,7 @@ RESOURCES: list[dict[str, Any]] = [
         "securityContext": to("Patient/bob"),
     },
     {"resourceType": "Binary", "id": "nobodys", "contentType": "text/plain", "data": "aGVsbG8="},
-    {
-        "resourceType": "Composition",
-        "id": "adas",
-        "status": "final",
-        "type": {"text": "letter"},
-        "date": "2026-01-01",
-        "author": [to("Patient/ada")],
-        "title": "Letter",
-        "subject": to("Patient/ada"),
-        "section": [{"entry": [to("Observation/adas")]}],
-    },
+    a_letter("ada"),
     a_consent("bobs", "bob"),
 ]
 
